@@ -20,11 +20,12 @@ SURROGATES: Final = ("ar1", "white")
 MAX_SAMPLES: Final = 1 << 22
 MAX_BURN_IN: Final = 1_000_000
 MIN_SIGMA: Final = 0.01
-MAX_BINS: Final = 65_536
+MAX_BINS: Final = 10_000
 MAX_SIMULATIONS: Final = 1 << 31
 
 
-def _real(name: str, value: Any) -> float:  # noqa: ANN401  it is the check that makes it a number
+def real(name: str, value: Any) -> float:  # noqa: ANN401  it is the check that makes it a number
+    """The value as a float, if it is a finite number; else a `ValueError` that says so."""
     try:
         number = float(value)
     except (TypeError, ValueError):
@@ -35,7 +36,8 @@ def _real(name: str, value: Any) -> float:  # noqa: ANN401  it is the check that
     return number
 
 
-def _whole(name: str, value: Any, low: int, high: int) -> int:  # noqa: ANN401
+def whole(name: str, value: Any, low: int, high: int) -> int:  # noqa: ANN401
+    """The value as an int, if it is a whole number in `low ... high`; else a `ValueError` that says so."""
     try:
         number = operator.index(value)
     except TypeError:
@@ -46,7 +48,8 @@ def _whole(name: str, value: Any, low: int, high: int) -> int:  # noqa: ANN401
     return number
 
 
-def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
+def one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """Nothing, if the value is one of the choices; else a `ValueError` that lists them."""
     if value not in choices:
         msg = f"{name} must be one of {', '.join(choices)}, not {value!r}"
         raise ValueError(msg)
@@ -87,7 +90,7 @@ class Experiment:
 
     def __post_init__(self) -> None:
         for name in ("lag1_x", "lag1_y", "dt", "dj", "s0"):
-            object.__setattr__(self, name, _real(name, getattr(self, name)))
+            object.__setattr__(self, name, real(name, getattr(self, name)))
         for name in ("lag1_x", "lag1_y"):
             lag1 = getattr(self, name)
             if not -1 < lag1 < 1:
@@ -101,11 +104,11 @@ class Experiment:
             if getattr(self, name) <= 0:
                 msg = f"{name} must be greater than 0, not {getattr(self, name)!r}"
                 raise ValueError(msg)
-        _one_of("wavelet", self.wavelet, tuple(wavelets.WAVELETS))
-        _one_of("surrogates", self.surrogates, SURROGATES)
-        _one_of("scale_box", self.scale_box, smoothing.SCALE_BOXES)
+        one_of("wavelet", self.wavelet, tuple(wavelets.WAVELETS))
+        one_of("surrogates", self.surrogates, SURROGATES)
+        one_of("scale_box", self.scale_box, smoothing.SCALE_BOXES)
         for name, low, high in (("J", 0, 10_000), ("n_bins", 2, MAX_BINS), ("seed", 0, 2**64 - 1)):
-            object.__setattr__(self, name, _whole(name, getattr(self, name), low, high))
+            object.__setattr__(self, name, whole(name, getattr(self, name), low, high))
         if self.s0 / self.dt < MIN_SIGMA:
             msg = f"s0 must be at least {MIN_SIGMA} dt = {MIN_SIGMA * self.dt!r} (2 dt is advised), not {self.s0!r}"
             raise ValueError(msg)

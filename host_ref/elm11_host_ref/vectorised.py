@@ -162,7 +162,7 @@ class _Scratch:
 
 
 def simulate(experiment: Experiment, simulations: range, on_batch: Callable[[int], None] | None = None) -> IntArray:
-    """Counts of a range of simulations.
+    """Counts of consecutive simulations.
 
     Args:
         experiment: the parameters.
@@ -173,28 +173,53 @@ def simulate(experiment: Experiment, simulations: range, on_batch: Callable[[int
         Shape (J + 1, n_bins), int64, equal to `monte_carlo.simulate`; a sample within some 1e-13 of a bin's edge
         could be counted one bin further, since the same sums are taken in another order.
     """
-    counts = np.zeros((experiment.J + 1, experiment.n_bins), np.int64)
+    total: IntArray = simulate_groups(experiment, simulations, max(simulations.stop, 1), on_batch).sum(axis=0)
+    return total
+
+
+def simulate_groups(
+    experiment: Experiment, simulations: range, group_size: int, on_batch: Callable[[int], None] | None = None
+) -> IntArray:
+    """Counts of consecutive simulations, group by group.
+
+    Args:
+        experiment: the parameters.
+        simulations: simulation numbers.
+        group_size: simulation i belongs to group `i // group_size`.
+        on_batch: called after every batch with the number of simulations in it.
+
+    Returns:
+        Shape (n_groups, J + 1, n_bins), int64, for the groups that have simulations, in their order.
+    """
+    group_of = np.asarray(simulations, np.int64) // group_size
+    group_of -= group_of[0] if group_of.size else 0
+    n_groups = int(group_of[-1]) + 1 if group_of.size else 0
+    counts = np.zeros((n_groups, experiment.J + 1, experiment.n_bins), np.int64)
     filters = _Filters(experiment)
     size, portion = batch_size(experiment), _portion_size(experiment)
     for start in range(0, len(simulations), size):
         if start % portion == 0:
             surrogates = rednoise.surrogate_pairs(
-                experiment.seed,
-                simulations[start : start + portion],
-                *experiment.noise_lag1,
-                experiment.n_samples,
+                experiment.seed, simulations[start : start + portion], *experiment.noise_lag1, experiment.n_samples
             )
         pairs = surrogates[start % portion :][:size]
         if start == 0 or len(pairs) != size:
             scratch = _Scratch(experiment, len(pairs))
-        _simulate_batch(experiment, pairs, filters, scratch, counts)
+        batch_groups = group_of[start : start + size]
+        first, last = int(batch_groups[0]), int(batch_groups[-1])
+        _simulate_batch(experiment, pairs, batch_groups - first, filters, scratch, counts[first : last + 1])
         if on_batch is not None:
             on_batch(len(pairs))
     return counts
 
 
 def _simulate_batch(
-    experiment: Experiment, pairs: FloatArray, filters: _Filters, scratch: _Scratch, counts: IntArray
+    experiment: Experiment,
+    pairs: FloatArray,
+    group_of: IntArray,
+    filters: _Filters,
+    scratch: _Scratch,
+    counts: IntArray,
 ) -> None:
     n, J, centre = experiment.n_samples, experiment.J, experiment.box.centre
     spectra = np.stack(fft.separate(fft.forward(pairs[:, 0] + 1j * pairs[:, 1], experiment.n_padded)))
@@ -217,7 +242,7 @@ def _simulate_batch(
             smoothed = scratch.box_sum.sum_around(i)
             _transform_in_place(scipy.fft.ifft, smoothed)
             first = int(experiment.first_usable[i])
-            counts[i] += _histogram(smoothed[..., first : n - first], experiment.n_bins)
+            _count(smoothed[..., first : n - first], group_of, counts[:, i])
 
 
 def _transform_in_place(transform: Callable[..., ComplexArray], series: ComplexArray) -> None:
@@ -238,13 +263,16 @@ def _powers_and_cross(W: ComplexArray, squares: FloatArray, out: ComplexArray) -
     np.multiply(W[0], W[1], out=cross)
 
 
-def _histogram(S: ComplexArray, n_bins: int) -> IntArray:
-    """Counts of `|S12|**2 / (S1 S2)`, for S holding `S1 + i S2` and `S12`."""
+def _count(S: ComplexArray, group_of: IntArray, counts: IntArray) -> None:
+    """Add the histogram of `|S12|**2 / (S1 S2)` to `counts[group]`, for S holding `S1 + i S2` and `S12`."""
+    n_groups, n_bins = counts.shape
     powers, cross = S
     squared = cross.real * cross.real
     squared += cross.imag * cross.imag
     squared /= powers.real * powers.imag
     squared *= n_bins
     np.clip(squared, 0, n_bins - 1, out=squared)
-    counted: IntArray = np.bincount(squared.astype(np.intp).ravel(), minlength=n_bins)
-    return counted
+    bins = squared.astype(np.intp)
+    if n_groups > 1:
+        bins += (group_of * n_bins)[:, None]
+    counts += np.bincount(bins.ravel(), minlength=counts.size).reshape(counts.shape)
