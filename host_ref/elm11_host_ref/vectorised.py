@@ -138,8 +138,8 @@ class _BoxSum:
         inside = list(range(max(oldest + 1, 0), min(newest - 1, self._last) + 1))
         first, *others = ends + inside
         self._total[...] = self._rows[first % len(self._rows)]
-        for j in others:
-            if ends and j == inside[0]:
+        for position, j in enumerate(others, start=1):
+            if position == len(ends):
                 self._band(first).scale(self._total, self._weights[0])
             self._band(j).add(self._rows[j % len(self._rows)], to=self._total)
         return self._total
