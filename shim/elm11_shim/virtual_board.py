@@ -181,11 +181,7 @@ class VirtualBoard:
         deadline_s = self._clock() + timeout_s
         collected = bytearray()
         while True:
-            with self._lock:
-                self._pump()
-                pending = self._from_board.next_due_s() is not None or self._to_board.next_due_s() is not None
-                idle = not self._running and not pending
-            if idle:
+            if self.idle:
                 return bytes(collected)
             left_s = deadline_s - self._clock()
             if left_s <= 0:
@@ -194,6 +190,14 @@ class VirtualBoard:
                     f"the virtual board is still busy after {timeout_s} s; last bytes {last!r}"
                 )
             collected += self.read(min(left_s, _LONGEST_WAIT_S))
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing happens until the host writes: no Lua runs and no byte is on its way."""
+        with self._lock:
+            self._pump()
+            on_line = self._from_board.next_due_s() is not None or self._to_board.next_due_s() is not None
+            return not self._running and not on_line
 
     @property
     def running(self) -> bool:
