@@ -27,6 +27,7 @@ local INTERRUPTION = GREY .. "<user interruption>" .. YELLOW
 local REBOOT, GIVE_UP, OUT_OF_MEMORY = {}, {}, {}
 
 local globals = {}
+local syntax_error -- the last one that run_program raised: the board leaves its place without colours
 
 -- ---- numbers as text ------------------------------------------------------------------------------------
 
@@ -126,7 +127,7 @@ local function is_ours(info) return info.source == HERE end
 -- What the board makes of an error message. info is the function that raised it: run-time errors of the virtual
 -- machine come from Lua functions, all others from C functions.
 local function board_message(message, info)
-  if type(message) ~= "string" or message == INTERRUPTION then return message end
+  if type(message) ~= "string" or message == INTERRUPTION or message == syntax_error then return message end
   if info.what ~= "C" and not is_ours(info) then
     local place = info.short_src .. ":" .. info.currentline .. ": "
     if sub(message, 1, #place) ~= place then return message end
@@ -312,7 +313,10 @@ function globals.run_program(name)
   local text = find_program(name)
   if not text then bad_argument(1, "run_program", "no such program") end
   local chunk, message = load(text, "=" .. name, "t", globals)
-  if not chunk then error(message, 0) end
+  if not chunk then
+    syntax_error = message
+    error(message, 0)
+  end
   local function finish(...)
     collectgarbage()
     return ...

@@ -130,10 +130,11 @@ class LupaBoardLua:
 
     def close(self) -> None:
         """End what runs and free the Lua state."""
-        run, self._run = self._run, None
+        run = self._run
         if run is not None:
             run.want(_GIVE_UP)
             run.join(_END_TIMEOUT_S)
+        self._run = None
         self._board = {}
         self._lua = None
 

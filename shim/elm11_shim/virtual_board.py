@@ -110,10 +110,14 @@ class VirtualBoard:
         self._memory_trace = memory_trace
         self._type_ahead_limit = type_ahead
         self._clock = clock
-        random_source = random.Random(seed)  # noqa: S311 - faults need repeatable chance, not secrets
-        self._to_board = FaultyLine(self._plan.to_board, random_source)
-        self._from_board = FaultyLine(self._plan.from_board, random_source)
-        self._line_faults = LineFaults(self._plan, random_source)
+        # One source for each, so that what strikes one direction does not depend on when the other has bytes.
+        to_board, from_board, lines = (
+            random.Random(f"{seed} {use}")  # noqa: S311 - faults need repeatable chance, not secrets
+            for use in ("to board", "from board", "lines")
+        )
+        self._to_board = FaultyLine(self._plan.to_board, to_board)
+        self._from_board = FaultyLine(self._plan.from_board, from_board)
+        self._line_faults = LineFaults(self._plan, lines)
         self._lock = threading.RLock()
         self._written = threading.Event()
         self._bytes_sent = 0
@@ -277,6 +281,8 @@ class VirtualBoard:
             self._start_program(name)
         else:
             self._send(PROMPT)
+        if self._reboot_due:  # by a fault that struck the boot text
+            self._boot()
 
     # ---- board to host -------------------------------------------------------------------------------------
 
