@@ -13,13 +13,28 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 BUILD_TIMEOUT_S = 300.0
 
 
-@pytest.fixture(scope="session")
-def emblua_path() -> Path:
-    """The emblua binary, built if need be; tests skip where that is impossible, saying why."""
+def build_emblua(*options: str) -> Path:
+    """Run the build script; the test that asked skips where that is impossible, saying why."""
     build = REPOSITORY / "tools" / "emblua" / "build.py"
     done = subprocess.run(
-        [sys.executable, str(build)], check=False, capture_output=True, text=True, timeout=BUILD_TIMEOUT_S
+        [sys.executable, str(build), *options],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=BUILD_TIMEOUT_S,
     )
     if done.returncode:
-        pytest.skip(f"emblua cannot be built here: {done.stderr.strip()}")
+        pytest.skip(f"emblua cannot be built here: {done.stderr.strip()[-500:]}")
     return Path(done.stdout.strip())
+
+
+@pytest.fixture(scope="session")
+def emblua_path() -> Path:
+    """The emblua binary, built if need be."""
+    return build_emblua()
+
+
+@pytest.fixture(scope="session")
+def emblua_m32_path() -> Path:
+    """emblua with 4-byte pointers; it needs the compiler's 32-bit libraries (Debian: gcc-multilib)."""
+    return build_emblua("--m32")

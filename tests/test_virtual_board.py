@@ -13,6 +13,8 @@ from elm11_shim.board_lua_lupa import LupaBoardLua
 from elm11_shim.faults import LOG_TEXT
 from elm11_shim.program_store import MAX_PROGRAMS, ProgramStore
 from elm11_shim.virtual_board import CONTINUATION_PROMPT, PROMPT, BoardUnpluggedError, VirtualBoard
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -299,6 +301,39 @@ def test_programs_survive_in_a_file(engine: Callable[[], BoardLua], tmp_path: Pa
     with VirtualBoard(engine(), ProgramStore(path)) as board:
         board.read_until_idle(DEADLINE_S)
         assert run(board, b'run_program("p.lua")') == b"2\n\r"
+
+
+FRAGMENTS = [
+    b"cmd\n",
+    b"exit\n",
+    SIZE,
+    SIZE * 3,
+    b'upload|program("a")\n',
+    b'delete|program("a")\n',
+    b'run|program("a")\n',
+    b'list|program_code("a")\n',
+    b"list|programs\n",
+    b"list|help\n",
+    b"y",
+    b"\x07\x09\x00\x00\x00\x05",
+    b"\x0c\x04x = 1",
+    b"\x0d",
+    b"\x00" * 262 + b"\n",
+    b"x = {\n",
+    b"}\n",
+    b"\xff|\b\n",
+]
+
+
+@settings(max_examples=60, deadline=None)  # a board is booted for each example
+@given(pieces=st.lists(st.one_of(st.sampled_from(FRAGMENTS), st.binary(max_size=20)), max_size=25))
+def test_no_conversation_breaks_the_board(pieces: list[bytes]) -> None:
+    with VirtualBoard() as board:
+        for piece in pieces:
+            board.write(piece)
+            board.read_until_idle(DEADLINE_S)
+        board.power_cycle()
+        assert board.read_until_idle(DEADLINE_S).endswith(PROMPT)
 
 
 # ---- faults --------------------------------------------------------------------------------------
