@@ -441,9 +441,10 @@ def test_closing_ends_a_running_program(engine: Callable[[], BoardLua]) -> None:
 
 @pytest.mark.parametrize("name", ["lupa", "emblua"])
 def test_engines_by_name(
-    name: Literal["lupa", "emblua"], emblua_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: Literal["lupa", "emblua"], request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("ELM11_EMBLUA", str(emblua_path))
+    if name == "emblua":
+        monkeypatch.setenv("ELM11_EMBLUA", str(request.getfixturevalue("emblua_path")))
     with VirtualBoard(name) as board:
         board.read_until_idle(DEADLINE_S)
         assert run(board, b"1+1") == b"2\n\r"
