@@ -62,9 +62,19 @@ static uint32_t units_of(uint32_t board_size) {
     return board_size ? (board_size + BLOCK_HEADER + UNIT - 1) / UNIT : 0;
 }
 
-/* The size a block would have with the board's 4-byte pointers. Arrays of values, hash nodes, instructions and
- * characters have the same size on both; objects differ by their pointers (lobject.h, counted by hand). Small arrays
- * of pointers are left as they are: they fill one unit either way. */
+/* Sizes of objects with the board's 4-byte pointers. Where pointers have four bytes, the compiler checks them. */
+enum { STRING_HEAD = 16, TABLE_SIZE = 32, CLOSURE_HEAD = 16, UPVALUE_SIZE = 32, PROTOTYPE_SIZE = 84 };
+#define SAME_WITH_4_BYTE_POINTERS(size, constant) \
+    _Static_assert(sizeof(void *) != 4 || (size) == (constant), #constant " is not " #size)
+SAME_WITH_4_BYTE_POINTERS(offsetof(TString, contents), STRING_HEAD);
+SAME_WITH_4_BYTE_POINTERS(sizeof(Table), TABLE_SIZE);
+SAME_WITH_4_BYTE_POINTERS(offsetof(LClosure, upvals), CLOSURE_HEAD);
+SAME_WITH_4_BYTE_POINTERS(sizeof(UpVal), UPVALUE_SIZE);
+SAME_WITH_4_BYTE_POINTERS(sizeof(Proto), PROTOTYPE_SIZE);
+
+/* The size a block would have on the board. Arrays of values, hash nodes, instructions and characters have the same
+ * size here; objects differ by their pointers. Small arrays of pointers are left as they are: they fill one unit
+ * either way. */
 static uint32_t board_size_of(const void *block, size_t tag_or_old_size, size_t size) {
     if (sizeof(void *) == 4) return (uint32_t)size;
     if (block) {
@@ -72,13 +82,13 @@ static uint32_t board_size_of(const void *block, size_t tag_or_old_size, size_t 
         return (uint32_t)(is_string_table ? size / 2 : size);
     }
     switch (tag_or_old_size) {
-        case LUA_TSTRING: return (uint32_t)(size - (offsetof(TString, contents) - 16));
-        case LUA_TTABLE: return 32;
-        case LUA_TFUNCTION: return (uint32_t)(16 + (size - offsetof(LClosure, upvals)) / 2);
+        case LUA_TSTRING: return (uint32_t)(size - offsetof(TString, contents) + STRING_HEAD);
+        case LUA_TTABLE: return TABLE_SIZE;
+        case LUA_TFUNCTION: return (uint32_t)(CLOSURE_HEAD + (size - offsetof(LClosure, upvals)) / 2);
         case LUA_TUSERDATA: return (uint32_t)(size - 16);
         case LUA_TTHREAD: return (uint32_t)(size / 2);
-        case LUA_TUPVAL: return 32;
-        case LUA_TPROTO: return 84;
+        case LUA_TUPVAL: return UPVALUE_SIZE;
+        case LUA_TPROTO: return PROTOTYPE_SIZE;
         default: return (uint32_t)size;
     }
 }
