@@ -130,7 +130,7 @@ def test_no_array_is_longer_than_the_board_can_make(others: dict[str, Any]) -> N
 
 
 def test_a_simulation_of_20_scales_fits_into_the_boards_memory() -> None:
-    """At most some 650 KB of arrays fit; a Lua with 64-bit pointers needs a little more than the board for the rest."""
+    """Of 1 MB. Arrays are as large here as on the board; 32-bit pointers make the rest smaller there."""
     sizes = {}
     for J in (10, 20):
         simulator = LuaSimulator(Experiment(0.72, 0.72, 0.25, 0.25, 0.5, J))
