@@ -1,7 +1,7 @@
 """The board's Lua through lupa: installed everywhere, close enough for most work (docs/virtual-board.md).
 
 A submitted text runs in a thread of its own. Lua sees no Python object: the few functions that lead here are
-upvalues of functions in board_lua.lua, and there is no debug library to get at them.
+upvalues of functions in board_prompt.lua, and there is no debug library to get at them.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class LupaBoardLua:
             attribute_filter=_refuse_attributes,
             max_memory=self._max_memory,
         )
-        prelude = resources.files("elm11_shim").joinpath("board_lua.lua").read_bytes()
+        prelude = resources.files("elm11_shim").joinpath("board_prompt.lua").read_bytes()
         start = lua.eval(b"function(text, ...) return assert(load(text, '=[board]', 't'))(...) end")
         identity_table = lua.table_from(
             {

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 CHECK_INTERVAL: Final = 100_000
 """VM instructions between two calls of `check`: about a millisecond."""
 
-# The last two calls of every traceback are those of board.lua that start a program.
-_END_OF_TRACEBACK: Final = re.compile(r"\n\t\[C\]: in \w+ 'xpcall'\n\tboard\.lua:\d+: in [^\n]*\Z")
+# The last two calls of every traceback are those of runtime.lua that start a program.
+_END_OF_TRACEBACK: Final = re.compile(r"\n\t\[C\]: in \w+ 'xpcall'\n\truntime\.lua:\d+: in [^\n]*\Z")
 
 
 class LuaError(RuntimeError):
@@ -83,7 +83,7 @@ def _no_attributes(_object: object, _name: object, _is_setting: object) -> NoRet
     raise AttributeError("Lua programs see no Python object")
 
 
-class BoardLua:
+class FirmwareLua:
     """One Lua state with the board's globals.
 
     Text crosses as Latin-1: each character is one byte, so `print` is binary safe.
@@ -129,8 +129,8 @@ class BoardLua:
             "firmware": "none",
             "hardware": "SHIM0000",
         }
-        source = (resources.files(__package__) / "board.lua").read_text(encoding="ascii")
-        board = self._runtime.execute(source, self._runtime.table_from(host), name="=board.lua")
+        source = (resources.files(__package__) / "runtime.lua").read_text(encoding="ascii")
+        board = self._runtime.execute(source, self._runtime.table_from(host), name="=runtime.lua")
         self._guarded = board.guarded
         self._compile = board.compile
         self._run_program = board.run_program

@@ -1,4 +1,4 @@
--- board_lua.lua: the board's prompt, globals, import gate and error text on a Lua with 64-bit integers.
+-- board_prompt.lua: the board's prompt, globals, import gate and error text on a Lua with 64-bit integers.
 --
 -- Arguments: emit(bytes) sends to the serial port; pending() tells what the host wants of a running text (0 nothing,
 -- 1 'q' was typed, 2 give up); find_program(name) gives a program's text or nil; identity is a table of globals.

@@ -1,5 +1,5 @@
--- board.lua: turns a stock Lua 5.4 state into one with the board's globals. It runs once, before anything else, on this
--- computer (never on the board). runtime.py says what is imitated and what is not.
+-- runtime.lua: turns a stock Lua 5.4 state into one with the board's globals. It runs once, before anything else, on
+-- this computer (never on the board). runtime.py says what is imitated and what is not.
 --
 -- Its argument is a table of functions of the host; they stay in locals of this file, which no program can reach.
 -- write(text) -> true, or false to stop the program; program(name) -> its text or nil; leave(how) is told of exit and
