@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import sys
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -95,24 +96,22 @@ class FaultPlan:
         return plan
 
 
-def _rate(text: str | None, item: str) -> float:
+def _number(text: str | None, item: str, highest: float, what: str) -> float:
     try:
-        rate = float(text or "")
+        number = float(text or "")
     except ValueError:
-        rate = -1.0
-    if not 0.0 <= rate <= 1.0:
-        raise ValueError(f"faults: {item!r} needs a probability between 0 and 1, as in 'lose=0.01'")
-    return rate
+        number = -1.0
+    if not 0.0 <= number <= highest:
+        raise ValueError(f"faults: {item!r} needs {what}")
+    return number
+
+
+def _rate(text: str | None, item: str) -> float:
+    return _number(text, item, 1.0, "a probability between 0 and 1, as in 'lose=0.01'")
 
 
 def _seconds(text: str | None, item: str) -> float:
-    try:
-        seconds = float(text or "")
-    except ValueError:
-        seconds = -1.0
-    if not 0.0 <= seconds < float("inf"):
-        raise ValueError(f"faults: {item!r} needs seconds behind a colon, as in 'stall@2000:1.5'")
-    return seconds
+    return _number(text, item, sys.float_info.max, "seconds behind a colon, as in 'stall@2000:1.5'")
 
 
 def _count(text: str | None, item: str, least: int) -> int:
