@@ -31,6 +31,12 @@ local function chunks_of(first, stop)
     return first // CHUNK + 1, (stop - 1) // CHUNK + 1
 end
 
+-- The first and the last index of those samples in chunk c.
+local function part_of(c, first, stop)
+    local base = (c - 1) * CHUNK
+    return first > base and first - base + 1 or 1, stop - base < CHUNK and stop - base or CHUNK
+end
+
 -- Squared coherence |S12|^2 / (S1 S2) of samples first .. n_samples - first - 1, to `out` (a list of chunks).
 -- powers: S1 + i S2, cross: S12, both smoothed.
 function coherence.squared(n_samples, first, powers_re, powers_im, cross_re, cross_im, out)
@@ -38,9 +44,7 @@ function coherence.squared(n_samples, first, powers_re, powers_im, cross_re, cro
     local first_chunk, last_chunk = chunks_of(first, stop)
     for c = first_chunk, last_chunk do
         local s1, s2, re, im, to = powers_re[c], powers_im[c], cross_re[c], cross_im[c], out[c]
-        local base = (c - 1) * CHUNK
-        local from = first > base and first - base + 1 or 1
-        local last = stop - base < CHUNK and stop - base or CHUNK
+        local from, last = part_of(c, first, stop)
         for i = from, last do
             local x, y = re[i], im[i]
             to[i] = (x * x + y * y) / (s1[i] * s2[i])
@@ -56,9 +60,7 @@ function coherence.count(n_samples, first, powers_re, powers_im, cross_re, cross
     local first_chunk, last_chunk = chunks_of(first, stop)
     for c = first_chunk, last_chunk do
         local s1, s2, re, im = powers_re[c], powers_im[c], cross_re[c], cross_im[c]
-        local base = (c - 1) * CHUNK
-        local from = first > base and first - base + 1 or 1
-        local last = stop - base < CHUNK and stop - base or CHUNK
+        local from, last = part_of(c, first, stop)
         for i = from, last do
             local x, y = re[i], im[i]
             local scaled = (x * x + y * y) / (s1[i] * s2[i]) * n_bins
