@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 N = 20
-X = np.round(np.sin(np.arange(N, dtype=np.float64)), 6)
-Y = np.round(np.cos(np.arange(N, dtype=np.float64)) + 0.5, 6)
+X = np.array([round(math.sin(i), 6) for i in range(N)])
+Y = np.array([round(math.cos(i) + 0.5, 6) for i in range(N)])
 YEARS = 1980 + np.arange(N)
 
 
