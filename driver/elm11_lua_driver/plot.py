@@ -15,7 +15,7 @@ from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from .analysis import DEFAULT_UNIT
 from .atomic_file import atomic_file
@@ -233,6 +233,9 @@ def noise_spectra_figure(noises: dict[str, FloatArray], lag1: float) -> Figure:
     theory = rednoise.red_noise_spectrum(curve, lag1)
     axes.plot(curve, theory, color="black", linewidth=1.2, zorder=1, label=f"AR(1) process, lag-1 = {lag1:g}")
     axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda power, _: f"{power:g}"))
+    axes.yaxis.set_minor_locator(NullLocator())
     axes.set_xlim(0, 0.5)
     axes.set_xlabel("Frequency (cycles per sample)")
     axes.set_ylabel("Power spectral density (mean 1)")
