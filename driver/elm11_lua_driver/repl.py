@@ -503,7 +503,7 @@ class Execution:
         self._erased = 0
         self._erase_echo = bytearray()
         self._resends = 0
-        self._noise = 0
+        self._noise = bytearray()
         self._ways_out: list[bytes] = []
         self._after_leaving: Elm11Error | None = None
         self._lines: list[Line] = []
@@ -782,38 +782,44 @@ class Execution:
                 if byte in {_LF, _CR}:
                     self._run(now_s)
                 else:
-                    self._noise += 1
+                    self._noise.append(byte)
             case _:
                 pass
 
-    def _prompt(self, event: Prompt, now_s: float) -> None:
+    def _prompt(self, event: Prompt, now_s: float) -> None:  # noqa: C901  # one case for each phase
+        unfinished = event.kind is PromptKind.CONTINUATION
         match self._phase:
             case _Phase.RUN | _Phase.SUBMIT:
                 if self._phase is _Phase.SUBMIT:
                     self._damaged = True  # the echo of the line feed is missing, and output may be
-                if event.kind is PromptKind.CONTINUATION and not self._multi_line:
+                if unfinished and not self._multi_line:
                     what = "the line is an unfinished statement."
                     next_step = "Finish it in one line, or upload it as a program."
                     self._leave(LuaError(what, state=self.state, next_step=next_step), now_s)
                 else:
                     self._finish(event.kind)
-            case _Phase.PROBE | _Phase.LEAVE | _Phase.EARLY if event.kind is PromptKind.CONTINUATION:
-                if self._phase is _Phase.LEAVE:
-                    self._next_way_out(now_s)
-                else:
-                    self._leave(self._ran_early(), now_s)
+            case _Phase.PROBE if unfinished:
+                self._leave(None, now_s)
+            case _Phase.PROBE if not self._line:
+                self._finish(event.kind)  # an empty line was all that was wanted
             case _Phase.PROBE:
                 self._start_typing(now_s)
-            case _Phase.LEAVE if self._after_leaving is not None:
-                raise self._after_leaving
-            case _Phase.LEAVE | _Phase.EARLY:
-                error = self._ran_early() if self._phase is _Phase.EARLY else None
-                if error is not None:
-                    raise error
-                self._session.may_be_stray = True
-                self._settle(now_s)
+            case _Phase.EARLY if unfinished:
+                self._leave(self._ran_early(), now_s)
+            case _Phase.EARLY:
+                self._try_again(self._ran_early(), now_s)
+            case _Phase.LEAVE if unfinished:
+                self._next_way_out(now_s)
+            case _Phase.LEAVE:
+                self._try_again(self._after_leaving, now_s)
             case _:
                 pass
+
+    def _try_again(self, error: Elm11Error | None, now_s: float) -> None:
+        if error is not None:
+            raise error
+        self._session.may_be_stray = True
+        self._settle(now_s)
 
     def _ran_early(self) -> Elm11Error | None:
         """The error for a line of which a part has run; None when that does no harm."""
@@ -901,7 +907,7 @@ class Execution:
                 self._probe_again(now_s)
             case _Phase.CONFIRM:
                 self._resends = 0
-                self._noise = 0
+                self._noise = bytearray()
                 self._write(b"\n")
                 self._enter(_Phase.SUBMIT, self._settings.echo_timeout_s, now_s)
             case _Phase.TYPE | _Phase.MISMATCH:
@@ -976,11 +982,14 @@ class Execution:
             self._erase(0 if only_erasures else len(self._erase_echo), now_s)
 
     def _line_feed_unanswered(self, now_s: float) -> None:
-        if self._noise > 2:  # a line feed turned into a letter echoes as one, or two if doubled
+        # A line feed that was turned into a letter echoes as one, or two if doubled; turned into a backspace it has
+        # erased the line's last character. In both cases the line still stands there. More text is output.
+        letters = self._noise.replace(b"\b \b", b"")
+        if len(letters) > len("??"):
             self._damaged = True
             self._run(now_s)
         elif self._noise:
-            self._echo += b"?" * self._noise
+            self._echo += letters
             self._retype(now_s)
         elif self._resends < _MAX_RESENDS:
             self._resends += 1
