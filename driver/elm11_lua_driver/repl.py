@@ -515,6 +515,7 @@ class Execution:
         self._nudges = 0
         self._last_call = ""
         self._run_until_s = 0.0
+        self._doubted = False
 
     # -- the three calls ------------------------------------------------------------------------------------
 
@@ -730,7 +731,7 @@ class Execution:
                 self._finish(None, event.text)
             if phase is _Phase.RUN:
                 given.append(event)
-                if isinstance(event, Line):
+                if isinstance(event, Line) and not self._doubted:
                     self._keep(event)
         seen = self._see(byte[0])
         if self._phase is phase and seen:
@@ -786,13 +787,18 @@ class Execution:
             case _:
                 pass
 
-    def _prompt(self, event: Prompt, now_s: float) -> None:  # noqa: C901  # one case for each phase
+    def _prompt(self, event: Prompt, now_s: float) -> None:  # noqa: C901, PLR0912  # one case for each phase
         unfinished = event.kind is PromptKind.CONTINUATION
         match self._phase:
             case _Phase.RUN | _Phase.SUBMIT:
                 if self._phase is _Phase.SUBMIT:
                     self._damaged = True  # the echo of the line feed is missing, and output may be
-                if unfinished and not self._multi_line:
+                if unfinished and not self._multi_line and not self._doubted:
+                    # A doubled "$" looks the same. An empty line tells: it gets the same prompt again, or the other.
+                    self._doubted = True
+                    self._enter(_Phase.RUN, self._settings.echo_timeout_s, now_s)
+                    self._write(b"\n")
+                elif unfinished and not self._multi_line:
                     what = "the line is an unfinished statement."
                     next_step = "Finish it in one line, or upload it as a program."
                     self._leave(LuaError(what, state=self.state, next_step=next_step), now_s)
