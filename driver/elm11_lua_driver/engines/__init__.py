@@ -8,14 +8,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from .base import Engine, Progress
+from .lua import LuaEngine
 from .numpy import NumpyEngine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["ENGINES", "Engine", "NumpyEngine", "Progress", "create"]
+__all__ = ["ENGINES", "Engine", "LuaEngine", "NumpyEngine", "Progress", "create"]
 
-ENGINES: Final[dict[str, Callable[[], Engine]]] = {"numpy": NumpyEngine}
+ENGINES: Final[dict[str, Callable[[], Engine]]] = {"numpy": NumpyEngine, "lua": LuaEngine}
 
 
 def create(name: str) -> Engine:
