@@ -198,10 +198,10 @@ function frame.histogram(counts_of, n_bins, first_block, last_block)
       crc = crc_update(crc, sum)
     end
   end
-  -- 32 bits of the sum, with sign: what a 32-bit integer holds by itself.
+  -- 32 bits of the sum, with sign: what a 32-bit integer holds by itself, and a 64-bit one is brought to.
   total = total & 0xffffffff
-  if total > 0x7fffffff and 0x7fffffff + 1 > 0 then
-    total = total - 0x100000000
+  if total > 0x7fffffff then
+    total = total - 0x7fffffff - 0x7fffffff - 2
   end
   last_end = first_block .. " " .. last_block .. " " .. lines .. " " .. hex(~crc) .. " " .. total
   frame.again()
