@@ -601,6 +601,15 @@ def test_a_reboot_is_an_error_unless_it_was_asked_for() -> None:
     assert execution.result.prompt is LUA
 
 
+@pytest.mark.parametrize("piece", [1, 100, 10_000])
+def test_a_board_that_is_just_starting_is_no_error(piece: int) -> None:
+    boot = transcript("boot")[0][1]
+    pieces = [boot[start : start + piece] for start in range(0, len(boot), piece)]
+    board = fake()
+    board.to_host = lambda data: data or (pieces.pop(0) if pieces else b"")
+    assert run("f(1)", board, ReplSession()).text == "one"
+
+
 def test_attaching_collects_what_runs_until_its_prompt() -> None:
     session = ReplSession()
     execution = session.attach(timeout_s=100.0)

@@ -493,6 +493,7 @@ class Execution:
 
         self._phase = _Phase.RUN if line is None else _Phase.SETTLE
         self._begun = False
+        self._was_unknown = False
         self._out = bytearray()
         self._timers: dict[str, float] = {}
         self._attempts = 0
@@ -610,6 +611,7 @@ class Execution:
     def _begin(self, now_s: float) -> None:
         self._begun = True
         session = self._session
+        self._was_unknown = session.mode is None
         if self._phase is _Phase.RUN:
             session.mode = None
             self._run(now_s)
@@ -717,7 +719,7 @@ class Execution:
                     "the board ran out of memory and stopped.",
                     "Switch the board off and on; then give it a smaller job.",
                 )
-            if isinstance(event, Booted) and not self._expect_reboot:
+            if isinstance(event, Booted) and not self._may_boot():
                 raise self._fail(
                     BoardRebootedError,
                     "the board started anew; what it held in memory is gone.",
@@ -737,6 +739,10 @@ class Execution:
         if self._phase is phase and seen:
             self._visible(seen, now_s)
         return given
+
+    def _may_boot(self) -> bool:
+        """Whether a start of the board is no loss: it was asked for, or comes before anything was known of it."""
+        return self._expect_reboot or (self._was_unknown and self._phase in {_Phase.SETTLE, _Phase.PROBE})
 
     def _see(self, byte: int) -> int:
         """The byte, or 0 when it belongs to a colour code or cursor move."""
