@@ -2,6 +2,7 @@
 
 from importlib.metadata import version
 
+from .analysis import CoherenceAnalysis, analyse
 from .errors import Elm11Error, EngineError, LuaError
 from .histogram import Histogram
 from .job import Job, LuaMonteCarloConfig
@@ -11,6 +12,7 @@ from .run import run
 
 __version__ = version("elm11-lua-driver")
 __all__ = [
+    "CoherenceAnalysis",
     "Elm11Error",
     "EngineError",
     "Histogram",
@@ -19,6 +21,7 @@ __all__ = [
     "LuaMonteCarloConfig",
     "Significance",
     "__version__",
+    "analyse",
     "run",
     "significance",
     "wct",
