@@ -12,7 +12,7 @@ from typing import Any
 import elm11_firmware
 import pytest
 from elm11_host_ref.experiment import Experiment
-from elm11_shim import BoardLua, LuaSimulator
+from elm11_shim import FirmwareLua, LuaSimulator
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "firmware_lua" / "elm11_firmware"
@@ -68,7 +68,7 @@ def test_an_unknown_program_is_refused() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_program_returns_one_table_and_leaves_no_global(name: str) -> None:
-    lua = BoardLua()
+    lua = FirmwareLua()
     lua.execute("import('pairs') import('type')")
     names = lua.execute(
         """
@@ -135,7 +135,7 @@ def test_a_simulation_of_20_scales_fits_into_the_boards_memory() -> None:
     for J in (10, 20):
         simulator = LuaSimulator(Experiment(0.72, 0.72, 0.25, 0.25, 0.5, J))
         simulator.run(range(1))
-        sizes[J] = simulator.memory_bytes - BoardLua().memory_bytes
+        sizes[J] = simulator.memory_bytes - FirmwareLua().memory_bytes
     assert sizes[10] < 400_000
     assert sizes[20] < 760_000
 
