@@ -84,7 +84,7 @@ class TranscriptBoard:
             self._given = 0
             self._typed = b""
             del self.exchanges[0]
-        elif host.endswith(b"\n"):
+        elif re.fullmatch(rb"[ -~]*\n", host):
             # The echo may hold colour codes; give all bytes up to the one just typed.
             end = board.index(byte, self._given) + 1
             self._out += board[self._given : end]

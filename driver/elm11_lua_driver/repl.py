@@ -483,10 +483,10 @@ class Execution:
         ends_when_quiet_s: float | None = None,
     ) -> None:
         self.result: ExecutionResult | None = None
+        self.timeout_s = timeout_s
         self._session = session
         self._settings = session.settings
         self._line = line or b""
-        self._timeout_s = timeout_s
         self._silence_s = silence_s
         self._repeatable = repeatable
         self._multi_line = multi_line
@@ -669,8 +669,8 @@ class Execution:
 
     def _run(self, now_s: float) -> None:
         self._session.mode = None
-        self._run_until_s = now_s + self._timeout_s
-        self._enter(_Phase.RUN, self._timeout_s, now_s)
+        self._run_until_s = now_s + self.timeout_s
+        self._enter(_Phase.RUN, self.timeout_s, now_s)
         self._hear(now_s)
 
     def _leave(self, then: Elm11Error | None, now_s: float) -> None:
@@ -763,7 +763,7 @@ class Execution:
         match self._phase:
             case _Phase.TYPE | _Phase.CONFIRM | _Phase.MISMATCH | _Phase.ERASE if byte == _LF:
                 # The part that the board took for a line is what it has echoed.
-                self._enter(_Phase.EARLY, self._timeout_s, now_s)
+                self._enter(_Phase.EARLY, self.timeout_s, now_s)
             case _Phase.TYPE if byte != _CR:
                 self._echo.append(byte)
                 expected = self._line[: self._sent]
@@ -916,7 +916,7 @@ class Execution:
                 # The prompt may have been damaged. A line feed brings it again; what runs does not see it.
                 self._give_up_or_call("the prompt did not come back.", now_s)
             case _:
-                self._give_up_or_call(f"the prompt did not come back within {self._timeout_s} s.", now_s)
+                self._give_up_or_call(f"the prompt did not come back within {self.timeout_s} s.", now_s)
 
     def _stray_line_feed(self) -> None:
         self._session.may_be_stray = True
