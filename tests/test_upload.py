@@ -184,7 +184,7 @@ def test_sums_that_stay_wrong_end_as_a_verification_error_that_says_what_is_left
     board.to_board = lambda data: data.replace(b"line 007", b"line 00x")
     with pytest.raises(VerificationError, match="could not be uploaded in 4 attempts") as caught:
         upload(board, "n.lua", LONG)
-    assert "no 'n.lua', or a broken entry" in str(caught.value)
+    assert "no program 'n.lua', or a broken entry" in str(caught.value)
     assert caught.value.exit_code == 7
 
 
