@@ -31,7 +31,7 @@ demo: $(VENV)/.core
 	$(BIN)/elm11 demo
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

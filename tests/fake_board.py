@@ -134,9 +134,7 @@ class FakeBoard:
         if self.mode == "running":
             if byte == ord("q"):
                 self.out += b"\x1b[38;5;252m<user interruption>\x1b[38;5;222m\n\r"
-                self.out += (
-                    b"\x1b[1m\x1b[34mstack traceback\x1b[38;5;222m\x1b[22m:\n\r\t[C]: in ?\n\r" + LUA_PROMPT
-                )
+                self.out += b"\x1b[1m\x1b[34mstack traceback\x1b[38;5;222m\x1b[22m:\n\r\t[C]: in ?\n\r" + LUA_PROMPT
                 self.mode = "lua"
         elif self.mode == "size":
             self.number += bytes([byte])
@@ -214,9 +212,7 @@ class FakeBoard:
         self.out += REDRAW
         upload = re.fullmatch(r'upload\|program\("(.*)"\)', line)
         if upload is None:
-            self.out += self.answers.get(
-                line, b"\x1b[31mError, unrecognised device command: \x1b[38;5;252mx\n\r"
-            )
+            self.out += self.answers.get(line, b"\x1b[31mError, unrecognised device command: \x1b[38;5;252mx\n\r")
             self.out += COMMAND_PROMPT
             return
         self.name = upload[1]

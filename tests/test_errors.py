@@ -37,7 +37,7 @@ EXAMPLES: list[Elm11Error] = [
     PortPermissionError("not allowed.", port="/dev/ttyUSB0", group="dialout"),
     BoardTimeoutError("no prompt.", state="waiting for the prompt", last_bytes=b"x" * 500),
     VerificationError("differs.", program="fft.lua"),
-    LuaError("stdin:1: boom", "stack traceback:\n\t[C]: in function 'error'"),
+    LuaError("stdin:1: boom", "", "stack traceback:\n\t[C]: in function 'error'"),
     BoardStoppedError("out of memory.", next_step="Switch the board off and on."),
     VersionMismatchError("old programs.", on_board="0.1", wanted="0.2"),
     BoardBusyError("busy.", progress="20 of 300"),

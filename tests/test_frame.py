@@ -31,9 +31,7 @@ FRAME_LUA = Path(next(iter(elm11_firmware.__path__))) / "frame.lua"
 
 PAYLOADS = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=300)
 FRAMES = st.builds(Frame, st.sampled_from(FrameKind), st.integers(0, 999_999_999), PAYLOADS)
-COUNTS = st.lists(
-    st.one_of(st.integers(0, 60), st.integers(0, 2000), st.integers(0, MAX_COUNT)), max_size=BLOCK_BINS
-)
+COUNTS = st.lists(st.one_of(st.integers(0, 60), st.integers(0, 2000), st.integers(0, MAX_COUNT)), max_size=BLOCK_BINS)
 
 
 def lines_of(events: list[LineEvent]) -> list[Frame]:
@@ -249,9 +247,7 @@ histograms = st.integers(1, 6).flatmap(
         lambda n_bins: st.builds(
             lambda seed, height: (
                 np.random.default_rng(seed).integers(0, height, (n_rows, n_bins))
-                * (np.random.default_rng(seed + 1).random((n_rows, -(-n_bins // 40))).repeat(40, 1) < 0.5)[
-                    :, :n_bins
-                ]
+                * (np.random.default_rng(seed + 1).random((n_rows, -(-n_bins // 40))).repeat(40, 1) < 0.5)[:, :n_bins]
             ),
             st.integers(0, 2**32),
             st.sampled_from([1, 2, 50, 5000, 2**31]),
@@ -327,9 +323,7 @@ def test_a_block_of_another_histogram_is_refused(sequence: int, payload: str) ->
         HistogramAssembly(2, 1000).add(Frame(FrameKind.DATA, sequence, payload))
 
 
-@pytest.mark.parametrize(
-    "payload", ["", "0 7 1 00000000", "0 7 1 0000000g 1", "0 7 -1 00000000 1", "a b c d e"]
-)
+@pytest.mark.parametrize("payload", ["", "0 7 1 00000000", "0 7 1 0000000g 1", "0 7 -1 00000000 1", "a b c d e"])
 def test_a_wrong_end_frame_is_refused(payload: str) -> None:
     with pytest.raises(ProtocolError, match="not an end frame"):
         HistogramAssembly(2, 1000).add(Frame(FrameKind.END, 0, payload))

@@ -208,7 +208,7 @@ def errors_of(name: str) -> dict[str, LuaError]:
 
 def test_errors_are_found_with_message_and_traceback() -> None:
     errors = errors_of("repl")
-    assert {line: error.message for line, error in errors.items()} == {
+    assert {line: error.lua_message for line, error in errors.items()} == {
         "undefined.field": "stdin:1: attempt to index a nil value (global 'undefined')",
         'error("boom")': "stdin:1: attempt to call a nil value (global 'error')",
         'import("nope")': "stdin:1: no such function in base library",
@@ -216,7 +216,7 @@ def test_errors_are_found_with_message_and_traceback() -> None:
         'import("nope","sin")': "stdin:1: no such library",
         "math.sin(1)": "stdin:1: attempt to call a nil value (field 'sin')",
     }
-    assert errors['import("nope")'].traceback.splitlines() == [
+    assert errors['import("nope")'].lua_traceback.splitlines() == [
         "stack traceback:",
         "\t[C]: in function 'import'",
         "\tstdin:1: in main chunk",
@@ -239,23 +239,21 @@ def test_output_before_an_error_stays_output() -> None:
     lines, error = repl.split_error([*stale, *printed, *as_lines(b"(error object is a table value)"), *trace])
     assert lines == [*stale, *printed]
     assert error is not None
-    assert error.message == "(error object is a table value)"
+    assert error.lua_message == "(error object is a table value)"
 
 
 def test_a_message_of_several_lines_is_kept_whole() -> None:
     position = b"\x1b[1m\x1b[31mfft.lua\x1b[38;5;222m\x1b[22m:12: first"
-    lines, error = repl.split_error(
-        as_lines(b"out", position, b"second", b"stack traceback:", b"\t[C]: in ?")
-    )
+    lines, error = repl.split_error(as_lines(b"out", position, b"second", b"stack traceback:", b"\t[C]: in ?"))
     assert lines == as_lines(b"out")
     assert error is not None
-    assert error.message == "fft.lua:12: first\nsecond"
+    assert error.lua_message == "fft.lua:12: first\nsecond"
 
 
 def test_a_lone_traceback_does_not_confuse() -> None:
     _, error = repl.split_error(as_lines(b"stack traceback:"))
     assert error is not None
-    assert error.message == ""
+    assert error.lua_message == ""
 
 
 # ---- one line, against the transcripts -------------------------------------------------------------------
@@ -630,9 +628,7 @@ def test_a_lost_answer_about_the_terminal_is_sent_again() -> None:
     session.mode = LUA
     assert run("cmd", board, session).prompt is COMMAND
     board.answers["list|clk_freq"] = b"66 Mhz\n\r"
-    assert [line.text for line in repl.command_body(list(run("list|clk_freq", board, session).lines))] == [
-        "66 Mhz"
-    ]
+    assert [line.text for line in repl.command_body(list(run("list|clk_freq", board, session).lines))] == ["66 Mhz"]
 
 
 def test_output_is_bounded_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -140,12 +140,8 @@ TYPED = len('upload|program("n.lua")\n')
 
 
 @pytest.mark.parametrize("change", [FLIP, LOSE, DOUBLE], ids=["flip", "lose", "double"])
-@pytest.mark.parametrize(
-    "place", [*range(10), 100, 263, 264, 265, 266, 400, 521, 523, 570, 577, 578, 579, 580]
-)
-def test_one_damaged_byte_to_the_board_costs_time_but_no_byte_of_the_program(
-    place: int, change: bytes | None
-) -> None:
+@pytest.mark.parametrize("place", [*range(10), 100, 263, 264, 265, 266, 400, 521, 523, 570, 577, 578, 579, 580])
+def test_one_damaged_byte_to_the_board_costs_time_but_no_byte_of_the_program(place: int, change: bytes | None) -> None:
     board = board_with()
     board.to_board = DamageAt(change, TYPED + place)
     result, events = upload(board, "n.lua", LONG)
@@ -258,9 +254,7 @@ def test_over_a_noisy_line_a_program_is_whole_or_the_error_is_typed(seed: int) -
         ("n", b"a\x00", "content must not hold zeros"),
     ],
 )
-def test_what_cannot_be_stored_is_refused_before_a_byte_is_sent(
-    name: str, content: bytes, message: str
-) -> None:
+def test_what_cannot_be_stored_is_refused_before_a_byte_is_sent(name: str, content: bytes, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Upload(command_session(), name, content)
 
@@ -342,9 +336,7 @@ def test_a_talking_program_is_left_alone() -> None:
 def test_random_bytes_never_crash_the_machines(seed: int, recovery: bool) -> None:  # noqa: FBT001
     random = Random(seed)
     session = command_session()
-    machine = (
-        Recovery(session) if recovery else Upload(session, "n.lua", LONG, settings=UploadSettings(attempts=2))
-    )
+    machine = Recovery(session) if recovery else Upload(session, "n.lua", LONG, settings=UploadSettings(attempts=2))
     parts = [
         b"\x06",
         b"\x08",

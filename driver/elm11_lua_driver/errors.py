@@ -11,14 +11,14 @@
     |   +-- PortPermissionError        5   the port belongs to group dialout, the user does not
     +-- BoardTimeoutError              6   a line was typed and the prompt never came back
     +-- VerificationError              7   the program read back is not the program that was sent
-    +-- LuaError                       8   the Lua code failed: attempt to index a nil value
-    |   +-- BoardStoppedError          8   the board ran out of memory, and stops for good when it does
     +-- VersionMismatchError           9   the board has the programs of version 0.1, the driver wants 0.2
     +-- BoardBusyError                10   somebody's job is running; its last sign of life was 2 s ago
     +-- ProtocolError                  1   the echo was damaged again and again; a frame makes no sense
     +-- BoardRebootedError             1   the power failed for a moment: the results on the board are gone
     +-- CommandRefusedError            1   "Error, failed to delete program, err=6"
     +-- EngineError                    1   a worker process of the NumPy pool died
+        +-- LuaError                   8   the Lua code failed: attempt to index a nil value
+            +-- BoardStoppedError      8   the board ran out of memory, and stops for good when it does
 
 ``exit`` is the exit code of the command-line tools, the class attribute ``exit_code``. A wrong argument is
 a plain ``ValueError`` that names the argument and its range; it is not part of this tree.
@@ -98,9 +98,7 @@ class BoardNotFoundError(Elm11Error):
 
     exit_code = 3
 
-    def __init__(
-        self, what: str, *, port: str = "", looked_at: tuple[str, ...] = (), **kept: Unpack[Kept]
-    ) -> None:
+    def __init__(self, what: str, *, port: str = "", looked_at: tuple[str, ...] = (), **kept: Unpack[Kept]) -> None:
         super().__init__(what, **kept)
         self.port = port
         self.looked_at = looked_at
@@ -157,9 +155,7 @@ class PortBusyError(PortError):
         holders: the programs that hold it, as ``"picocom (process 4711)"``, where the system tells.
     """
 
-    def __init__(
-        self, what: str, *, port: str = "", holders: tuple[str, ...] = (), **kept: Unpack[Kept]
-    ) -> None:
+    def __init__(self, what: str, *, port: str = "", holders: tuple[str, ...] = (), **kept: Unpack[Kept]) -> None:
         super().__init__(what, port=port, **kept)
         self.holders = holders
 
@@ -199,24 +195,26 @@ class VerificationError(Elm11Error):
         self.program = program
 
 
-class LuaError(Elm11Error):
+class LuaError(EngineError):
     """Lua code failed.
 
     Args:
-        message: Lua's message, such as ``"stdin:1: attempt to index a nil value (global 'x')"``.
-        traceback: Lua's traceback, one call per line; empty when there is none.
+        message: what happened; Lua's own message where nothing is to be added.
+        lua_message: Lua's message, such as ``"stdin:1: attempt to index a nil value (global 'x')"``; the message
+            when not given.
+        lua_traceback: Lua's traceback, one call per line; empty when there is none.
     """
 
     exit_code = 8
 
-    def __init__(self, message: str, traceback: str = "", **kept: Unpack[Kept]) -> None:
+    def __init__(self, message: str, lua_message: str = "", lua_traceback: str = "", **kept: Unpack[Kept]) -> None:
         super().__init__(message, **kept)
-        self.message = message
-        self.traceback = traceback
+        self.lua_message = lua_message or message
+        self.lua_traceback = lua_traceback
 
     def __str__(self) -> str:
         """Add the traceback."""
-        return "\n".join(part for part in (super().__str__(), self.traceback) if part)
+        return "\n".join(part for part in (super().__str__(), self.lua_traceback) if part)
 
 
 class BoardStoppedError(LuaError):

@@ -270,9 +270,7 @@ def decode_counts(text: str) -> list[int]:
     place = 0
     while place < len(digits):
         lead = digits[place]
-        length = (
-            1 if lead < _ONE else 2 if lead < _LEAD_THREE else 3 if lead == _LEAD_THREE else 1 + _COUNT_DIGITS
-        )
+        length = 1 if lead < _ONE else 2 if lead < _LEAD_THREE else 3 if lead == _LEAD_THREE else 1 + _COUNT_DIGITS
         rest = digits[place + 1 : place + length]
         place += length
         if len(rest) != length - 1:
@@ -283,11 +281,7 @@ def decode_counts(text: str) -> list[int]:
         if lead == _LEAD_COUNT:
             count = value
         else:
-            z = (
-                lead
-                if lead < _ONE
-                else value + (_ONE + (lead - _ONE) * _DIGITS if lead < _LEAD_THREE else _TWO)
-            )
+            z = lead if lead < _ONE else value + (_ONE + (lead - _ONE) * _DIGITS if lead < _LEAD_THREE else _TWO)
             count += -(z + 1) // 2 if z % 2 else z // 2
         if not 0 <= count <= MAX_COUNT:
             raise ProtocolError(f"coded counts give {count}, which is outside 0 to {MAX_COUNT}.")
@@ -469,8 +463,7 @@ class HistogramAssembly:
         found = Summary(0, self.n_blocks - 1, len(in_order), crc32, total)
         if found != self.summary:
             raise ProtocolError(
-                f"the histogram's lines do not agree with the whole: {found}, "
-                f"but the board says {self.summary}.",
+                f"the histogram's lines do not agree with the whole: {found}, but the board says {self.summary}.",
                 state="fetching results",
                 next_step="Fetch all of it again.",
             )

@@ -248,11 +248,7 @@ def split_error(lines: list[Line]) -> tuple[list[Line], LuaError | None]:
     # behind the two lines "Error: ..." and "source: ...".
     first = max(trace - 1, 0)
     for candidate in range(trace - 1, max(trace - 20, -1), -1):
-        if (
-            candidate
-            and texts[candidate].startswith("source: ")
-            and texts[candidate - 1].startswith("Error: ")
-        ):
+        if candidate and texts[candidate].startswith("source: ") and texts[candidate - 1].startswith("Error: "):
             # The pair of this error repeats its message; a pair that pcall left behind does not.
             if texts[candidate - 1].removeprefix("Error: ") in "\n".join(texts[candidate + 1 : trace]):
                 first = candidate + 1
@@ -262,12 +258,14 @@ def split_error(lines: list[Line]) -> tuple[list[Line], LuaError | None]:
             break
     message = "\n".join(texts[first:trace])
     printed = first
-    if first >= 2 and texts[first - 1].startswith("source: ") and texts[first - 2].startswith("Error: "):  # noqa: PLR2004  # the two lines
+    if (
+        first >= 2 and texts[first - 1].startswith("source: ") and texts[first - 2].startswith("Error: ")
+    ):  # the two lines
         printed = first - 2
         position = _POSITION.match(message)
         if position:
             message = message[: position.end()].removesuffix("Error: ") + message[position.end() :]
-    return lines[:printed], LuaError(message, "\n".join(texts[trace:]))
+    return lines[:printed], LuaError(message, message, "\n".join(texts[trace:]))
 
 
 def command_body(lines: list[Line]) -> list[Line]:
@@ -699,7 +697,7 @@ class Execution:
             prompt=prompt,
             question=question,
             error=error,
-            interrupted=error is not None and _INTERRUPTION in error.message,
+            interrupted=error is not None and _INTERRUPTION in error.lua_message,
             attempts=self._attempts,
             damaged=self._damaged,
             truncated=self._truncated,
@@ -746,7 +744,7 @@ class Execution:
         elif self._in_escape == 1:
             self._in_escape = 2 if byte == _BRACKET else 0
         elif self._in_escape:
-            self._in_escape = 0 if 0x40 <= byte <= 0x7E else 2  # noqa: PLR2004  # the final byte of a code
+            self._in_escape = 0 if 0x40 <= byte <= 0x7E else 2  # the final byte of a code
         else:
             return byte
         return 0
@@ -978,7 +976,7 @@ class Execution:
             self._erase(0 if only_erasures else len(self._erase_echo), now_s)
 
     def _line_feed_unanswered(self, now_s: float) -> None:
-        if self._noise > 2:  # noqa: PLR2004  # a line feed turned into a letter echoes as one, or two if doubled
+        if self._noise > 2:  # a line feed turned into a letter echoes as one, or two if doubled
             self._damaged = True
             self._run(now_s)
         elif self._noise:

@@ -268,9 +268,7 @@ class Upload:
         settings: UploadSettings | None = None,
     ) -> None:
         if not _NAME.fullmatch(name):
-            raise ValueError(
-                f"name must be 1 to {MAX_NAME} printable ASCII characters without quotes, not {name!r}"
-            )
+            raise ValueError(f"name must be 1 to {MAX_NAME} printable ASCII characters without quotes, not {name!r}")
         if not 1 <= len(content) <= MAX_PROGRAM_BYTES:
             raise ValueError(f"content must have 1 to {MAX_PROGRAM_BYTES} bytes, {name!r} has {len(content)}")
         if b"\x00" in content:
@@ -366,9 +364,7 @@ class Upload:
     def _what_is_left(self) -> str:
         if not (self._deleted or self._overwrote):
             return f"Nothing on the board has changed: {self._name!r} is as it was."
-        return (
-            f"The board now has no program {self._name!r}, or a broken entry of that name: upload it again."
-        )
+        return f"The board now has no program {self._name!r}, or a broken entry of that name: upload it again."
 
     def _enter(self, phase: _Phase, out: bytes, seconds: float, now_s: float) -> None:
         self._phase = phase
@@ -385,8 +381,7 @@ class Upload:
         if len(self._restarts) >= self._settings.attempts:
             kind = BoardTimeoutError if self._timed_out else VerificationError
             raise kind(
-                f"{self._name!r} could not be uploaded in {len(self._restarts)} attempts; the last ended: "
-                f"{reason}.",
+                f"{self._name!r} could not be uploaded in {len(self._restarts)} attempts; the last ended: {reason}.",
                 state=self.state,
                 next_step="Lengthen the pause between bytes (--tx-delay) or look at the cable.",
                 last_bytes=self._session.last_bytes,
@@ -420,9 +415,7 @@ class Upload:
 
     # -- what comes -----------------------------------------------------------------------------------------
 
-    def _receive_inner(
-        self, inner: Execution | Recovery, data: bytes, now_s: float, events: list[UploadEvent]
-    ) -> None:
+    def _receive_inner(self, inner: Execution | Recovery, data: bytes, now_s: float, events: list[UploadEvent]) -> None:
         inner.receive(data, now_s)
         if isinstance(inner, Recovery):
             if inner.result is not None:

@@ -1,0 +1,29 @@
+"""The NumPy engine: this process, one core."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from elm11_host_ref import vectorised
+
+from elm11_lua_driver.histogram import Histogram, Part, group_ranges
+
+if TYPE_CHECKING:
+    from elm11_lua_driver.job import Job
+
+    from .base import Progress
+
+
+class NumpyEngine:
+    """Batches of simulations in NumPy and SciPy, in this process."""
+
+    name = "numpy"
+
+    def simulate(self, job: Job, simulations: range, progress: Progress) -> Histogram:
+        """See `Engine.simulate`."""
+        counts = vectorised.simulate_groups(job, simulations, job.group_size, on_batch=progress)
+        groups = group_ranges(job, simulations)
+        return Histogram(job, (Part(group.start, group.stop, rows) for group, rows in zip(groups, counts, strict=True)))
+
+    def close(self) -> None:
+        """Nothing is held."""

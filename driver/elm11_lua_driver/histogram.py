@@ -1,0 +1,129 @@
+"""The result of simulations: integer counts that add."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from elm11_host_ref.types import IntArray
+
+    from .job import Job
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Counts of consecutive simulations that lie in one group of the job.
+
+    Attributes:
+        start: first simulation.
+        stop: first simulation after the part.
+        counts: shape (J + 1, n_bins), int64.
+    """
+
+    start: int
+    stop: int
+    counts: IntArray
+
+
+class Histogram:
+    """Counts of squared coherence per scale, and the simulations they come from.
+
+    Args:
+        job: what was simulated.
+        parts: in any order; each inside one group of `job.group_size` simulations.
+
+    Raises:
+        ValueError: parts overlap, cross a group's border, or do not have the job's shape.
+    """
+
+    def __init__(self, job: Job, parts: Iterable[Part]) -> None:
+        self.job = job
+        merged: list[Part] = []
+        for part in sorted(parts, key=lambda part: part.start):
+            self._check(part)
+            if merged and part.start < merged[-1].stop:
+                raise ValueError(
+                    f"simulations {part.start} to {min(part.stop, merged[-1].stop) - 1} would be counted twice"
+                )
+            last = merged[-1] if merged else None
+            if last and last.stop == part.start and last.start // job.group_size == part.start // job.group_size:
+                merged[-1] = Part(last.start, part.stop, last.counts + part.counts)
+            else:
+                merged.append(part)
+        self.parts = tuple(merged)
+
+    def _check(self, part: Part) -> None:
+        size, shape = self.job.group_size, (self.job.J + 1, self.job.n_bins)
+        if not 0 <= part.start < part.stop or part.start // size != (part.stop - 1) // size:
+            raise ValueError(f"simulations {part.start} to {part.stop - 1} do not lie in one group of {size}")
+        if part.counts.shape != shape or part.counts.dtype != np.int64:
+            raise ValueError(f"counts must be int64 of shape {shape}, not {part.counts.dtype} of {part.counts.shape}")
+        expected = (part.stop - part.start) * self.job.n_usable
+        if (part.counts < 0).any() or (part.counts.sum(axis=1) != expected).any():
+            raise ValueError(
+                f"counts of simulations {part.start} to {part.stop - 1} do not add up to the number of usable samples"
+            )
+
+    @property
+    def counts(self) -> IntArray:
+        """All counts, shape (J + 1, n_bins), int64; bin b holds `b <= R2 * n_bins < b + 1`."""
+        total = np.zeros((self.job.J + 1, self.job.n_bins), np.int64)
+        for part in self.parts:
+            total += part.counts
+        return total
+
+    @property
+    def ranges(self) -> tuple[range, ...]:
+        """The simulations it contains, as few ranges as possible, ascending."""
+        joined: list[range] = []
+        for part in self.parts:
+            if joined and joined[-1].stop == part.start:
+                joined[-1] = range(joined[-1].start, part.stop)
+            else:
+                joined.append(range(part.start, part.stop))
+        return tuple(joined)
+
+    @property
+    def n_simulations(self) -> int:
+        """How many simulations it contains."""
+        return sum(part.stop - part.start for part in self.parts)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether it contains every simulation of the job."""
+        return self.ranges == (range(self.job.n_simulations),)
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the counts as little-endian int64, row by row, in hexadecimal."""
+        return hashlib.sha256(self.counts.astype("<i8").tobytes()).hexdigest()
+
+    def __add__(self, other: Histogram) -> Histogram:
+        """Union of two results of one experiment.
+
+        Raises:
+            ValueError: they are of different jobs, or have simulations in common.
+        """
+        if self.job != other.job:
+            raise ValueError(f"histograms of different jobs do not add: {self.job.to_json()}, {other.job.to_json()}")
+        return Histogram(self.job, self.parts + other.parts)
+
+
+def group_ranges(job: Job, simulations: range) -> list[range]:
+    """Cut consecutive simulations at the borders of the job's groups.
+
+    Args:
+        job: gives the group size.
+        simulations: step 1.
+
+    Returns:
+        Ranges that together are `simulations`, each inside one group.
+    """
+    borders = range(simulations.start - simulations.start % job.group_size, simulations.stop, job.group_size)
+    return [range(max(start, simulations.start), min(start + job.group_size, simulations.stop)) for start in borders]

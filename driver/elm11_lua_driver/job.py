@@ -1,0 +1,100 @@
+"""What to compute: a job, its canonical JSON form and its name."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Final, Self
+
+from elm11_host_ref.experiment import MAX_SIMULATIONS, Experiment, one_of, whole
+
+PIPELINES: Final = ("exact",)
+MAX_GROUPS: Final = 64
+_FORMAT: Final = 1
+
+
+@dataclass(frozen=True)
+class Job(Experiment):
+    """An experiment and how many simulations of it are wanted.
+
+    Attributes:
+        n_simulations: simulations 0 to n_simulations - 1 are computed; at least 1.
+        pipeline: "exact".
+
+    The other attributes are those of `Experiment`.
+
+    Raises:
+        ValueError: a parameter is outside its range; the message names it and the range.
+
+    Warns:
+        UserWarning: the smallest scale lies below the shortest period that the sampling can show.
+
+    Example:
+        >>> Job(lag1_x=0.72, lag1_y=0.72, dt=0.25, dj=0.25, s0=0.5, J=20).n_samples
+        384
+    """
+
+    n_simulations: int = 300
+    pipeline: str = "exact"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "n_simulations", whole("n_simulations", self.n_simulations, 1, MAX_SIMULATIONS))
+        one_of("pipeline", self.pipeline, PIPELINES)
+        # Torrence & Compo (1998), section 3f: s0 such that its Fourier period is about 2 dt.
+        shortest = 2 * self.dt / self.mother.fourier_factor
+        if self.s0 < shortest * (1 - 1e-9):
+            warnings.warn(
+                f"s0 = {self.s0:g} is below {shortest:g}, the scale of the shortest period that sampling at "
+                f"dt = {self.dt:g} can show: coherence and levels of the smallest scales mean little",
+                stacklevel=3,
+            )
+
+    @property
+    def group_size(self) -> int:
+        """Simulations per group: the smallest power of two that makes at most `MAX_GROUPS` groups.
+
+        Group g holds simulations `g * group_size` to `(g + 1) * group_size - 1`. Counts are kept by group, so that
+        standard errors can be estimated from how much the groups differ, in memory that does not grow with the
+        number of simulations. Powers of two, so that the groups of a longer run are unions of those of a shorter one.
+        """
+        return 1 << max(0, (-(-self.n_simulations // MAX_GROUPS) - 1).bit_length())
+
+    def to_json(self) -> str:
+        """Canonical JSON: sorted keys, no blanks, floats in their shortest exact form."""
+        return json.dumps({"format": _FORMAT, **asdict(self)}, sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The job that `to_json` wrote.
+
+        Raises:
+            ValueError: the text is no job, is of another format, or a parameter is outside its range.
+        """
+        try:
+            values: dict[str, Any] = dict(json.loads(text))
+        except (TypeError, ValueError) as error:
+            msg = f"not a job in JSON: {error}"
+            raise ValueError(msg) from error
+        if values.pop("format", None) != _FORMAT:
+            msg = f"not a job of format {_FORMAT}: {text[:80]}"
+            raise ValueError(msg)
+        known = {field.name for field in fields(cls)}
+        if set(values) != known:
+            msg = f"a job has the fields {', '.join(sorted(known))}; these differ: {sorted(set(values) ^ known)}"
+            raise ValueError(msg)
+        return cls(**values)
+
+    @property
+    def sha256(self) -> str:
+        """Name of the experiment: SHA-256 of its canonical JSON without `n_simulations`, in hexadecimal."""
+        values = {"format": _FORMAT, **asdict(self)}
+        del values["n_simulations"]
+        text = json.dumps(values, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+LuaMonteCarloConfig = Job
+"""The job's name in the original driver's interface."""

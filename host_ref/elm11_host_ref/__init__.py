@@ -1,0 +1,1 @@
+"""The mathematics of the project in NumPy: a readable reference, module for module as the Lua, and a fast engine."""

@@ -1,0 +1,172 @@
+"""The Monte Carlo experiment: its parameters, and the sizes that follow from them."""
+
+from __future__ import annotations
+
+import math
+import operator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from . import fft, rednoise, smoothing
+from . import wavelet as wavelets
+
+if TYPE_CHECKING:
+    from .types import FloatArray, IntArray
+
+SURROGATES: Final = ("ar1", "white")
+MAX_SAMPLES: Final = 1 << 22
+MAX_BURN_IN: Final = 1_000_000
+MIN_SIGMA: Final = 0.01
+MAX_BINS: Final = 10_000
+MAX_SIMULATIONS: Final = 1 << 31
+
+
+def real(name: str, value: Any) -> float:  # noqa: ANN401  it is the check that makes it a number
+    """The value as a float, if it is a finite number; else a `ValueError` that says so."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number) or isinstance(value, (str, bytes)):
+        msg = f"{name} must be a finite number, not {value!r}"
+        raise ValueError(msg)
+    return number
+
+
+def whole(name: str, value: Any, low: int, high: int) -> int:  # noqa: ANN401
+    """The value as an int, if it is a whole number in `low ... high`; else a `ValueError` that says so."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = low - 1
+    if isinstance(value, bool) or not low <= number <= high:
+        msg = f"{name} must be a whole number from {low} to {high}, not {value!r}"
+        raise ValueError(msg)
+    return number
+
+
+def one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """Nothing, if the value is one of the choices; else a `ValueError` that lists them."""
+    if value not in choices:
+        msg = f"{name} must be one of {', '.join(choices)}, not {value!r}"
+        raise ValueError(msg)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What one simulation is. Simulation i is a pure function of the experiment and i.
+
+    Attributes:
+        lag1_x: lag-1 autocorrelation of the first surrogate, -1 < lag1_x < 1.
+        lag1_y: lag-1 autocorrelation of the second surrogate.
+        dt: sampling interval, > 0; any unit of time.
+        dj: spacing of the scales in octaves, > 0.
+        s0: smallest scale, in the unit of dt; at least 2 dt is advised.
+        J: number of scales less one.
+        wavelet: "morlet", "paul", "dog" or "mexicanhat".
+        n_bins: histogram bins over squared coherence 0 ... 1.
+        seed: 0 to 2**64 - 1.
+        surrogates: "ar1" (red noise) or "white".
+        scale_box: "pycwt" or "grinsted".
+
+    Raises:
+        ValueError: a parameter is outside its range; the message names it and the range.
+    """
+
+    lag1_x: float
+    lag1_y: float
+    dt: float
+    dj: float
+    s0: float
+    J: int
+    wavelet: str = "morlet"
+    n_bins: int = 1000
+    seed: int = 1
+    surrogates: str = "ar1"
+    scale_box: str = "pycwt"
+
+    def __post_init__(self) -> None:
+        for name in ("lag1_x", "lag1_y", "dt", "dj", "s0"):
+            object.__setattr__(self, name, real(name, getattr(self, name)))
+        for name in ("lag1_x", "lag1_y"):
+            lag1 = getattr(self, name)
+            if not -1 < lag1 < 1:
+                msg = f"{name} must lie between -1 and 1 (both excluded), not {lag1!r}"
+                raise ValueError(msg)
+            if rednoise.burn_in(lag1) > MAX_BURN_IN:
+                limit = math.exp(-2 / MAX_BURN_IN)
+                msg = f"|{name}| must be at most {limit:.6f}: {lag1!r} needs more than {MAX_BURN_IN} samples to settle"
+                raise ValueError(msg)
+        for name in ("dt", "dj", "s0"):
+            if getattr(self, name) <= 0:
+                msg = f"{name} must be greater than 0, not {getattr(self, name)!r}"
+                raise ValueError(msg)
+        one_of("wavelet", self.wavelet, tuple(wavelets.WAVELETS))
+        one_of("surrogates", self.surrogates, SURROGATES)
+        one_of("scale_box", self.scale_box, smoothing.SCALE_BOXES)
+        for name, low, high in (("J", 0, 10_000), ("n_bins", 2, MAX_BINS), ("seed", 0, 2**64 - 1)):
+            object.__setattr__(self, name, whole(name, getattr(self, name), low, high))
+        if self.s0 / self.dt < MIN_SIGMA:
+            msg = f"s0 must be at least {MIN_SIGMA} dt = {MIN_SIGMA * self.dt!r} (2 dt is advised), not {self.s0!r}"
+            raise ValueError(msg)
+        largest = math.log2(self.s0 / self.dt) + self.J * self.dj
+        if not math.log2(0.5) <= largest <= math.log2(MAX_SAMPLES / 6):
+            msg = (
+                f"J * dj must leave the largest scale s0 * 2**(J * dj) between 0.5 and {MAX_SAMPLES // 6} dt; "
+                f"with s0 / dt = {self.s0 / self.dt:g} and dj = {self.dj:g}, J = {self.J} gives 2**{largest:.4g} dt"
+            )
+            raise ValueError(msg)
+
+    @property
+    def mother(self) -> wavelets.Wavelet:
+        """The wavelet that `wavelet` names."""
+        return wavelets.WAVELETS[self.wavelet]
+
+    @cached_property
+    def n_samples(self) -> int:
+        """Samples of a surrogate: `ceil(6 * largest scale / dt)`, so that every scale has samples outside the cone."""
+        largest = self.s0 * (2 ** (self.J * self.dj)) / self.dt
+        return math.ceil(largest * 6)
+
+    @property
+    def n_padded(self) -> int:
+        """Length of every transform: the next power of two, not below `n_samples`."""
+        return fft.padded_length(self.n_samples)
+
+    @cached_property
+    def sigma(self) -> FloatArray:
+        """Scales in samples, shape (J + 1,)."""
+        return self.scales / self.dt
+
+    @property
+    def scales(self) -> FloatArray:
+        """Scales in the unit of dt, shape (J + 1,)."""
+        return wavelets.scales(self.s0, self.dj, self.J)
+
+    @property
+    def periods(self) -> FloatArray:
+        """Fourier periods of the scales, in the unit of dt, shape (J + 1,)."""
+        return self.mother.fourier_factor * self.scales
+
+    @cached_property
+    def first_usable(self) -> IntArray:
+        """First sample inside the cone of influence per scale, shape (J + 1,); the last is `n_samples - 1 - first`."""
+        return wavelets.first_usable(self.sigma, self.mother)
+
+    @property
+    def n_usable(self) -> IntArray:
+        """Samples counted per simulation and scale, shape (J + 1,)."""
+        return np.maximum(self.n_samples - 2 * self.first_usable, 0)
+
+    @property
+    def box(self) -> smoothing.ScaleBox:
+        """The smoothing over scales."""
+        return smoothing.scale_box(self.dj, self.mother, self.scale_box)
+
+    @property
+    def noise_lag1(self) -> tuple[float, float]:
+        """Lag-1 autocorrelation of the two surrogates as generated: zero for white ones."""
+        return (0.0, 0.0) if self.surrogates == "white" else (self.lag1_x, self.lag1_y)
