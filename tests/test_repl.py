@@ -391,7 +391,7 @@ def test_a_board_that_echoes_backspaces_on_an_empty_line_is_understood() -> None
     assert board.ran == ["f(1)"]
 
 
-@pytest.mark.parametrize("change", ["lose", b"\x0b", b"J"], ids=repr)
+@pytest.mark.parametrize("change", ["lose", b"\x0b", b"J", b"\x08"], ids=repr)
 def test_a_damaged_line_feed_is_sent_again(change: bytes | str) -> None:
     board = fake()
     board.to_board = DamageOnce(4, change)
@@ -694,9 +694,11 @@ def test_over_a_noisy_line_every_line_ends_with_its_prompt_or_a_typed_error(seed
         assert took_s < 200
         result = execution.result
         assert result is not None
-        assert line in board.ran
-        if rate < 0.01 and result.attempts == 1 and not result.damaged:
-            assert len(result.text) >= len(output) - 2
+        if rate < 0.01:
+            # Two damages that cancel (a byte doubled, its echo lost) are 6 in 36 000 lines at a rate of 0.03, 2 at
+            # 0.01, and below one in a million here.
+            assert line in board.ran
+            assert result.attempts > 1 or result.damaged or len(result.text) >= len(output) - 2
 
 
 @given(st.integers(0, 2**32), st.data())

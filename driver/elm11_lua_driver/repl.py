@@ -503,7 +503,7 @@ class Execution:
         self._erased = 0
         self._erase_echo = bytearray()
         self._resends = 0
-        self._noise = 0
+        self._noise = bytearray()
         self._ways_out: list[bytes] = []
         self._after_leaving: Elm11Error | None = None
         self._lines: list[Line] = []
@@ -782,7 +782,7 @@ class Execution:
                 if byte in {_LF, _CR}:
                     self._run(now_s)
                 else:
-                    self._noise += 1
+                    self._noise.append(byte)
             case _:
                 pass
 
@@ -901,7 +901,7 @@ class Execution:
                 self._probe_again(now_s)
             case _Phase.CONFIRM:
                 self._resends = 0
-                self._noise = 0
+                self._noise = bytearray()
                 self._write(b"\n")
                 self._enter(_Phase.SUBMIT, self._settings.echo_timeout_s, now_s)
             case _Phase.TYPE | _Phase.MISMATCH:
@@ -976,11 +976,14 @@ class Execution:
             self._erase(0 if only_erasures else len(self._erase_echo), now_s)
 
     def _line_feed_unanswered(self, now_s: float) -> None:
-        if self._noise > 2:  # a line feed turned into a letter echoes as one, or two if doubled
+        # A line feed that was turned into a letter echoes as one, or two if doubled; turned into a backspace it has
+        # erased the line's last character. In both cases the line still stands there. More text is output.
+        letters = self._noise.replace(b"\b \b", b"")
+        if len(letters) > len("??"):
             self._damaged = True
             self._run(now_s)
         elif self._noise:
-            self._echo += b"?" * self._noise
+            self._echo += letters
             self._retype(now_s)
         elif self._resends < _MAX_RESENDS:
             self._resends += 1
