@@ -1,6 +1,15 @@
-"""The board's Lua programs in this process, beside their NumPy twins."""
+"""The board's Lua on this computer: in this process, beside its NumPy twins, and behind a virtual board's serial port."""
 
 from .runtime import BoardLua, BoardStopped, LuaError
 from .simulation import LuaSimulator, simulate
+from .virtual_board import BoardUnpluggedError, VirtualBoard
 
-__all__ = ["BoardLua", "BoardStopped", "LuaError", "LuaSimulator", "simulate"]
+__all__ = [
+    "BoardLua",
+    "BoardStopped",
+    "BoardUnpluggedError",
+    "LuaError",
+    "LuaSimulator",
+    "VirtualBoard",
+    "simulate",
+]

@@ -1,0 +1,210 @@
+"""The board's Lua as the child process ``emblua`` (source and table of frames: tools/emblua/process.c)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import shutil
+import struct
+import subprocess
+import time
+from collections import deque
+from pathlib import Path
+
+from elm11_shim.board_lua import (
+    BoardIdentity,
+    Ended,
+    Ending,
+    HeapFigures,
+    LuaEvent,
+    Output,
+    ProgramLookup,
+)
+
+BINARY_VARIABLE = "ELM11_EMBLUA"
+_HEADER = struct.Struct(">cI")
+_READ_SIZE = 65536
+# Frames that answer at once take microseconds; a child that needs longer than this is broken.
+_ANSWER_TIMEOUT_S = 10.0
+_ENDINGS = {
+    b"D": Ending.RAN,
+    b"I": Ending.INCOMPLETE,
+    b"S": Ending.SYNTAX_ERROR,
+    b"Z": Ending.STOPPED,
+    b"B": Ending.REBOOTED,
+}
+
+
+class EmbluaError(RuntimeError):
+    """The child process is missing, ended by itself, or answered something that is not in its protocol."""
+
+
+def find_emblua() -> Path:
+    """The emblua binary: from ``ELM11_EMBLUA``, from PATH, or where tools/emblua/build.py leaves it.
+
+    Raises:
+        EmbluaError: there is none; the message says how to build it.
+    """
+    named = os.environ.get(BINARY_VARIABLE)
+    if named:
+        if not Path(named).is_file():
+            raise EmbluaError(f"{BINARY_VARIABLE}={named}: no such file")
+        return Path(named)
+    on_path = shutil.which("emblua")
+    if on_path:
+        return Path(on_path)
+    cache = os.environ.get("XDG_CACHE_HOME")
+    built = (Path(cache) if cache else Path.home() / ".cache") / "elm11-lua-driver" / "emblua"
+    if not built.is_file():
+        raise EmbluaError("emblua is not built; run: python tools/emblua/build.py")
+    return built
+
+
+class EmbluaBoardLua:
+    """Lua with 32-bit integers, the board's number formatting and its allocator, in a process of its own."""
+
+    def __init__(self, binary: Path | None = None, *, strict_heap: bool = True) -> None:
+        """Choose the binary; the process starts at ``boot``.
+
+        Args:
+            binary: the emblua binary; ``find_emblua()`` if None.
+            strict_heap: False lifts the allocator's limits, to see what a program would have needed.
+
+        Raises:
+            EmbluaError: there is no binary.
+        """
+        self._binary = binary or find_emblua()
+        self._strict_heap = strict_heap
+        self._child: subprocess.Popen[bytes] | None = None
+        self._received = bytearray()
+        self._events: deque[LuaEvent] = deque()
+        self._heap: HeapFigures | None = None
+        self._running = False
+        self._programs: ProgramLookup = lambda _name: None
+
+    def boot(self, identity: BoardIdentity, programs: ProgramLookup) -> None:
+        """Start a new process, ending the old one."""
+        self.close()
+        self._programs = programs
+        arguments = [
+            identity.hardware,
+            identity.software,
+            identity.firmware,
+            str(identity.core),
+            str(identity.clock_mhz),
+        ]
+        if not self._strict_heap:
+            arguments.append("--loose-heap")
+        self._child = subprocess.Popen(  # noqa: S603 - our own program, no shell
+            [str(self._binary), *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            bufsize=0,
+        )
+
+    def submit(self, text: bytes) -> None:
+        """Begin to run what was typed."""
+        self._running = True
+        self._send(b"L", text)
+
+    def run_program(self, name: str) -> None:
+        """Begin to run a stored program and print what it returns."""
+        self._running = True
+        self._send(b"R", name.encode("latin-1"))
+
+    def interrupt(self) -> None:
+        """Stop what runs, as the ``q`` key does."""
+        if self._running:
+            self._send(b"Q")
+
+    def next_event(self) -> LuaEvent | None:
+        """The next event, or None when there is none yet."""
+        if not self._events:
+            self._receive(0.0)
+        return self._events.popleft() if self._events else None
+
+    def wait(self, timeout_s: float) -> None:
+        """Return when there may be an event, at the latest after ``timeout_s`` seconds."""
+        child = self._child
+        if not self._events and self._running and child is not None and child.stdout is not None:
+            # The pipe is closed when another thread reboots the board meanwhile; then there is news as well.
+            with contextlib.suppress(OSError, ValueError):
+                select.select([child.stdout], [], [], max(timeout_s, 0.0))
+
+    def heap(self, *, reset_peak: bool = False) -> HeapFigures:
+        """Figures of the modelled heap, in the board's own sizes."""
+        self._heap = None
+        self._send(b"H", b"1" if reset_peak else b"0")
+        deadline = time.monotonic() + _ANSWER_TIMEOUT_S
+        while self._heap is None:
+            left_s = deadline - time.monotonic()
+            if left_s <= 0:
+                raise EmbluaError(f"emblua gave no heap figures within {_ANSWER_TIMEOUT_S} s")
+            self._receive(left_s)
+        return self._heap
+
+    def close(self) -> None:
+        """End the process."""
+        child, self._child = self._child, None
+        self._received.clear()
+        self._events.clear()
+        self._running = False
+        if child is None:
+            return
+        child.kill()
+        child.wait(_ANSWER_TIMEOUT_S)
+        for pipe in (child.stdin, child.stdout):
+            if pipe is not None:
+                pipe.close()
+
+    def _send(self, kind: bytes, payload: bytes = b"") -> None:
+        child = self._child
+        if child is None or child.stdin is None:
+            raise EmbluaError("emblua is not running; boot it first")
+        frame = _HEADER.pack(kind, len(payload)) + payload
+        try:
+            while frame:
+                frame = frame[child.stdin.write(frame) or 0 :]
+        except BrokenPipeError:
+            # It has stopped or rebooted; the event that says so is on its way.
+            if not self._running:
+                raise EmbluaError("emblua has ended") from None
+
+    def _receive(self, timeout_s: float) -> None:
+        """Read what has come within ``timeout_s`` seconds and turn whole frames into events."""
+        child = self._child
+        if child is None or child.stdout is None:
+            return
+        if not select.select([child.stdout], [], [], timeout_s)[0]:
+            return
+        data = os.read(child.stdout.fileno(), _READ_SIZE)
+        if not data:
+            if self._running:
+                raise EmbluaError(f"emblua ended unexpectedly, exit code {child.wait(_ANSWER_TIMEOUT_S)}")
+            return
+        self._received += data
+        while len(self._received) >= _HEADER.size:
+            kind, length = _HEADER.unpack_from(self._received)
+            if len(self._received) < _HEADER.size + length:
+                return
+            payload = bytes(self._received[_HEADER.size : _HEADER.size + length])
+            del self._received[: _HEADER.size + length]
+            self._take_frame(kind, payload)
+
+    def _take_frame(self, kind: bytes, payload: bytes) -> None:
+        if kind == b"O":
+            self._events.append(Output(payload))
+        elif kind in _ENDINGS:
+            self._running = False
+            self._events.append(Ended(_ENDINGS[kind]))
+        elif kind == b"G":
+            text = self._programs(payload.decode("latin-1"))
+            if text is None:
+                self._send(b"N")
+            else:
+                self._send(b"P", text)
+        elif kind == b"H":
+            self._heap = HeapFigures(*(int(figure) for figure in payload.split()))
+        else:
+            raise EmbluaError(f"emblua sent a frame of unknown type {kind!r}")

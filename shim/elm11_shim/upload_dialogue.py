@@ -1,0 +1,121 @@
+"""The board's side of a program upload, with its defects: whatever arrives as a page is written at once.
+
+The board has no time-outs here, never compares sums, and a page that is sent twice is written twice.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from elm11_shim.program_store import MAX_PROGRAM_BYTES, ProgramStore
+
+_LENGTH_BYTES = 4
+_NEXT_PAGE, _FULL, _END = 0x0C, 0x11, 0x0D
+_TOO_LONG = b"\x10"
+
+
+class Refusal(enum.IntEnum):
+    """The number the board prints as ``err=``; 3 and 5 were seen on a board, the others fit between."""
+
+    NO_GREETING = 1
+    NO_SECOND_GREETING = 2
+    TOO_LONG = 3
+    STORE_FULL = 4
+    UNKNOWN_BYTE = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the board does with one byte.
+
+    Attributes:
+        reply: bytes sent back.
+        finished: the dialogue is over.
+        refusal: why it failed, or None.
+    """
+
+    reply: bytes = b""
+    finished: bool = False
+    refusal: Refusal | None = None
+
+
+class _Expects(enum.Enum):
+    GREETING = enum.auto()
+    SECOND_GREETING = enum.auto()
+    LENGTH = enum.auto()
+    PAGE_REQUEST = enum.auto()
+    PAGE_COUNT = enum.auto()
+    PAGE = enum.auto()
+
+
+class UploadDialogue:
+    """One upload into an entry that exists already: leaving early leaves it broken."""
+
+    def __init__(self, store: ProgramStore, name: str) -> None:
+        self._store = store
+        self._name = name
+        self._expects = _Expects.GREETING
+        self._collected = bytearray()
+        self._announced = 0
+        self._written = 0
+        self._page_length = 0
+
+    def receive(self, byte: int) -> Answer:
+        """Take one byte from the host."""
+        match self._expects:
+            case _Expects.GREETING:
+                return self._greeting(byte, 0x07, b"\x06", _Expects.SECOND_GREETING, Refusal.NO_GREETING)
+            case _Expects.SECOND_GREETING:
+                return self._greeting(byte, 0x09, b"\x08", _Expects.LENGTH, Refusal.NO_SECOND_GREETING)
+            case _Expects.LENGTH:
+                return self._length(byte)
+            case _Expects.PAGE_REQUEST:
+                return self._page_request(byte)
+            case _Expects.PAGE_COUNT:
+                self._page_length = byte + 1
+                self._expects = _Expects.PAGE
+                return Answer()
+            case _Expects.PAGE:
+                return self._page(byte)
+
+    def _greeting(
+        self, byte: int, expected: int, reply: bytes, following: _Expects, refusal: Refusal
+    ) -> Answer:
+        if byte != expected:
+            return Answer(finished=True, refusal=refusal)
+        self._expects = following
+        return Answer(reply)
+
+    def _length(self, byte: int) -> Answer:
+        self._collected.append(byte)
+        if len(self._collected) < _LENGTH_BYTES:
+            return Answer()
+        self._announced = int.from_bytes(self._collected, "big")
+        total = bytes([sum(self._collected) & 0xFF])
+        self._collected.clear()
+        if self._announced > MAX_PROGRAM_BYTES:
+            return Answer(total + _TOO_LONG, finished=True, refusal=Refusal.TOO_LONG)
+        self._expects = _Expects.PAGE_REQUEST
+        return Answer(total + b"\n")
+
+    def _page_request(self, byte: int) -> Answer:
+        if byte == _END:
+            return Answer(finished=True)
+        if byte != _NEXT_PAGE:
+            return Answer(finished=True, refusal=Refusal.UNKNOWN_BYTE)
+        if self._written >= self._announced:
+            return Answer(bytes([_FULL]))
+        self._expects = _Expects.PAGE_COUNT
+        return Answer(b"\x0b")
+
+    def _page(self, byte: int) -> Answer:
+        self._collected.append(byte)
+        if len(self._collected) < self._page_length:
+            return Answer()
+        page = bytes(self._collected)
+        self._collected.clear()
+        self._store.append(self._name, page)
+        self._written += len(page)
+        self._expects = _Expects.PAGE_REQUEST
+        return Answer(bytes([sum(page) & 0xFF]))

@@ -1,0 +1,272 @@
+#!/usr/bin/env python3
+"""Build emblua, the board's Lua on this computer, and print the path of the binary.
+
+Stock Lua 5.4 sources come from the folder that ``ELM11_LUA_SOURCES`` names, or else from Debian's or
+Ubuntu's source package ``lua5.4``, fetched once into the user's cache folder (about three seconds; nothing
+of the system is changed, no root is needed). The binary lies in the cache as well, under a name made from
+everything it was built from, so a second call costs nothing.
+
+Exit codes: 0 built, 2 usage, 3 no compiler, 4 no Lua sources.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+SOURCES_VARIABLE = "ELM11_LUA_SOURCES"
+PACKAGE = "lua5.4"
+FETCH_TIMEOUT_S = 300.0
+COMPILE_TIMEOUT_S = 120.0
+
+# The board has no io, os, coroutine, debug, utf8 and no loading of libraries; the rest are programs.
+LEFT_OUT = frozenset(
+    {
+        "lua",
+        "luac",
+        "onelua",
+        "ltests",
+        "linit",
+        "liolib",
+        "loslib",
+        "loadlib",
+        "ldblib",
+        "lcorolib",
+        "lutf8lib",
+    }
+)
+# Names that single sources call and host.c defines anew (why: host.c says it at each function).
+RENAMED = {
+    "lauxlib": "-Dlua_pushfstring=board_pushfstring",
+    "ldebug": "-DluaO_pushvfstring=board_pushvfstring",
+    "lstrlib": "-Dmemchr=board_memchr",
+    "lvm": "-Dstrcoll=board_strcoll",
+}
+OWN_FLAGS = ("-Wall", "-Wextra", "-Werror")
+FLAGS = (
+    "-std=gnu11",
+    "-O2",
+    "-U_FORTIFY_SOURCE",  # it would turn snprintf into a macro
+)
+# The same code with 4-byte pointers, to check the model of the heap against the real sizes. Doubles keep the
+# board's 8-byte alignment and are computed in SSE, not in 80 bits.
+FLAGS_32 = ("-m32", "-msse2", "-mfpmath=sse", "-malign-double")
+
+
+class BuildError(Exception):
+    """emblua cannot be built here. ``exit_code`` says whether the compiler or the sources are missing."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+def cache_folder() -> Path:
+    """The project's folder in the user's cache."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "elm11-lua-driver"
+
+
+def lua_sources() -> Path:
+    """The folder with the stock sources (``lua.h``, ``lvm.c``, ...), fetched if need be.
+
+    Raises:
+        BuildError: the named folder has no sources, or the package cannot be fetched.
+    """
+    named = os.environ.get(SOURCES_VARIABLE)
+    if named:
+        for folder in (Path(named), Path(named) / "src"):
+            if (folder / "lua.h").is_file():
+                return folder.resolve()
+        raise BuildError(f"{SOURCES_VARIABLE}={named}: no lua.h in it", exit_code=4)
+    fetched = cache_folder() / "lua-sources"
+    if not (fetched / "lua.h").is_file():
+        _fetch_source_package(fetched)
+    return fetched
+
+
+def _fetch_source_package(destination: Path) -> None:
+    if shutil.which("apt-get") is None:
+        raise BuildError(
+            f"no Lua sources, and no apt-get to fetch them; set {SOURCES_VARIABLE} to a folder with some",
+            exit_code=4,
+        )
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=destination.parent) as work_name:
+        work = Path(work_name)
+        archive = _download(work)
+        unpacked = work / "unpacked"
+        unpacked.mkdir()
+        with tarfile.open(archive) as tar:
+            for member in tar:
+                path = Path(member.name)
+                content = tar.extractfile(member) if path.parent.name == "src" else None
+                if content is not None and path.suffix in {".c", ".h"}:
+                    (unpacked / path.name).write_bytes(content.read())
+        # In one step, so that two builds at once do not see half of the sources.
+        if not destination.exists():
+            unpacked.rename(destination)
+
+
+def _download(work: Path) -> Path:
+    """Fetch the source package's archive as apt does, with lists and caches of our own below ``work``."""
+    parts = work / "sources"
+    lists = work / "lists"
+    (lists / "partial").mkdir(parents=True)
+    parts.mkdir()
+    _write_source_entries(parts)
+    options = [
+        "-qq",
+        *("-o", "Dir::Etc::sourcelist=/dev/null"),
+        *("-o", f"Dir::Etc::sourceparts={parts}"),
+        *("-o", f"Dir::State::Lists={lists}"),
+        *("-o", "Dir::Cache::pkgcache="),
+        *("-o", "Dir::Cache::srcpkgcache="),
+        *("-o", "APT::Sandbox::User="),
+    ]
+    for command in (["update"], ["source", "--download-only", PACKAGE]):
+        done = subprocess.run(
+            ["apt-get", *options, *command],
+            cwd=work,
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=FETCH_TIMEOUT_S,
+        )
+        if done.returncode:
+            raise BuildError(f"apt-get {' '.join(command)} failed: {done.stderr.strip()}", exit_code=4)
+    archives = sorted(work.glob(f"{PACKAGE}_*.orig.tar.*"))
+    if not archives:
+        raise BuildError(f"apt-get source {PACKAGE} brought no archive", exit_code=4)
+    return archives[0]
+
+
+def _write_source_entries(parts: Path) -> None:
+    """Copy the system's apt entries with source packages switched on."""
+    apt = Path("/etc/apt")
+    for entry in [apt / "sources.list", *sorted((apt / "sources.list.d").glob("*"))]:
+        if not entry.is_file():
+            continue
+        if entry.suffix == ".sources":
+            text = re.sub(r"^Types:.*$", "Types: deb-src", entry.read_text(), flags=re.MULTILINE)
+        elif entry.suffix == ".list":
+            text = "".join(
+                re.sub(r"^deb\s", "deb-src ", line) + "\n"
+                for line in entry.read_text().splitlines()
+                if line.startswith("deb ")
+            )
+        else:
+            continue
+        (parts / entry.name).write_text(text)
+
+
+def compiler() -> str:
+    """The C compiler: ``CC``, or the first of gcc, clang and cc.
+
+    Raises:
+        BuildError: there is none.
+    """
+    named = os.environ.get("CC")
+    for name in (named,) if named else ("gcc", "clang", "cc"):
+        if shutil.which(name):
+            return name
+    raise BuildError(f"no C compiler: {named or 'gcc, clang, cc'} not found", exit_code=3)
+
+
+def lua_files(sources: Path) -> list[Path]:
+    """The stock sources that belong to the board's Lua."""
+    return [path for path in sorted(sources.glob("l*.c")) if path.stem not in LEFT_OUT]
+
+
+def _fingerprint(command: tuple[str, ...], files: list[Path]) -> str:
+    digest = hashlib.sha256("\0".join(command).encode())
+    for path in [*files, Path(__file__)]:
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def build(*, pointers_of_4_bytes: bool = False) -> Path:
+    """Build emblua if it is not built yet.
+
+    Args:
+        pointers_of_4_bytes: build a 32-bit program (needs the compiler's 32-bit libraries), in which
+            sizes are the board's own and not modelled.
+
+    Returns:
+        The path of the binary. Without ``pointers_of_4_bytes`` a copy lies at ``<cache>/emblua``, where the
+        virtual board looks for it.
+
+    Raises:
+        BuildError: no compiler, no sources, or a compilation failed.
+    """
+    if os.name != "posix":
+        raise BuildError("emblua needs poll() and pipes as POSIX has them; use WSL on Windows", exit_code=3)
+    cc = compiler()
+    sources = lua_sources()
+    command = (cc, *FLAGS, *(FLAGS_32 if pointers_of_4_bytes else ()))
+    own_files = sorted([*HERE.glob("*.c"), *HERE.glob("*.h")])
+    stock = lua_files(sources)
+    fingerprint = _fingerprint(command, [*own_files, *sorted(sources.glob("*.h")), *stock])
+    binary = cache_folder() / "build" / fingerprint / "emblua"
+    if not binary.is_file():
+        binary.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=binary.parent) as work_name:
+            _compile(command, sources, stock, Path(work_name))
+            (Path(work_name) / "emblua").replace(binary)
+    if not pointers_of_4_bytes:
+        _publish(binary)
+    return binary
+
+
+def _compile(command: tuple[str, ...], sources: Path, stock: list[Path], work: Path) -> None:
+    include = (f"-I{HERE}", f"-I{sources}", "-include", "board_luaconf.h")
+    objects = []
+    for source in [*stock, HERE / "host.c", HERE / "process.c"]:
+        target = work / f"{source.stem}.o"
+        flags = OWN_FLAGS if source.parent == HERE else ("-w",)
+        renamed = [RENAMED[source.stem]] if source.parent != HERE and source.stem in RENAMED else []
+        _run([*command, *flags, *renamed, *include, "-c", str(source), "-o", str(target)])
+        objects.append(str(target))
+    _run([*command, *objects, "-lm", "-o", str(work / "emblua")])
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=COMPILE_TIMEOUT_S)
+    if done.returncode:
+        raise BuildError(f"{' '.join(command)}\n{done.stderr}", exit_code=3)
+
+
+def _publish(binary: Path) -> None:
+    """Put a copy where it is found without knowing the fingerprint, in one step."""
+    published = cache_folder() / "emblua"
+    if published.is_file() and published.read_bytes() == binary.read_bytes():
+        return
+    with tempfile.TemporaryDirectory(dir=published.parent) as work:
+        copy = Path(shutil.copy2(binary, work))
+        copy.replace(published)
+
+
+def main() -> int:
+    """Build, print the path, return the exit code."""
+    parser = argparse.ArgumentParser(description="Build emblua and print the path of the binary.")
+    parser.add_argument("--m32", action="store_true", help="a 32-bit program, to check the model of the heap")
+    arguments = parser.parse_args()
+    try:
+        print(build(pointers_of_4_bytes=arguments.m32))
+    except BuildError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
