@@ -786,34 +786,40 @@ class Execution:
             case _:
                 pass
 
-    def _prompt(self, event: Prompt, now_s: float) -> None:
+    def _prompt(self, event: Prompt, now_s: float) -> None:  # noqa: C901  # one case for each phase
+        unfinished = event.kind is PromptKind.CONTINUATION
         match self._phase:
             case _Phase.RUN | _Phase.SUBMIT:
                 if self._phase is _Phase.SUBMIT:
                     self._damaged = True  # the echo of the line feed is missing, and output may be
-                if event.kind is PromptKind.CONTINUATION and not self._multi_line:
+                if unfinished and not self._multi_line:
                     what = "the line is an unfinished statement."
                     next_step = "Finish it in one line, or upload it as a program."
                     self._leave(LuaError(what, state=self.state, next_step=next_step), now_s)
                 else:
                     self._finish(event.kind)
-            case _Phase.PROBE | _Phase.LEAVE | _Phase.EARLY if event.kind is PromptKind.CONTINUATION:
-                if self._phase is _Phase.LEAVE:
-                    self._next_way_out(now_s)
-                else:
-                    self._leave(self._ran_early(), now_s)
+            case _Phase.PROBE if unfinished:
+                self._leave(None, now_s)
+            case _Phase.PROBE if not self._line:
+                self._finish(event.kind)  # an empty line was all that was wanted
             case _Phase.PROBE:
                 self._start_typing(now_s)
-            case _Phase.LEAVE if self._after_leaving is not None:
-                raise self._after_leaving
-            case _Phase.LEAVE | _Phase.EARLY:
-                error = self._ran_early() if self._phase is _Phase.EARLY else None
-                if error is not None:
-                    raise error
-                self._session.may_be_stray = True
-                self._settle(now_s)
+            case _Phase.EARLY if unfinished:
+                self._leave(self._ran_early(), now_s)
+            case _Phase.EARLY:
+                self._try_again(self._ran_early(), now_s)
+            case _Phase.LEAVE if unfinished:
+                self._next_way_out(now_s)
+            case _Phase.LEAVE:
+                self._try_again(self._after_leaving, now_s)
             case _:
                 pass
+
+    def _try_again(self, error: Elm11Error | None, now_s: float) -> None:
+        if error is not None:
+            raise error
+        self._session.may_be_stray = True
+        self._settle(now_s)
 
     def _ran_early(self) -> Elm11Error | None:
         """The error for a line of which a part has run; None when that does no harm."""

@@ -518,8 +518,6 @@ def _virtual_board(port: str) -> BoardInMemory:
 
 # ---- errors of the system, translated -----------------------------------------------------------------------
 
-    r"returned no data|disconnect|reset by peer|broken pipe|not open|ClearCommError|WriteFile failed", re.IGNORECASE
-)
 _BUSY_TEXT = re.compile(r"exclusively lock|resource busy|access is denied|in use", re.IGNORECASE)
 _MISSING_TEXT = re.compile(
     r"no such file|cannot find|FileNotFound|refused|not known|unreachable|timed out", re.IGNORECASE
