@@ -64,9 +64,7 @@ def test_formats(board: VirtualBoard) -> None:
     run(board, b'import("string","format")')
     assert run(board, b'string.format("%5.1f|%a|%f", 1/4, 1/10, 2^31)') == b"  0.2|0x1.999999999999ap-4|\n\r"
     for conversion in (b"e", b"g", b"E", b"G"):
-        assert b"invalid conversion '%" + conversion in run(
-            board, b'string.format("%' + conversion + b'", 1)'
-        )
+        assert b"invalid conversion '%" + conversion in run(board, b'string.format("%' + conversion + b'", 1)')
 
 
 def test_broken_string_functions(board: VirtualBoard) -> None:
@@ -153,9 +151,7 @@ def test_heap_figures_are_the_boards(emblua_path: Path) -> None:
     ],
     ids=["arrays", "tables", "strings and closures", "records"],
 )
-def test_modelled_sizes_are_those_of_four_byte_pointers(
-    line: bytes, emblua_path: Path, emblua_m32_path: Path
-) -> None:
+def test_modelled_sizes_are_those_of_four_byte_pointers(line: bytes, emblua_path: Path, emblua_m32_path: Path) -> None:
     figures = []
     for path in (emblua_path, emblua_m32_path):
         lua = EmbluaBoardLua(path)

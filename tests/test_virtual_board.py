@@ -61,9 +61,7 @@ def enter(board: VirtualBoard) -> None:
 
 def command(board: VirtualBoard, line: bytes) -> bytes:
     """The body of the reply."""
-    return (
-        say(board, line + b"\n").split(b"\x1b[0;0H\n\r\n\r")[-1].removesuffix(b"\x1b[0;0H" + COMMAND_PROMPT)
-    )
+    return say(board, line + b"\n").split(b"\x1b[0;0H\n\r\n\r")[-1].removesuffix(b"\x1b[0;0H" + COMMAND_PROMPT)
 
 
 def stored(board: VirtualBoard, name: str, text: bytes) -> None:

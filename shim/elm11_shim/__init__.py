@@ -1,4 +1,4 @@
-"""The board's Lua on this computer: in this process, beside its NumPy twins, and behind a virtual board's serial port."""
+"""The board's Lua on this computer: in this process, beside its NumPy twins, and as a virtual board."""
 
 from .runtime import BoardLua, BoardStopped, LuaError
 from .simulation import LuaSimulator, simulate

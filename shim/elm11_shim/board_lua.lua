@@ -7,10 +7,11 @@
 local emit, pending, find_program, identity = ...
 
 local debug_getinfo, debug_sethook = debug.getinfo, debug.sethook
-local error, load, next, pairs, rawget, select, setmetatable, getmetatable, tostring, tonumber, type, xpcall =
-  error, load, next, pairs, rawget, select, setmetatable, getmetatable, tostring, tonumber, type, xpcall
+local error, ipairs, load, next, pairs, rawget, select, setmetatable, getmetatable, tostring, tonumber, type, xpcall =
+  error, ipairs, load, next, pairs, rawget, select, setmetatable, getmetatable, tostring, tonumber, type, xpcall
 local collectgarbage = collectgarbage
-local format, find, gsub, match, sub = string.format, string.find, string.gsub, string.match, string.sub
+local format, find, gmatch, gsub, match, sub =
+  string.format, string.find, string.gmatch, string.gsub, string.match, string.sub
 local pack_float, unpack_float = string.pack, string.unpack
 local concat, pack, unpack = table.concat, table.pack, table.unpack
 local math_type, huge = math.type, math.huge
@@ -295,7 +296,7 @@ function globals.import(first, second)
   first = name_argument(first, 1, "import")
   if second == nil then
     if first ~= "all" and not has_word(BASE, first) then error("no such function in base library", 2) end
-    for name in string.gmatch(BASE, "%a+") do
+    for name in gmatch(BASE, "%a+") do
       if first == "all" or first == name then globals[name] = own[""][name] or stock_base[name] end
     end
     return

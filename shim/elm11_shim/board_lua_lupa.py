@@ -191,9 +191,7 @@ class _Run:
 
     def emit(self, data: bytes) -> None:
         with self._changed:
-            self._changed.wait_for(
-                lambda: self._waiting_output < _MAX_WAITING_OUTPUT or self._wanted != _NOTHING
-            )
+            self._changed.wait_for(lambda: self._waiting_output < _MAX_WAITING_OUTPUT or self._wanted != _NOTHING)
             if self._wanted != _GIVE_UP:
                 self._waiting_output += len(data)
                 self._events.append(Output(data))

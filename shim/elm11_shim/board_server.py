@@ -281,9 +281,7 @@ class PtyServer(BoardServer):
             link.unlink()
 
 
-def serve_tcp(
-    board: VirtualBoard, port: int = 0, *, host: str = "127.0.0.1", paced: bool = False
-) -> TcpServer:
+def serve_tcp(board: VirtualBoard, port: int = 0, *, host: str = "127.0.0.1", paced: bool = False) -> TcpServer:
     """Offer a board on TCP.
 
     Args:

@@ -144,9 +144,7 @@ def _with_item(plan: FaultPlan, item: str) -> FaultPlan:
     return _with_board_fault(plan, name, amount, seconds, item)
 
 
-def _with_board_fault(
-    plan: FaultPlan, name: str, amount: str | None, seconds: str | None, item: str
-) -> FaultPlan:
+def _with_board_fault(plan: FaultPlan, name: str, amount: str | None, seconds: str | None, item: str) -> FaultPlan:
     """Add a fault that has no direction: it strikes what the board sends."""
     match name:
         case "damage":

@@ -102,8 +102,7 @@ class ProgramStore:
             if document["version"] != _FILE_VERSION:
                 raise StoreFileError(f"{path}: version {document['version']}, not {_FILE_VERSION}")
             programs = {
-                str(entry["name"]): base64.b64decode(entry["content"], validate=True)
-                for entry in document["programs"]
+                str(entry["name"]): base64.b64decode(entry["content"], validate=True) for entry in document["programs"]
             }
             start_on_boot = document["start_on_boot"]
         except (KeyError, TypeError, ValueError) as error:

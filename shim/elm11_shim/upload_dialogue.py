@@ -79,9 +79,7 @@ class UploadDialogue:
             case _Expects.PAGE:
                 return self._page(byte)
 
-    def _greeting(
-        self, byte: int, expected: int, reply: bytes, following: _Expects, refusal: Refusal
-    ) -> Answer:
+    def _greeting(self, byte: int, expected: int, reply: bytes, following: _Expects, refusal: Refusal) -> Answer:
         if byte != expected:
             return Answer(finished=True, refusal=refusal)
         self._expects = following

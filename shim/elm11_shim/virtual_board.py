@@ -102,9 +102,7 @@ class VirtualBoard:
         if type_ahead < 0:
             raise ValueError(f"type_ahead: 0 or more bytes, not {type_ahead}")
         self._plan = FaultPlan.parse(faults or "") if not isinstance(faults, FaultPlan) else faults
-        self._lua: BoardLua = (
-            {"lupa": LupaBoardLua, "emblua": EmbluaBoardLua}[lua]() if isinstance(lua, str) else lua
-        )
+        self._lua: BoardLua = {"lupa": LupaBoardLua, "emblua": EmbluaBoardLua}[lua]() if isinstance(lua, str) else lua
         self.store = store if isinstance(store, ProgramStore) else ProgramStore(store)
         self.identity = identity or BoardIdentity()
         self._memory_trace = memory_trace
@@ -190,9 +188,7 @@ class VirtualBoard:
             left_s = deadline_s - self._clock()
             if left_s <= 0:
                 last = bytes(collected[-80:])
-                raise TimeoutError(
-                    f"the virtual board is still busy after {timeout_s} s; last bytes {last!r}"
-                )
+                raise TimeoutError(f"the virtual board is still busy after {timeout_s} s; last bytes {last!r}")
             collected += self.read(min(left_s, _LONGEST_WAIT_S))
 
     @property
@@ -289,11 +285,7 @@ class VirtualBoard:
     def _send(self, data: bytes) -> None:
         """Put the board's bytes on the line; the faults that count them strike here."""
         plan = self._plan
-        if (
-            plan.reboot_at is not None
-            and not self._rebooted
-            and self._bytes_sent + len(data) > plan.reboot_at
-        ):
+        if plan.reboot_at is not None and not self._rebooted and self._bytes_sent + len(data) > plan.reboot_at:
             data = data[: plan.reboot_at - self._bytes_sent]
             # Not at once: whoever sends is in the middle of something.
             self._rebooted = self._reboot_due = True
@@ -314,9 +306,7 @@ class VirtualBoard:
         stalls = plan.stall_at is not None and not self._stalled and self._bytes_sent > plan.stall_at
         if stalls:
             self._stalled = True
-            through = (
-                max(plan.stall_at - (self._bytes_sent - len(data)), 0) if plan.stall_at is not None else 0
-            )
+            through = max(plan.stall_at - (self._bytes_sent - len(data)), 0) if plan.stall_at is not None else 0
             self._from_board.feed(data[:through], now_s)
             self._from_board.hold_new(now_s + plan.stall_s)
             data = data[through:]
