@@ -55,16 +55,18 @@ class Program:
         dependencies: names of the programs whose module table it is given, or loads.
         size: bytes of its text.
         sha256: hexadecimal SHA-256 of those bytes.
-        crc32: CRC-32 of those bytes, eight hexadecimal digits; what the board finds when it runs the program.
         stored_size: bytes that are stored, with the check; the board takes at most 24 575.
+        checked_size: bytes of the text that is checked.
+        crc32: CRC-32 of those bytes, eight hexadecimal digits; what the board finds when it runs the program.
     """
 
     name: str
     dependencies: tuple[str, ...]
     size: int
     sha256: str
-    crc32: str
     stored_size: int
+    checked_size: int
+    crc32: str
 
 
 def text(name: str) -> str:
@@ -83,19 +85,36 @@ def text(name: str) -> str:
 
 
 @cache
+def bare_text(name: str) -> str:
+    """A program without comment lines and indentation, a third shorter to send; line numbers stay the same.
+
+    Args:
+        name: as in `Program.name`.
+
+    Raises:
+        ValueError: there is no such program, or it has a long string or comment, which this cannot tell from code.
+    """
+    lines = [line.strip() for line in text(name).split("\n")]
+    bare = "\n".join("" if line.startswith("--") else line for line in lines)
+    if "[[" in bare or "[=" in bare or any(line.startswith(("--[[", "--[=")) for line in lines):
+        raise ValueError(f"{name} has a long string or comment")
+    return bare
+
+
+@cache
 def stored_text(name: str) -> str:
-    """What is stored on the board under a program's name: its text, with a check that `load.lua` makes.
+    """What is stored on the board under a program's name: its bare text, with a check that `load.lua` makes.
 
     Args:
         name: as in `Program.name`.
 
     Returns:
-        ASCII, lines ended by LF; `LOADER` itself as it is.
+        ASCII, lines ended by LF; `LOADER` without a check.
 
     Raises:
         ValueError: there is no such program, or it is too large with its check.
     """
-    source = text(name)
+    source = bare_text(name)
     if name == LOADER:
         return source
     level = "="
@@ -131,6 +150,7 @@ def programs() -> tuple[Program, ...]:
     listed = []
     for name, dependencies in _DEPENDENCIES.items():
         data = text(name).encode("ascii")
-        sha256, crc32 = hashlib.sha256(data).hexdigest(), f"{zlib.crc32(data):08x}"
-        listed.append(Program(name, dependencies, len(data), sha256, crc32, len(stored_text(name))))
+        checked = bare_text(name).encode("ascii")
+        sha256, crc32 = hashlib.sha256(data).hexdigest(), f"{zlib.crc32(checked):08x}"
+        listed.append(Program(name, dependencies, len(data), sha256, len(stored_text(name)), len(checked), crc32))
     return tuple(listed)
