@@ -149,10 +149,15 @@ class Board:
     Args:
         transport: the port; closed with the board.
         upload_settings: times and limits of uploads.
+
+    Attributes:
+        transport: the port.
+        job: the job that was given last.
     """
 
     def __init__(self, transport: Transport, *, upload_settings: UploadSettings | None = None) -> None:
         self.transport = transport
+        self.job: Job | None = None
         self._session = ReplSession(ReplSettings(byte_time_s=transport.byte_time_s))
         self._upload_settings = upload_settings or UploadSettings()
         self._run: Run | None = None
@@ -466,16 +471,11 @@ class Board:
             Length and CRC-32 that the board found; None if the program has no check, is damaged or is not there.
         """
         line = f'local _,n,c=run_program("{_plain(name)}")print(n,c)'
-        for _ in range(_TRIES):
-            try:
-                words = self._line(line, _LOAD_TIMEOUT_S).text.split("\t")
-            except LuaError:
-                return None
-            if words == ["nil", "nil"]:
-                return None
-            if len(words) == 2 and words[0].isdecimal() and re.fullmatch("[0-9a-f]{8}", words[1]):
-                return int(words[0]), words[1]
-        return None
+        try:
+            words = self._twice(lambda: self._line(line, _LOAD_TIMEOUT_S).text).split("\t")
+        except LuaError:
+            return None
+        return (int(words[0]), words[1]) if len(words) == 2 and words[0].isdecimal() else None
 
     def delete(self, name: str) -> None:
         """Delete a stored program.
@@ -516,6 +516,26 @@ class Board:
         self._programs_known = True
         return status
 
+    def configure(self, job: Job, *, memory_bytes: int = memory_plan.USABLE_BYTES) -> None:
+        """Give a job to the board. `start` does so by itself; here errors show without a run.
+
+        Args:
+            job: the job.
+            memory_bytes: what may be used of the board's memory.
+
+        Raises:
+            ValueError: the job does not fit into it; with the numbers, and what would fit.
+            VersionMismatchError: the board's programs are not this driver's.
+            BoardBusyError: it is running something.
+        """
+        memory_plan.plan(job, memory_bytes).check()
+        self._require_no_run()
+        if not self._programs_known:
+            self.handshake()
+        for line in board_run.job_lines(job):
+            self._line_of_run(line)
+        self.job = job
+
     def start(self, job: Job, simulations: range | None = None, *, memory_bytes: int = memory_plan.USABLE_BYTES) -> Run:
         """Have the board compute. Results that it still holds are overwritten.
 
@@ -535,12 +555,7 @@ class Board:
         """
         simulations = range(job.n_simulations) if simulations is None else simulations
         Histogram.check_range(job, simulations)
-        memory_plan.plan(job, memory_bytes).check()
-        self._require_no_run()
-        if not self._programs_known:
-            self.handshake()
-        for line in board_run.job_lines(job):
-            self._line_of_run(line)
+        self.configure(job, memory_bytes=memory_bytes)
         every, beat = board_run.signs_of_life(job)
         self._enter(PromptKind.LUA)
         execution = self._session.execute(

@@ -158,7 +158,7 @@ def significance(
     Args:
         job: what to compute.
         level: the confidence, 0 < level < 1.
-        engine: "numpy", "lua", or an engine.
+        engine: "numpy", "lua", "board", or an engine.
         progress: called with (simulations finished, simulations wanted).
 
     Returns:
