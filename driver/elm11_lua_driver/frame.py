@@ -20,9 +20,9 @@ for d >= 0, -2d - 1 below), written with the 94 characters ``!`` to ``~`` as dig
 ==================  ========================================  ==========
 z                   characters                                for
 ==================  ========================================  ==========
-0 to 83             one digit                                 abs(d) <= 42
-84 to 835           84 + (z - 84) // 94, (z - 84) % 94        abs(d) <= 418
-836 to 9671         92, then z - 836 in two digits            abs(d) <= 4836
+0 to 83             one digit                                 -42 to 41
+84 to 835           84 + (z - 84) // 94, (z - 84) % 94        -418 to 417
+836 to 9671         92, then z - 836 in two digits            -4836 to 4835
 above               93, then the count itself in five digits  any count below 2**31
 ==================  ========================================  ==========
 

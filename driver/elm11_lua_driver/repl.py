@@ -493,6 +493,7 @@ class Execution:
 
         self._phase = _Phase.RUN if line is None else _Phase.SETTLE
         self._begun = False
+        self._was_unknown = False
         self._out = bytearray()
         self._timers: dict[str, float] = {}
         self._attempts = 0
@@ -515,6 +516,7 @@ class Execution:
         self._nudges = 0
         self._last_call = ""
         self._run_until_s = 0.0
+        self._doubted = False
 
     # -- the three calls ------------------------------------------------------------------------------------
 
@@ -609,6 +611,7 @@ class Execution:
     def _begin(self, now_s: float) -> None:
         self._begun = True
         session = self._session
+        self._was_unknown = session.mode is None
         if self._phase is _Phase.RUN:
             session.mode = None
             self._run(now_s)
@@ -716,7 +719,7 @@ class Execution:
                     "the board ran out of memory and stopped.",
                     "Switch the board off and on; then give it a smaller job.",
                 )
-            if isinstance(event, Booted) and not self._expect_reboot:
+            if isinstance(event, Booted) and not self._may_boot():
                 raise self._fail(
                     BoardRebootedError,
                     "the board started anew; what it held in memory is gone.",
@@ -730,12 +733,16 @@ class Execution:
                 self._finish(None, event.text)
             if phase is _Phase.RUN:
                 given.append(event)
-                if isinstance(event, Line):
+                if isinstance(event, Line) and not self._doubted:
                     self._keep(event)
         seen = self._see(byte[0])
         if self._phase is phase and seen:
             self._visible(seen, now_s)
         return given
+
+    def _may_boot(self) -> bool:
+        """Whether a start of the board is no loss: it was asked for, or comes before anything was known of it."""
+        return self._expect_reboot or (self._was_unknown and self._phase in {_Phase.SETTLE, _Phase.PROBE})
 
     def _see(self, byte: int) -> int:
         """The byte, or 0 when it belongs to a colour code or cursor move."""
@@ -786,13 +793,18 @@ class Execution:
             case _:
                 pass
 
-    def _prompt(self, event: Prompt, now_s: float) -> None:  # noqa: C901  # one case for each phase
+    def _prompt(self, event: Prompt, now_s: float) -> None:  # noqa: C901, PLR0912  # one case for each phase
         unfinished = event.kind is PromptKind.CONTINUATION
         match self._phase:
             case _Phase.RUN | _Phase.SUBMIT:
                 if self._phase is _Phase.SUBMIT:
                     self._damaged = True  # the echo of the line feed is missing, and output may be
-                if unfinished and not self._multi_line:
+                if unfinished and not self._multi_line and not self._doubted:
+                    # A doubled "$" looks the same. An empty line tells: it gets the same prompt again, or the other.
+                    self._doubted = True
+                    self._enter(_Phase.RUN, self._settings.echo_timeout_s, now_s)
+                    self._write(b"\n")
+                elif unfinished and not self._multi_line:
                     what = "the line is an unfinished statement."
                     next_step = "Finish it in one line, or upload it as a program."
                     self._leave(LuaError(what, state=self.state, next_step=next_step), now_s)

@@ -33,7 +33,7 @@ end
 
 -- Squared coherence |S12|^2 / (S1 S2) of samples first .. n_samples - first - 1, to `out` (a list of chunks).
 -- powers: S1 + i S2, cross: S12, both smoothed.
-function coherence.values(n_samples, first, powers_re, powers_im, cross_re, cross_im, out)
+function coherence.squared(n_samples, first, powers_re, powers_im, cross_re, cross_im, out)
     local stop = n_samples - first
     local first_chunk, last_chunk = chunks_of(first, stop)
     for c = first_chunk, last_chunk do
@@ -50,7 +50,7 @@ end
 
 -- Adds samples first .. n_samples - first - 1 to a histogram of n_bins bins over 0 .. 1. `row` is a list of pieces of
 -- CHUNK bins. Values of 1 and more go to the last bin, negative ones to the first (both only below 0.75 samples).
--- Arguments else as coherence.values. One division and six multiplications per sample.
+-- Arguments else as coherence.squared. One division and six multiplications per sample.
 function coherence.count(n_samples, first, powers_re, powers_im, cross_re, cross_im, row, n_bins)
     local stop = n_samples - first
     local first_chunk, last_chunk = chunks_of(first, stop)

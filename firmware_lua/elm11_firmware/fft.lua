@@ -77,7 +77,7 @@ function fft.zeros(plan)
     for c = 1, plan.n_chunks do
         local chunk = {}
         for i = 1, plan.length do
-            chunk[i] = 0 / 1
+            chunk[i] = 0.0
         end
         chunks[c] = chunk
     end

@@ -10,14 +10,19 @@ local smoothing = {}
 local REACH = 48 / 5 -- exp(-x^2 / 2) is below 1e-20 beyond
 
 -- The box over scales: row i of the result is the sum of rows i + centre - length + 1 .. i + centre, the outer two
--- multiplied by end_weight. Not normalised: coherence does not depend on it.
+-- multiplied by end_weight (a box of one or two has no ends). The sum is not divided by `total`, the sum of all weights:
+-- coherence does not depend on it.
 -- kind "pycwt": round(2 width / dj) points, outer two 1/2. "grinsted": width / dj points, fractional ends.
 -- width: of the wavelet, in octaves (scale_decorrelation).
 function smoothing.box(dj, width, kind)
     if kind == "grinsted" then
         local half_width = width / (2 * dj)
         local reach = floor(half_width + 1 / 2)
-        return {length = 2 * reach + 1, centre = reach, end_weight = reach == 0 and 1.0 or half_width % 1}
+        local fraction = half_width % 1
+        if reach == 0 then
+            return {length = 1, centre = 0, end_weight = 1.0, total = 1.0}
+        end
+        return {length = 2 * reach + 1, centre = reach, end_weight = fraction, total = 2 * reach - 1 + 2 * fraction}
     end
     local points = width / dj * 2
     local length = floor(points)
@@ -28,7 +33,11 @@ function smoothing.box(dj, width, kind)
     if length < 1 then
         length = 1
     end
-    return {length = length, centre = (length - 1) // 2, end_weight = length > 2 and 1 / 2 or 1.0}
+    local has_ends = length > 2
+    return {
+        length = length, centre = (length - 1) // 2, end_weight = has_ends and 1 / 2 or 1.0,
+        total = has_ends and length - 1.0 or 1.0 * length,
+    }
 end
 
 -- A ring of as many rows as the box is long; a row is two complex spectra. fft: the module, transform: from fft.plan,

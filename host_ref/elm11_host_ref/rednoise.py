@@ -141,7 +141,7 @@ def normal_table() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
     Piece `32 * octave + k` covers tail probabilities `q / 2**32` with `q` from `2**octave * (1 + k/32)` to
     `2**octave * (1 + (k+1)/32)`. Widths halve from octave to octave, so the far tail is as well resolved as the
-    middle; the distribution function of the result is within 3e-5 of the normal one everywhere.
+    middle; the distribution function of the result is within 2e-5 of the normal one everywhere.
 
     Returns:
         `(value, fall)`, each of shape (1024,), int64, in `NORMAL_UNIT`: the deviate's magnitude at the start of a

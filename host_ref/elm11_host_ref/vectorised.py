@@ -76,6 +76,19 @@ class _Band:
             np.multiply(values[..., part], response, out=result[..., part])
         result[..., self._gap] = 0
 
+    def apply_in_place(self, spectra: ComplexArray) -> None:
+        """`spectra *= response` inside the band; outside they are left as they are."""
+        values = spectra.view(float)
+        for part, response in self._parts:
+            values[..., part] *= response
+
+    def copy(self, spectra: ComplexArray, to: ComplexArray) -> None:
+        """`to = spectra` inside the band, zero outside."""
+        values, result = spectra.view(float), to.view(float)
+        for part, _ in self._parts:
+            result[..., part] = values[..., part]
+        result[..., self._gap] = 0
+
     def add(self, spectra: ComplexArray, to: ComplexArray) -> None:
         """`to += spectra` inside the band."""
         values, result = spectra.view(float), to.view(float)
@@ -124,11 +137,14 @@ class _BoxSum:
         self._bands: list[_Band | None] = [None] * len(self._weights)
         self._total = np.empty(shape, complex)
 
-    def take(self, j: int, spectra: ComplexArray, gaussian: _Band) -> None:
-        """Row j is `spectra * gaussian`; the row whose place it takes has left the box."""
-        place = j % len(self._rows)
-        gaussian.apply(spectra, out=self._rows[place])
-        self._bands[place] = gaussian
+    def row(self, j: int) -> ComplexArray:
+        """Where the spectra of scale j are to be made; the row that stood there has left the box."""
+        return self._rows[j % len(self._rows)]
+
+    def smooth(self, j: int, gaussian: _Band) -> None:
+        """Multiply row j by its Gaussian. Outside the Gaussian's band the row is never read again."""
+        gaussian.apply_in_place(self.row(j))
+        self._bands[j % len(self._bands)] = gaussian
 
     def sum_around(self, i: int) -> ComplexArray:
         """`sum_m weights[m] * row[i + centre - m]`, once row i + centre is in; valid until the next call."""
@@ -137,11 +153,11 @@ class _BoxSum:
         ends = [j for j in sorted({oldest, newest}) if 0 <= j <= self._last]
         inside = list(range(max(oldest + 1, 0), min(newest - 1, self._last) + 1))
         first, *others = ends + inside
-        self._total[...] = self._rows[first % len(self._rows)]
+        self._band(first).copy(self.row(first), to=self._total)
         for position, j in enumerate(others, start=1):
             if position == len(ends):
                 self._band(first).scale(self._total, self._weights[0])
-            self._band(j).add(self._rows[j % len(self._rows)], to=self._total)
+            self._band(j).add(self.row(j), to=self._total)
         return self._total
 
     def _band(self, j: int) -> _Band:
@@ -156,7 +172,6 @@ class _Scratch:
     def __init__(self, experiment: Experiment, n_simulations: int) -> None:
         shape = (2, n_simulations, experiment.n_padded)
         self.W = np.empty(shape, complex)
-        self.powers_and_cross = np.zeros(shape, complex)
         self.squares = np.empty((2, n_simulations, experiment.n_samples, 2))
         self.box_sum = _BoxSum(experiment, shape)
 
@@ -232,11 +247,11 @@ def _simulate_batch(
             psi.apply(spectra, out=scratch.W)
             _transform_in_place(scipy.fft.ifft, W1)
             _transform_in_place(scipy.fft.fft, W2_conjugate)
-            work = scratch.powers_and_cross
-            _powers_and_cross(scratch.W[..., :n], scratch.squares, out=work[..., :n])
-            work[..., n:] = 0
-            _transform_in_place(scipy.fft.fft, work)
-            scratch.box_sum.take(j, work, gaussian)
+            row = scratch.box_sum.row(j)
+            _powers_and_cross(scratch.W[..., :n], scratch.squares, out=row[..., :n])
+            row[..., n:] = 0
+            _transform_in_place(scipy.fft.fft, row)
+            scratch.box_sum.smooth(j, gaussian)
         i = j - centre
         if i >= 0:
             smoothed = scratch.box_sum.sum_around(i)

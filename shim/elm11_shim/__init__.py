@@ -1,5 +1,6 @@
-"""The board's Lua on this computer: in this process, beside its NumPy twins, and as a virtual board."""
+"""The board's Lua on this computer: its programs beside their NumPy twins, and a virtual board."""
 
+from .interface import ShimInterface
 from .runtime import BoardLua, BoardStopped, LuaError
 from .simulation import LuaSimulator, simulate
 from .virtual_board import BoardUnpluggedError, VirtualBoard
@@ -10,6 +11,7 @@ __all__ = [
     "BoardUnpluggedError",
     "LuaError",
     "LuaSimulator",
+    "ShimInterface",
     "VirtualBoard",
     "simulate",
 ]

@@ -263,6 +263,13 @@ local function compile(text, name)
     return load(text, "=" .. name, "t")
 end
 
+local function compiled(chunk, message)
+    if not chunk then
+        error(message, 0)
+    end
+    return chunk
+end
+
 local function run_program(...)
     local name = ...
     if type(name) ~= "string" then
@@ -277,11 +284,8 @@ local function run_program(...)
     elseif not text then
         error("bad argument #1 to 'run_program' (no such program)", 2)
     end
-    local chunk, message = compile(text, name)
-    if not chunk then
-        error(message, 0)
-    end
-    local results = table.pack(chunk())
+    -- The chunk is called without a name of its own, so that a traceback calls it a main chunk, as on the board.
+    local results = table.pack(compiled(compile(text, name))())
     collectgarbage() -- every program ends with a full collection
     return table.unpack(results, 1, results.n)
 end

@@ -7,11 +7,12 @@
 local emit, pending, find_program, identity = ...
 
 local debug_getinfo, debug_sethook = debug.getinfo, debug.sethook
-local error, ipairs, load, next, pairs, rawget, select, setmetatable, getmetatable, tostring, tonumber, type, xpcall =
-  error, ipairs, load, next, pairs, rawget, select, setmetatable, getmetatable, tostring, tonumber, type, xpcall
+local error, load, next, pairs, rawget, select, setmetatable, getmetatable, tostring, tonumber, type, xpcall =
+  error, load, next, pairs, rawget, select, setmetatable, getmetatable, tostring, tonumber, type, xpcall
+local ipairs = ipairs
 local collectgarbage = collectgarbage
-local format, find, gmatch, gsub, match, sub =
-  string.format, string.find, string.gmatch, string.gsub, string.match, string.sub
+local format, find, gsub, match, sub = string.format, string.find, string.gsub, string.match, string.sub
+local gmatch = string.gmatch
 local pack_float, unpack_float = string.pack, string.unpack
 local concat, pack, unpack = table.concat, table.pack, table.unpack
 local math_type, huge = math.type, math.huge
