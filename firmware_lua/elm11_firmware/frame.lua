@@ -175,24 +175,23 @@ function frame.block(sequence, row, first, counts, from, to)
 end
 
 -- Send the blocks first_block to last_block of a histogram, and an end frame.
--- counts_of(row) returns row's counts, index 1..n_bins; a table may be used again for the next row.
+-- counts_of(row, first, count) returns a table and the index in it (first + 1 if it gives none) of bin `first` of the
+-- row; the next `count` bins are behind it. The table may be used again for the next call.
 -- Block b is block b % per_row of row b // per_row, with per_row = ceil(n_bins / block_bins).
 function frame.histogram(counts_of, n_bins, first_block, last_block)
   local bins = frame.block_bins
   local per_row = (n_bins + bins - 1) // bins
   local lines, crc, total = 0, -1, 0
-  local held, counts = -1, nil
   for sequence = first_block, last_block do
     local row = sequence // per_row
-    if row ~= held then
-      held, counts = row, counts_of(row)
-    end
     local first = (sequence - row * per_row) * bins
-    local to = first + bins
-    if to > n_bins then
-      to = n_bins
+    local count = n_bins - first
+    if count > bins then
+      count = bins
     end
-    local sum, part = frame.block(sequence, row, first, counts, first + 1, to)
+    local counts, from = counts_of(row, first, count)
+    from = from or first + 1
+    local sum, part = frame.block(sequence, row, first, counts, from, from + count - 1)
     if sum then
       lines, total = lines + 1, total + part
       crc = crc_update(crc, sum)
