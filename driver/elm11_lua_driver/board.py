@@ -293,6 +293,7 @@ class Board:
         if self._run is not None and self._run.running:
             self._run.cancel()
             return True
+        self._read_what_has_come()
         if self._session.mode is not None:
             return False
         execution = self._attach_to_output()
@@ -583,10 +584,7 @@ class Board:
         """
         self._require_no_run()
         heard: list[BoardStatus] = []
-        if not self._met:
-            # What has come before anything was asked may be boot text, which is no reason to worry here.
-            while data := self.transport.read(0.0):
-                self._session.receive(data)
+        self._read_what_has_come()
         if self._session.mode is None:
             execution = self._attach_to_output()
             heard = self._hear_status(execution, timeout_s)
@@ -801,6 +799,14 @@ class Board:
     def status(self) -> BoardStatus | None:
         """What the board says of its job and results; None if this driver's programs are not loaded."""
         return self._status(board_run.STATUS_LINE)
+
+    def _read_what_has_come(self) -> None:
+        """Before anything is asked of a board: boot text that waited for somebody to open the port is no error."""
+        for _ in range(0 if self._met else _TRIES):
+            data = self.transport.read(0.0)
+            self._session.receive(data)
+            if not data:
+                break
 
     def _attach_to_output(self) -> Execution:
         """Listen, and see whether a line feed brings a prompt; while Lua runs it does nothing."""
