@@ -167,6 +167,36 @@ def check_series(name: str, values: ArrayLike) -> FloatArray:
     return series
 
 
+def default_scales(
+    n_samples: int, dt: float, dj: float, mother: wavelets.Wavelet, s0: float | None, J: int | None
+) -> tuple[float, int]:
+    """Smallest scale and number of scales less one, where they are not given.
+
+    Args:
+        n_samples: length of the series.
+        dt: sampling interval, > 0.
+        dj: spacing of the scales in octaves, > 0.
+        mother: the wavelet.
+        s0: smallest scale; None takes the one whose Fourier period is 2 dt.
+        J: number of scales less one; None goes up to the length of the series.
+
+    Returns:
+        `(s0, J)`.
+
+    Raises:
+        ValueError: dt, dj or s0 is not greater than 0.
+    """
+    for name, value in (("dt", dt), ("dj", dj), ("s0", 1 if s0 is None else s0)):
+        if real(name, value) <= 0:
+            msg = f"{name} must be greater than 0, not {value!r}"
+            raise ValueError(msg)
+    if s0 is None:
+        s0 = 2 * dt / mother.fourier_factor
+    if J is None:
+        J = max(0, round(np.log2(n_samples * dt / s0) / dj))
+    return s0, J
+
+
 def wct(
     y1: ArrayLike,
     y2: ArrayLike,
@@ -215,14 +245,7 @@ def wct(
         raise ValueError(msg)
     check_level(significance_level)
     mother = wavelets.WAVELETS[wavelet_name(wavelet)]
-    for name, value in (("dt", dt), ("dj", dj)):
-        if real(name, value) <= 0:
-            msg = f"{name} must be greater than 0, not {value!r}"
-            raise ValueError(msg)
-    if s0 == -1:
-        s0 = 2 * dt / mother.fourier_factor
-    if J == -1:
-        J = max(0, round(np.log2(x.size * dt / s0) / dj))
+    s0, J = default_scales(x.size, dt, dj, mother, None if s0 == -1 else s0, None if J == -1 else J)
     lag1 = (rednoise.lag1_autocorrelation(x), rednoise.lag1_autocorrelation(y)) if sig else (0.0, 0.0)
     # The job's checks are those of the transform as well, so a bad argument gets the same words with sig=False.
     job = Job(*lag1, dt=dt, dj=dj, s0=s0, J=J, wavelet=mother.name, scale_box=scale_box)

@@ -20,6 +20,7 @@ SURROGATES: Final = ("ar1", "white")
 MAX_SAMPLES: Final = 1 << 22
 MAX_BURN_IN: Final = 1_000_000
 MIN_SIGMA: Final = 0.01
+MIN_DJ: Final = 0.01  # the box that smooths over scales has up to 3 / dj rows, all in memory
 MAX_BINS: Final = 10_000
 MAX_SIMULATIONS: Final = 1 << 31
 
@@ -55,6 +56,16 @@ def one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
         raise ValueError(msg)
 
 
+def _check_lag1(name: str, lag1: float) -> None:
+    if not -1 < lag1 < 1:
+        msg = f"{name} must lie between -1 and 1 (both excluded), not {lag1!r}"
+        raise ValueError(msg)
+    if rednoise.burn_in(lag1) > MAX_BURN_IN:
+        limit = math.exp(-2 / MAX_BURN_IN)
+        msg = f"|{name}| must be at most {limit:.6f}: {lag1!r} needs more than {MAX_BURN_IN} samples to settle"
+        raise ValueError(msg)
+
+
 @dataclass(frozen=True)
 class Experiment:
     """What one simulation is. Simulation i is a pure function of the experiment and i.
@@ -63,7 +74,7 @@ class Experiment:
         lag1_x: lag-1 autocorrelation of the first surrogate, -1 < lag1_x < 1.
         lag1_y: lag-1 autocorrelation of the second surrogate.
         dt: sampling interval, > 0; any unit of time.
-        dj: spacing of the scales in octaves, > 0.
+        dj: spacing of the scales in octaves, at least 0.01.
         s0: smallest scale, in the unit of dt; at least 2 dt is advised.
         J: number of scales less one.
         wavelet: "morlet", "paul", "dog" or "mexicanhat".
@@ -92,14 +103,7 @@ class Experiment:
         for name in ("lag1_x", "lag1_y", "dt", "dj", "s0"):
             object.__setattr__(self, name, real(name, getattr(self, name)))
         for name in ("lag1_x", "lag1_y"):
-            lag1 = getattr(self, name)
-            if not -1 < lag1 < 1:
-                msg = f"{name} must lie between -1 and 1 (both excluded), not {lag1!r}"
-                raise ValueError(msg)
-            if rednoise.burn_in(lag1) > MAX_BURN_IN:
-                limit = math.exp(-2 / MAX_BURN_IN)
-                msg = f"|{name}| must be at most {limit:.6f}: {lag1!r} needs more than {MAX_BURN_IN} samples to settle"
-                raise ValueError(msg)
+            _check_lag1(name, getattr(self, name))
         for name in ("dt", "dj", "s0"):
             if getattr(self, name) <= 0:
                 msg = f"{name} must be greater than 0, not {getattr(self, name)!r}"
@@ -109,9 +113,13 @@ class Experiment:
         one_of("scale_box", self.scale_box, smoothing.SCALE_BOXES)
         for name, low, high in (("J", 0, 10_000), ("n_bins", 2, MAX_BINS), ("seed", 0, 2**64 - 1)):
             object.__setattr__(self, name, whole(name, getattr(self, name), low, high))
-        if self.s0 / self.dt < MIN_SIGMA:
-            msg = f"s0 must be at least {MIN_SIGMA} dt = {MIN_SIGMA * self.dt!r} (2 dt is advised), not {self.s0!r}"
-            raise ValueError(msg)
+        for name, least, described in (
+            ("dj", MIN_DJ, f"{MIN_DJ} octaves (1/12 is usual)"),
+            ("s0", MIN_SIGMA * self.dt, f"{MIN_SIGMA} dt = {MIN_SIGMA * self.dt!r} (2 dt is advised)"),
+        ):
+            if getattr(self, name) < least:
+                msg = f"{name} must be at least {described}, not {getattr(self, name)!r}"
+                raise ValueError(msg)
         largest = math.log2(self.s0 / self.dt) + self.J * self.dj
         if not math.log2(0.5) <= largest <= math.log2(MAX_SAMPLES / 6):
             msg = (

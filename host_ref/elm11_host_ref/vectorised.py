@@ -10,7 +10,7 @@ What makes it fast, none of which changes a count:
 - frequencies at which a filter is below 1e-20 of its peak are not multiplied;
 - only samples inside the cone of influence are divided and counted, by `bincount`.
 
-Memory does not grow with the number of simulations: about `16 * (4 * box length + 8) * n_padded * batch` bytes.
+Memory does not grow with the number of simulations: about `16 * (2 * box length + 25) * n_padded * batch` bytes.
 """
 
 from __future__ import annotations
@@ -206,9 +206,8 @@ def simulate_groups(
     Returns:
         Shape (n_groups, J + 1, n_bins), int64, for the groups that have simulations, in their order.
     """
-    group_of = np.asarray(simulations, np.int64) // group_size
-    group_of -= group_of[0] if group_of.size else 0
-    n_groups = int(group_of[-1]) + 1 if group_of.size else 0
+    first_group = simulations.start // group_size
+    n_groups = (simulations.stop - 1) // group_size - first_group + 1 if simulations else 0
     counts = np.zeros((n_groups, experiment.J + 1, experiment.n_bins), np.int64)
     filters = _Filters(experiment)
     size, portion = batch_size(experiment), _portion_size(experiment)
@@ -220,7 +219,7 @@ def simulate_groups(
         pairs = surrogates[start % portion :][:size]
         if start == 0 or len(pairs) != size:
             scratch = _Scratch(experiment, len(pairs))
-        batch_groups = group_of[start : start + size]
+        batch_groups = np.asarray(simulations[start : start + size], np.int64) // group_size - first_group
         first, last = int(batch_groups[0]), int(batch_groups[-1])
         _simulate_batch(experiment, pairs, batch_groups - first, filters, scratch, counts[first : last + 1])
         if on_batch is not None:

@@ -1,0 +1,76 @@
+"""Files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def _temporary_beside(path: Path) -> Path:
+    # In the same folder, since os.replace is atomic only within one file system.
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
+
+
+def check_writable(path: Path | str) -> None:
+    """Find out whether a file can be written, before a long computation rather than after it.
+
+    Args:
+        path: the file; it need not exist, and is not touched.
+
+    Raises:
+        ValueError: its folder does not exist or cannot be written, or it is a folder itself.
+    """
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        msg = f"{path} is a folder; give the name of a file"
+        raise ValueError(msg)
+    if target.exists() and not target.is_file():
+        msg = f"{path} is not a regular file; give another name"
+        raise ValueError(msg)
+    if not target.parent.is_dir():
+        msg = f"{path}: there is no folder {Path(path).parent}; make it first, or give another name"
+        raise ValueError(msg)
+    temporary = _temporary_beside(target)
+    try:
+        # Only trying tells: permission bits say nothing about read-only file systems or full disks.
+        temporary.touch(exist_ok=True)
+        temporary.unlink()
+    except OSError as error:
+        msg = f"{path} cannot be written: {error.strerror}; give another name or folder"
+        raise ValueError(msg) from error
+
+
+@contextlib.contextmanager
+def atomic_file(path: Path | str) -> Iterator[IO[bytes]]:
+    """A binary file that takes its name only once it is complete.
+
+    Whoever reads `path` finds the old content or the new, never a part; when the block ends with an exception, the
+    old content stays and nothing else remains. A symbolic link is followed, an existing file keeps its permissions.
+
+    Args:
+        path: the file to write.
+
+    Yields:
+        The open file.
+
+    Raises:
+        OSError: it could not be written.
+    """
+    target = Path(os.path.realpath(path))
+    temporary = _temporary_beside(target)
+    try:
+        with temporary.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        if target.exists():
+            shutil.copymode(target, temporary)
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
