@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import elm11_lua_driver as driver
 import pytest
 from elm11_lua_driver import scripts
-from elm11_lua_driver.errors import LuaError, VerificationError, VersionMismatchError
+from elm11_lua_driver.errors import LuaError, ScriptsError, VerificationError, VersionMismatchError
 from elm11_lua_driver.run import run
-from elm11_lua_driver.scripts import Script, ScriptsError, ScriptState
+from elm11_lua_driver.scripts import Script, ScriptState
 from virtual_bench import SMALL, Bench
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def test_programs_that_the_board_would_not_take_are_found_before_a_port_is_opene
     assert {problem.file for problem in problems} == {script.name for script in bad}
     with pytest.raises(ScriptsError, match=r"bad\.lua:1") as caught:
         scripts.require_clean(bad)
-    assert caught.value.problems == tuple(problems)
+    assert caught.value.problems == tuple(map(str, problems))
     assert scripts.preflight() == []
 
 
