@@ -74,7 +74,7 @@ def test_programs_that_the_board_would_not_take_are_found_before_a_port_is_opene
     assert {problem.file for problem in problems} == {script.name for script in bad}
     with pytest.raises(ScriptsError, match=r"bad\.lua:1") as caught:
         scripts.require_clean(bad)
-    assert caught.value.problems == tuple(map(str, problems))
+    assert caught.value.problems == tuple(problems)
     assert scripts.preflight() == []
 
 

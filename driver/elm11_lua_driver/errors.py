@@ -13,10 +13,10 @@
     +-- VerificationError              7   the program read back is not the program that was sent
     +-- VersionMismatchError           9   the board has the programs of version 0.1, the driver wants 0.2
     +-- BoardBusyError                10   somebody's job is running; its last sign of life was 2 s ago
-    +-- ScriptsError                   2   a program has a syntax error; found before a port was opened
     +-- ProtocolError                  1   the echo was damaged again and again; a frame makes no sense
     +-- BoardRebootedError             1   the power failed for a moment: the results on the board are gone
     +-- CommandRefusedError            1   "Error, failed to delete program, err=6"
+    +-- ScriptsError                   2   a program has a line that the board could not store
     +-- EngineError                    1   a worker process of the NumPy pool died
         +-- LuaError                   8   the Lua code failed: attempt to index a nil value
             +-- BoardStoppedError      8   the board ran out of memory, and stops for good when it does
@@ -254,6 +254,25 @@ class BoardBusyError(Elm11Error):
         self.progress = progress
 
 
+class ScriptsError(Elm11Error):
+    """Programs that the board would not take, found before a port was opened.
+
+    Args:
+        what: what happened.
+        problems: all that is wrong; each prints as one line.
+    """
+
+    exit_code = 2
+
+    def __init__(self, what: str, *, problems: tuple[object, ...] = (), **kept: Unpack[Kept]) -> None:
+        super().__init__(what, **kept)
+        self.problems = problems
+
+    def __str__(self) -> str:
+        """Add one line for each problem."""
+        return "\n".join([super().__str__(), *(f"  {problem}" for problem in self.problems)])
+
+
 class ProtocolError(Elm11Error):
     """Data was damaged more often than the protocol can mend, or makes no sense."""
 
@@ -275,22 +294,3 @@ class CommandRefusedError(Elm11Error):
         super().__init__(what, **kept)
         self.command = command
         self.reply = reply
-
-
-class ScriptsError(Elm11Error):
-    """Programs that the board would not take. They are checked before a port is opened, and nothing was sent.
-
-    Args:
-        what: what happened.
-        problems: all that is wrong, one line each.
-    """
-
-    exit_code = 2
-
-    def __init__(self, what: str, *, problems: tuple[str, ...] = (), **kept: Unpack[Kept]) -> None:
-        super().__init__(what, **kept)
-        self.problems = problems
-
-    def __str__(self) -> str:
-        """Add one line for each problem."""
-        return "\n".join([super().__str__(), *(f"  {problem}" for problem in self.problems)])

@@ -191,7 +191,7 @@ def require_clean(scripts: list[Script] | None = None) -> None:
     if problems:
         raise ScriptsError(
             f"{len(problems)} problems in the programs; nothing was sent.",
-            problems=tuple(map(str, problems)),
+            problems=tuple(problems),
             state="checking the programs",
             next_step="Mend them first:",
         )
