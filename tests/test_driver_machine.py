@@ -11,7 +11,7 @@ from elm11_shim import LuaSimulator
 from elm11_shim.faults import FaultPlan
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, rule
 from virtual_bench import SMALL, Bench
 
 if TYPE_CHECKING:
@@ -37,7 +37,11 @@ def counts_of(job: Job, simulations: range) -> NDArray[np.int64]:
 
 
 class DriverMachine(RuleBasedStateMachine):
-    """What a user and the world may do; the rules are in no order."""
+    """What a user and the world may do; the rules are in no order.
+
+    None has a precondition: whether a start succeeded depends on how fast the board's thread runs, and which rules
+    there are must not.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,11 +66,11 @@ class DriverMachine(RuleBasedStateMachine):
 
         self.attempt(action)
 
-    @precondition(lambda self: self.following is not None)
     @rule()
     def follow(self) -> None:
         following = self.following
-        assert following is not None
+        if following is None:
+            return
         self.attempt(lambda: self.check_progress(following, wait_s=0.001))
 
     @staticmethod
@@ -74,12 +78,10 @@ class DriverMachine(RuleBasedStateMachine):
         progress = following.progress(wait_s)
         assert 0 <= progress.done <= progress.count
 
-    @precondition(lambda self: self.following is not None)
     @rule(fewer=st.booleans(), wait=st.booleans())
     def fetch(self, fewer: bool, wait: bool) -> None:  # noqa: FBT001
         following = self.following
-        assert following is not None
-        if following.job is None:
+        if following is None or following.job is None:
             return
 
         def action() -> None:
@@ -92,11 +94,11 @@ class DriverMachine(RuleBasedStateMachine):
 
         self.attempt(action)
 
-    @precondition(lambda self: self.following is not None)
     @rule()
     def cancel(self) -> None:
         following = self.following
-        assert following is not None
+        if following is None:
+            return
 
         def action() -> None:
             assert not following.cancel().running
@@ -162,4 +164,4 @@ class DriverMachine(RuleBasedStateMachine):
 
 
 TestDriverMachine = DriverMachine.TestCase
-TestDriverMachine.settings = settings(max_examples=40, stateful_step_count=15, deadline=None)
+TestDriverMachine.settings = settings(max_examples=40, stateful_step_count=15, deadline=None, derandomize=True)

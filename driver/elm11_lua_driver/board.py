@@ -218,6 +218,11 @@ class Board:
         """Give the port back. What runs on the board goes on."""
         self.transport.close()
 
+    @property
+    def last_bytes(self) -> bytes:
+        """The last bytes that came from the board, for error messages."""
+        return self._session.last_bytes
+
     def __enter__(self) -> Self:
         """Use it in a ``with`` statement."""
         return self
@@ -953,7 +958,7 @@ class Run:
                     f"{what}; the last sign of life came {silent:.1f} s ago.",
                     state=f"waiting for simulations {self.first} to {self.first + self.count - 1}",
                     next_step="Wait on, cancel the run, or switch the board off and on.",
-                    last_bytes=self._board._session.last_bytes,  # noqa: SLF001  one module
+                    last_bytes=self._board.last_bytes,
                 )
         self._refresh()
         progress = self._progress()
@@ -1047,7 +1052,7 @@ class Run:
                     f"the board said nothing for {_LOAD_TIMEOUT_S:g} s after a run was started.",
                     state="starting a run",
                     next_step="Reset the board, then try again.",
-                    last_bytes=self._board._session.last_bytes,  # noqa: SLF001
+                    last_bytes=self._board.last_bytes,
                 )
         if self._status is None:
             self._refresh()
@@ -1094,7 +1099,7 @@ class Run:
             f"the histogram did not arrive: {assembly.n_received} of {expected} lines came undamaged.",
             state="fetching results",
             next_step="The results are still on the board: fetch them again.",
-            last_bytes=board._session.last_bytes,  # noqa: SLF001
+            last_bytes=board.last_bytes,
         )
 
     def _step(self, until_s: float) -> bool:
