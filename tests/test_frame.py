@@ -361,7 +361,7 @@ class LuaFrames:
 
     def histogram(self, counts: np.ndarray, first: int, last: int) -> list[str]:
         rows = [self.lua.table_from(row) for row in counts.tolist()]
-        self.module["histogram"](lambda row: rows[row], counts.shape[1], first, last)
+        self.module["histogram"](lambda row, *_: rows[row], counts.shape[1], first, last)
         return self.take()
 
 

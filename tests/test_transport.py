@@ -175,6 +175,7 @@ def test_virtual_makes_a_board_with_its_options(monkeypatch: pytest.MonkeyPatch)
     class Board(FakeBoard):
         def __init__(self, **options: object) -> None:
             super().__init__()
+            assert callable(options.pop("clock"))
             made.append(options)
 
     monkeypatch.setitem(sys.modules, "elm11_shim", SimpleNamespace(VirtualBoard=Board))

@@ -2,6 +2,23 @@
 
 from importlib.metadata import version
 
+from .api import (
+    check_lua_scripts,
+    connect,
+    detect_elm11,
+    disconnect,
+    execute_lua,
+    get_progress,
+    is_complete,
+    read_results,
+    start_lua_execution,
+    upload_config,
+    upload_lua_scripts,
+    verify_fft_library,
+    wait_for_completion,
+)
+from .board import Board, Run, RunProgress
+from .engines import BoardEngine, LuaEngine, NumpyEngine
 from .errors import Elm11Error, EngineError, LuaError
 from .histogram import Histogram
 from .job import Job, LuaMonteCarloConfig
@@ -11,16 +28,35 @@ from .run import run
 
 __version__ = version("elm11-lua-driver")
 __all__ = [
+    "Board",
+    "BoardEngine",
     "Elm11Error",
     "EngineError",
     "Histogram",
     "Job",
+    "LuaEngine",
     "LuaError",
     "LuaMonteCarloConfig",
+    "NumpyEngine",
+    "Run",
+    "RunProgress",
     "Significance",
     "__version__",
+    "check_lua_scripts",
+    "connect",
+    "detect_elm11",
+    "disconnect",
+    "execute_lua",
+    "get_progress",
+    "is_complete",
+    "read_results",
     "run",
     "significance",
+    "start_lua_execution",
+    "upload_config",
+    "upload_lua_scripts",
+    "verify_fft_library",
+    "wait_for_completion",
     "wct",
     "wct_significance",
 ]

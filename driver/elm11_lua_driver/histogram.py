@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Counts of consecutive simulations that lie in one group of the job.
+    """Counts of consecutive simulations: of one group of the job or a part of it, or of several whole groups.
+
+    Several groups in one part are for engines to which moving results is dear, such as a board.
 
     Attributes:
         start: first simulation.
@@ -36,10 +38,11 @@ class Histogram:
 
     Args:
         job: what was simulated.
-        parts: in any order; each inside one group of `job.group_size` simulations.
+        parts: in any order; each inside one group of `job.group_size` simulations, or several whole groups (the job's
+            end ends the last one).
 
     Raises:
-        ValueError: parts overlap, cross a group's border, or do not have the job's shape.
+        ValueError: parts overlap, cut a group while they span others, or do not have the job's shape.
     """
 
     def __init__(self, job: Job, parts: Iterable[Part]) -> None:
@@ -52,16 +55,30 @@ class Histogram:
                     f"simulations {part.start} to {min(part.stop, merged[-1].stop) - 1} would be counted twice"
                 )
             last = merged[-1] if merged else None
-            if last and last.stop == part.start and last.start // job.group_size == part.start // job.group_size:
+            if last and last.stop == part.start and last.start // job.group_size == (part.stop - 1) // job.group_size:
                 merged[-1] = Part(last.start, part.stop, last.counts + part.counts)
             else:
                 merged.append(part)
         self.parts = tuple(merged)
 
+    @staticmethod
+    def check_range(job: Job, simulations: range) -> None:
+        """Do nothing if the counts of these simulations can be one part.
+
+        Raises:
+            ValueError: they cannot; see `Part`.
+        """
+        size, start, stop = job.group_size, simulations.start, simulations.stop
+        in_one_group = start // size == (stop - 1) // size
+        whole_groups = start % size == 0 and (stop % size == 0 or stop == job.n_simulations)
+        if not 0 <= start < stop or simulations.step != 1 or not (in_one_group or whole_groups):
+            raise ValueError(
+                f"simulations {start} to {stop - 1} are neither in one group of {size} nor several whole groups"
+            )
+
     def _check(self, part: Part) -> None:
-        size, shape = self.job.group_size, (self.job.J + 1, self.job.n_bins)
-        if not 0 <= part.start < part.stop or part.start // size != (part.stop - 1) // size:
-            raise ValueError(f"simulations {part.start} to {part.stop - 1} do not lie in one group of {size}")
+        self.check_range(self.job, range(part.start, part.stop))
+        shape = (self.job.J + 1, self.job.n_bins)
         if part.counts.shape != shape or part.counts.dtype != np.int64:
             raise ValueError(f"counts must be int64 of shape {shape}, not {part.counts.dtype} of {part.counts.shape}")
         expected = (part.stop - part.start) * self.job.n_usable
@@ -127,3 +144,34 @@ def group_ranges(job: Job, simulations: range) -> list[range]:
     """
     borders = range(simulations.start - simulations.start % job.group_size, simulations.stop, job.group_size)
     return [range(max(start, simulations.start), min(start + job.group_size, simulations.stop)) for start in borders]
+
+
+def block_ranges(job: Job, simulations: range, n_blocks: int = 16) -> list[range]:
+    """Cut consecutive simulations into about `n_blocks` ranges, each of which can be one `Part`.
+
+    Args:
+        job: gives the groups.
+        simulations: step 1.
+        n_blocks: how many blocks of whole groups the whole job would give, at most.
+
+    Returns:
+        Ranges that together are `simulations`: blocks of whole groups, and at the ends what is less than a group.
+    """
+    n_groups = -(-job.n_simulations // job.group_size)
+    size = -(-n_groups // n_blocks) * job.group_size
+    ranges: list[range] = []
+    for group in group_ranges(job, simulations):
+        is_whole = group.start % job.group_size == 0 and (
+            group.stop % job.group_size == 0 or group.stop == job.n_simulations
+        )
+        last = ranges[-1] if ranges else None
+        if (
+            last is not None
+            and is_whole
+            and last.start % job.group_size == 0
+            and last.start // size == group.start // size
+        ):
+            ranges[-1] = range(last.start, group.stop)
+        else:
+            ranges.append(group)
+    return ranges

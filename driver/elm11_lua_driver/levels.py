@@ -67,8 +67,9 @@ def quantiles(counts: IntArray, level: float) -> FloatArray:
 def standard_errors(histogram: Histogram, level: float) -> FloatArray:
     """Standard error of `quantiles(histogram.counts, level)` by the delete-a-group jackknife.
 
-    The groups are those of the job, so the result does not depend on the engine. Groups may differ in size (the last
-    one often does), which the pseudo-values account for.
+    The groups are those of the job; a part that spans several of them (a board sends such) counts as one, so that the
+    result of a board has fewer groups, and the same expectation. Groups may differ in size (the last one often does),
+    which the pseudo-values account for.
 
     Args:
         histogram: the counts by group.
@@ -157,7 +158,7 @@ def significance(
     Args:
         job: what to compute.
         level: the confidence, 0 < level < 1.
-        engine: "numpy", "lua", or an engine.
+        engine: "numpy", "lua", "board", or an engine.
         progress: called with (simulations finished, simulations wanted).
 
     Returns:

@@ -341,6 +341,79 @@ class MemoryTransport:
                 self._trace.close()
 
 
+class SkippingClock:
+    """Real time, and on top of it the time for which nobody had to wait.
+
+    Args:
+        clock: gives real time.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._skipped_s = 0.0
+
+    def __call__(self) -> float:
+        """The time, in seconds from any fixed moment."""
+        return self._clock() + self._skipped_s
+
+    def skip(self, seconds: float) -> None:
+        """Let time pass at once."""
+        self._skipped_s += seconds
+
+
+class VirtualBoardInMemory(BoardInMemory, Protocol):
+    """What `elm11_shim.VirtualBoard` offers beyond reading and writing."""
+
+    def read(self, timeout_s: float = 0.0) -> bytes:
+        """Bytes for the host; waits for the first one at most that long."""
+
+    @property
+    def running(self) -> bool:
+        """Whether Lua runs."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing happens until the host writes."""
+
+
+class VirtualTransport(MemoryTransport):
+    """A virtual board in this process. Where a real board's host waits for silence, time is skipped.
+
+    Only Lua takes real time. A pause of the line (the fault ``stall``) takes none either, but is as long as it says on
+    the clock that board and host share.
+
+    Args:
+        board: the virtual board.
+        clock: the clock that the board was given.
+        name: the port's name.
+        trace: gets a copy of what crosses.
+    """
+
+    def __init__(
+        self, board: VirtualBoardInMemory, clock: SkippingClock, *, name: str = VIRTUAL, trace: Trace | None = None
+    ) -> None:
+        super().__init__(board, name=name, trace=trace, clock=clock, sleep=clock.skip)
+        self._virtual_board = board
+        self._skipping_clock = clock
+
+    def read(self, timeout_s: float) -> bytes:
+        """Take bytes from the board; waits only while Lua runs."""
+        end_s = self._clock() + timeout_s
+        board = self._virtual_board
+        while True:
+            with _translated(self.name):
+                left_s = end_s - self._clock()
+                data = board.read(max(left_s, 0.0) if board.running else 0.0)
+                if data or left_s <= 0:
+                    if self._trace is not None:
+                        self._trace.note("from_board", data)
+                    return data
+                if board.idle:
+                    self._skipping_clock.skip(left_s)
+                elif not board.running:
+                    self._skipping_clock.skip(min(left_s, _POLL_S))
+
+
 # ---- pyserial -----------------------------------------------------------------------------------------------
 
 
@@ -486,14 +559,15 @@ def open_transport(port: str, *, tx_delay_s: float = DEFAULT_TX_DELAY_S, trace_p
         Elm11Error: as `SerialTransport`.
     """
     if port.startswith(VIRTUAL):
-        board = _virtual_board(port)
-        return MemoryTransport(board, name=port, trace=Trace(trace_path) if trace_path else None)
+        clock = SkippingClock()
+        board = _virtual_board(port, clock)
+        return VirtualTransport(board, clock, name=port, trace=Trace(trace_path) if trace_path else None)
     transport = SerialTransport(port, tx_delay_s=tx_delay_s)
     transport.trace = Trace(trace_path) if trace_path else None
     return transport
 
 
-def _virtual_board(port: str) -> BoardInMemory:
+def _virtual_board(port: str, clock: Callable[[], float]) -> VirtualBoardInMemory:
     """The board that ``virtual://`` names, with the options ``lua``, ``store``, ``faults``, ``seed``."""
     query = port.removeprefix(VIRTUAL)
     options: dict[str, Any] = dict(parse_qsl(query.removeprefix("?"), keep_blank_values=True))
@@ -505,7 +579,7 @@ def _virtual_board(port: str) -> BoardInMemory:
         if not query.startswith("?") and query:
             raise ValueError(f"{query!r} is not a list of options")  # noqa: TRY301  # translated with the others
         # The virtual board brings a Lua engine; nobody else needs it.
-        board: BoardInMemory = importlib.import_module("elm11_shim").VirtualBoard(**options)
+        board: VirtualBoardInMemory = importlib.import_module("elm11_shim").VirtualBoard(clock=clock, **options)
     except (ValueError, TypeError) as error:
         raise PortError(
             f"{port} is not a virtual board: {error}.",

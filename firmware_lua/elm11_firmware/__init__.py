@@ -1,5 +1,5 @@
 """The Lua programs that run on the board, and their manifest."""
 
-from .manifest import Program, programs, text
+from .manifest import LOADER, PROTOCOL_VERSION, Program, programs, programs_crc32, stored_text, text
 
-__all__ = ["Program", "programs", "text"]
+__all__ = ["LOADER", "PROTOCOL_VERSION", "Program", "programs", "programs_crc32", "stored_text", "text"]

@@ -54,7 +54,7 @@ end
 
 -- Continue a CRC over a string. Begin with crc = -1; the CRC is ~crc at the end.
 -- With 64-bit integers the 32 upper bits are of no meaning: callers mask them.
--- Cost: 6 VM instructions per byte.
+-- Cost: 330 instructions per byte.
 local function crc_update(crc, text)
   local t, n = crc_table, #text
   crc = crc & 0xffffffff
@@ -106,7 +106,7 @@ local last_end = "0 0 0 00000000 0"
 
 -- Send one block of a histogram: counts[from] to counts[to], at most block_bins of them, of bin `first` and up.
 -- Sends nothing when all are zero. Returns the line's CRC as 8 hex digits (nil when nothing was sent) and the sum.
--- Creates a handful of strings and no table. Cost: 25 VM instructions per bin, the CRC included.
+-- Creates a handful of strings and no table. Cost: 1000 instructions per bin.
 function frame.block(sequence, row, first, counts, from, to)
   while from <= to and counts[from] == 0 do
     from, first = from + 1, first + 1
@@ -175,33 +175,32 @@ function frame.block(sequence, row, first, counts, from, to)
 end
 
 -- Send the blocks first_block to last_block of a histogram, and an end frame.
--- counts_of(row) returns row's counts, index 1..n_bins; a table may be used again for the next row.
+-- counts_of(row, first, count) returns a table and the index in it (first + 1 if it gives none) of bin `first` of the
+-- row; the next `count` bins are behind it. The table may be used again for the next call.
 -- Block b is block b % per_row of row b // per_row, with per_row = ceil(n_bins / block_bins).
 function frame.histogram(counts_of, n_bins, first_block, last_block)
   local bins = frame.block_bins
   local per_row = (n_bins + bins - 1) // bins
   local lines, crc, total = 0, -1, 0
-  local held, counts = -1, nil
   for sequence = first_block, last_block do
     local row = sequence // per_row
-    if row ~= held then
-      held, counts = row, counts_of(row)
-    end
     local first = (sequence - row * per_row) * bins
-    local to = first + bins
-    if to > n_bins then
-      to = n_bins
+    local count = n_bins - first
+    if count > bins then
+      count = bins
     end
-    local sum, part = frame.block(sequence, row, first, counts, first + 1, to)
+    local counts, from = counts_of(row, first, count)
+    from = from or first + 1
+    local sum, part = frame.block(sequence, row, first, counts, from, from + count - 1)
     if sum then
       lines, total = lines + 1, total + part
       crc = crc_update(crc, sum)
     end
   end
-  -- 32 bits of the sum, with sign: what a 32-bit integer holds by itself, and a 64-bit one is brought to.
+  -- 32 bits of the sum, with sign: what a 32-bit integer holds by itself.
   total = total & 0xffffffff
-  if total > 0x7fffffff then
-    total = total - 0x7fffffff - 0x7fffffff - 2
+  if total > 0x7fffffff and 0x7fffffff + 1 > 0 then
+    total = total - 0x7fffffff - 0x7fffffff - 2 -- 2^32, as numbers that 32-bit integers have
   end
   last_end = first_block .. " " .. last_block .. " " .. lines .. " " .. hex(~crc) .. " " .. total
   frame.again()

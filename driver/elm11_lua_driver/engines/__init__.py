@@ -8,15 +8,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from .base import Engine, Progress
+from .board import BoardEngine
 from .lua import LuaEngine
 from .numpy import NumpyEngine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["ENGINES", "Engine", "LuaEngine", "NumpyEngine", "Progress", "create"]
+__all__ = ["ENGINES", "BoardEngine", "Engine", "LuaEngine", "NumpyEngine", "Progress", "create"]
 
-ENGINES: Final[dict[str, Callable[[], Engine]]] = {"numpy": NumpyEngine, "lua": LuaEngine}
+ENGINES: Final[dict[str, Callable[[], Engine]]] = {"numpy": NumpyEngine, "lua": LuaEngine, "board": BoardEngine}
 
 
 def create(name: str) -> Engine:

@@ -1,0 +1,116 @@
+"""The board engine: an ELM11 on a port, or a virtual one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from elm11_lua_driver import scripts
+from elm11_lua_driver.board import Board
+from elm11_lua_driver.errors import VersionMismatchError
+from elm11_lua_driver.histogram import Histogram, block_ranges
+from elm11_lua_driver.memory_plan import USABLE_BYTES, plan
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from elm11_lua_driver.board import RunProgress
+    from elm11_lua_driver.job import Job
+
+    from .base import Progress
+
+
+class BoardEngine:
+    """An ELM11. The port is opened at the first use, missing programs are uploaded then.
+
+    A job is cut into about 16 blocks of whole groups. Each is run, followed by the progress that the board pushes, and
+    fetched: a cable that is pulled costs one block, and the blocks show how much the levels scatter.
+
+    Args:
+        port: the port's name; ``virtual://`` for a virtual board. By default ``ELM11_PORT``, or the only board found.
+        hw_id: the board's hardware id.
+        tx_delay_s: from the start of one byte to the start of the next; 1 ms if None.
+        trace: a file for a byte trace.
+        stall_s: longest time without a sign of life; by default three times what the slowest board would take.
+        upload: whether programs that are missing or differ are uploaded.
+        n_blocks: how many blocks a whole job is cut into, at most.
+        memory_bytes: what may be used of the board's memory. More than the default may stop a real board for good.
+    """
+
+    name = "board"
+
+    def __init__(
+        self,
+        port: str | None = None,
+        hw_id: str | None = None,
+        tx_delay_s: float | None = None,
+        *,
+        trace: Path | None = None,
+        stall_s: float | None = None,
+        upload: bool = True,
+        n_blocks: int = 16,
+        memory_bytes: int = USABLE_BYTES,
+    ) -> None:
+        self._port = port
+        self._hw_id = hw_id
+        self._tx_delay_s = tx_delay_s
+        self._trace = trace
+        self._stall_s = stall_s
+        self._upload = upload
+        self._n_blocks = n_blocks
+        self._memory_bytes = memory_bytes
+        self._board: Board | None = None
+
+    @property
+    def board(self) -> Board:
+        """The board, its port open and this driver's programs in it.
+
+        Raises:
+            Elm11Error: as `Board.open` and `Board.handshake`.
+        """
+        if self._board is None:
+            board = Board.open(self._port, self._hw_id, self._tx_delay_s, self._trace)
+            try:
+                self._prepare(board)
+            except BaseException:
+                board.close()
+                raise
+            self._board = board
+        return self._board
+
+    def _prepare(self, board: Board) -> None:
+        try:
+            board.handshake()
+        except VersionMismatchError:
+            if not self._upload:
+                raise
+            scripts.upload(board)
+            board.handshake()
+
+    def simulate(self, job: Job, simulations: range, progress: Progress) -> Histogram:
+        """See `Engine.simulate`. After Ctrl-C the board goes on with its block; `Board.attach` finds it.
+
+        Raises:
+            ValueError: the job does not fit into the board's memory.
+            Elm11Error: the board failed; the kinds are those of `Board`.
+        """
+        plan(job, self._memory_bytes).check()  # before a port is opened
+        whole = Histogram(job, [])
+        for block in block_ranges(job, simulations, self._n_blocks):
+            run = self.board.start(job, block, memory_bytes=self._memory_bytes)
+            told = 0
+
+            def tell(state: RunProgress) -> None:
+                nonlocal told
+                if state.done > told:
+                    progress(state.done - told)
+                    told = state.done
+
+            run.wait(stall_s=self._stall_s, on_progress=tell)
+            whole += run.fetch()
+        return whole
+
+    def close(self) -> None:
+        """Give the port back."""
+        if self._board is not None:
+            self._board.close()
+            self._board = None
