@@ -280,6 +280,14 @@ class TestCoherence:
         data.write_text("\n".join(lines))
         assert "both.csv:21: a value is missing ('NaN'); " in one_line(coherence(data))
 
+    @pytest.mark.skipif(sys.platform != "linux", reason="file names are text elsewhere")
+    def test_names_of_files_that_are_no_text(self, data: Path) -> None:
+        odd = data.rename(os.fsdecode(b"r\xe9sum\xe9.csv"))
+        odd.write_text(odd.read_text().split("\n", 1)[1])
+        result = coherence(odd, "--output", "out.png", "--table", "out.csv")
+        assert "r\\udce9sum\\udce9 column 2" in succeeded(result)
+        assert "r?sum? column 2" in Path("out.csv").read_text()
+
     def test_missing_files(self, data: Path) -> None:
         assert "'X'" in one_line(invoke("coherence"))
         assert "nofile.csv: there is no such file" in one_line(coherence(Path("nofile.csv")))

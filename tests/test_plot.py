@@ -148,6 +148,12 @@ class TestCoherenceFigure:
         monkeypatch.setattr(plot, "DPI", 40)
         plot.save_figure(plot.coherence_figure(analysed(**options)), tmp_path / "a.png")
 
+    def test_names_that_are_no_text_are_drawn(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(plot, "DPI", 40)
+        figure = plot.coherence_figure(analysed(names=("r\udce9sum\udce9", "a\nb"), J=2), time_unit="\udcff", title="")
+        plot.save_figure(figure, tmp_path / "a.png")
+        assert figure.axes[0].get_title() == "Wavelet coherence: r?sum? and a b"
+
     def test_a_long_series_is_drawn_with_its_ends(self) -> None:
         noise = np.random.default_rng(0).standard_normal((2, 3000))
         result = analyse(noise[0], noise[1], 1.0, dj=0.5, J=4, n_simulations=2)

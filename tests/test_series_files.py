@@ -61,6 +61,10 @@ class TestFormats:
         result = read_pair(write(tmp_path, b"\xef\xbb\xbf" + text.encode()), dt=1)
         assert result.name_x == "Température (°C)"
 
+    @pytest.mark.parametrize("header", ["Ice extent (km²)", '"Ice extent (km²)"'])
+    def test_blanks_in_the_name_of_a_single_column(self, tmp_path: Path, header: str) -> None:
+        assert read_series(write(tmp_path, table(X, header=header))).name == "Ice extent (km²)"
+
     def test_fortran_exponents_and_signs(self, tmp_path: Path) -> None:
         lines = [f"{i:+d} {i * i % 7}.0D+01 .{i}" for i in range(N)]
         result = read_pair(write(tmp_path, "\n".join(lines)))

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Time the NumPy engine against the installed pycwt, in one run, and print the ratios.
+"""Time the engines against the installed pycwt, in one run, and print the ratios.
 
     python tools/bench.py [--rounds 5] [--json]
 
@@ -31,7 +31,7 @@ with warnings.catch_warnings():
     import pycwt
 
 LAG1, DT, DJ, S0 = 0.72, 0.25, 0.25, 0.5
-SIMULATIONS = {10: (60, 1280), 20: (12, 256), 28: (3, 64)}  # J: pycwt's, ours
+SIMULATIONS = {10: (60, 1280, 40), 20: (12, 256, 8), 28: (3, 64, 1)}  # J: of pycwt, NumPy, Lua
 
 
 def pycwt_seconds(J: int, n_simulations: int) -> float:
@@ -53,11 +53,11 @@ def pycwt_seconds(J: int, n_simulations: int) -> float:
     return (time.perf_counter() - started) / n_simulations
 
 
-def our_seconds(J: int, n_simulations: int) -> float:
-    """Seconds per simulation of the NumPy engine, set-up included."""
+def our_seconds(engine: str, J: int, n_simulations: int) -> float:
+    """Seconds per simulation of an engine, set-up included."""
     job = Job(LAG1, LAG1, DT, DJ, S0, J, n_simulations=n_simulations)
     started = time.perf_counter()
-    run(job, "numpy")
+    run(job, engine)
     return (time.perf_counter() - started) / n_simulations
 
 
@@ -68,15 +68,19 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print JSON")
     args = parser.parse_args()
     rows = []
-    for J, (theirs, ours) in SIMULATIONS.items():
-        turns = [(pycwt_seconds(J, theirs), our_seconds(J, ours)) for _ in range(args.rounds)]
-        theirs_s, ours_s = (statistics.median(column) for column in zip(*turns, strict=True))
-        ratios = sorted(a / b for a, b in turns)
+    for J, (of_pycwt, of_numpy, of_lua) in SIMULATIONS.items():
+        turns = [
+            (pycwt_seconds(J, of_pycwt), our_seconds("numpy", J, of_numpy), our_seconds("lua", J, of_lua))
+            for _ in range(args.rounds)
+        ]
+        pycwt_s, numpy_s, lua_s = (statistics.median(column) for column in zip(*turns, strict=True))
+        ratios = sorted(theirs / ours for theirs, ours, _ in turns)
         rows.append(
             {
                 "J": J,
-                "pycwt_ms": round(1e3 * theirs_s, 3),
-                "numpy_ms": round(1e3 * ours_s, 4),
+                "pycwt_ms": round(1e3 * pycwt_s, 3),
+                "numpy_ms": round(1e3 * numpy_s, 4),
+                "lua_ms": round(1e3 * lua_s, 3),
                 "ratio": round(statistics.median(ratios), 1),
                 "ratio_of_turns": [round(ratios[0], 1), round(ratios[-1], 1)],
             }
@@ -84,10 +88,10 @@ def main() -> int:
     if args.json:
         print(json.dumps(rows, indent=1))
         return 0
-    print("ms per simulation     pycwt   NumPy engine   ratio   (single turns)")
+    print("ms per simulation    pycwt   NumPy engine   Lua engine   pycwt / NumPy   (single turns)")
     for row in rows:
         low, high = row["ratio_of_turns"]
-        times = f"{row['pycwt_ms']:>11.2f}{row['numpy_ms']:>15.3f}{row['ratio']:>8.1f}"
+        times = f"{row['pycwt_ms']:>10.2f}{row['numpy_ms']:>15.3f}{row['lua_ms']:>13.2f}{row['ratio']:>16.1f}"
         print(f"J = {row['J']:<12}{times}   ({low} to {high})")
     return 0
 

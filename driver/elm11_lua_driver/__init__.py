@@ -2,6 +2,7 @@
 
 from importlib.metadata import version
 
+from .analysis import CoherenceAnalysis, analyse
 from .api import (
     check_lua_scripts,
     connect,
@@ -30,6 +31,7 @@ __version__ = version("elm11-lua-driver")
 __all__ = [
     "Board",
     "BoardEngine",
+    "CoherenceAnalysis",
     "Elm11Error",
     "EngineError",
     "Histogram",
@@ -42,6 +44,7 @@ __all__ = [
     "RunProgress",
     "Significance",
     "__version__",
+    "analyse",
     "check_lua_scripts",
     "connect",
     "detect_elm11",

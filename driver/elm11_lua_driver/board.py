@@ -75,7 +75,7 @@ _POLL_S = 0.1
 # How often an answer is asked for again when its line was damaged. With 20 % of lines damaged, one in 10^7 fails.
 _TRIES = 10
 _FETCH_ROUNDS = 40
-_FEW_READS = 8  # of a program's text: where two agree, it is that text
+_MOST_READS = 24  # of a text; one is enough as a rule, and with 20 % of lines damaged one in 10^5 needs more
 
 _CHECK_CODE = (
     'import("load")local c=elm11_code local function g()c.i=c.i+1 return c[c.i]end c.i=-1 c.f=load(g,"=stdin")'
@@ -435,7 +435,7 @@ class Board:
                 next_step="Break the line, or upload without verifying.",
             )
         comparison = Comparison(text)
-        for _ in range(_FEW_READS):
+        for _ in range(_MOST_READS):
             verdict = comparison.read(self.read_back(name))
             if verdict is not None:
                 return verdict

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import errno
+import io
 import json
 import os
 import platform
@@ -120,6 +121,7 @@ class Elm11Group(click.Group):
         """Parse and run; exits, unless `standalone_mode` is off."""
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+        escape_foreign_letters()
         with plain_warnings():
             try:
                 super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
@@ -164,6 +166,13 @@ def _with_option(message: str) -> str:
     """The message, with the option in front whose argument it names by another name."""
     option = OPTION_OF.get(message.split(" ", 1)[0])
     return f"{option}: {message}" if option else message
+
+
+def escape_foreign_letters() -> None:
+    """Have letters of labels and file names printed as escapes where the terminal's encoding does not have them."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 @contextlib.contextmanager
@@ -574,16 +583,17 @@ def _write_picture(
 def _write_table(result: CoherenceAnalysis, path: str, time_unit: str) -> None:
     text = result.to_csv(time_unit or DEFAULT_UNIT, version("elm11-lua-driver"))
     with atomic_file(path) as file:
-        file.write(text.encode())
+        file.write(text.encode(errors="replace"))  # a file's name, which is a label here, need not be text
 
 
 def _simulated(result: Significance) -> str:
     """One line on the simulations."""
     job = result.histogram.job
     noise = f"lag-1 {job.noise_lag1[0]:.4g} and {job.noise_lag1[1]:.4g}" if any(job.noise_lag1) else "white"
+    plural = "s" * (job.n_simulations != 1)
     return (
-        f"{100 * result.level:g} % levels against noise ({noise}): {job.n_simulations} simulations of {job.n_samples} "
-        f"samples, seed {job.seed}, engine {result.engine}, {result.seconds:.2g} s"
+        f"{100 * result.level:g} % levels against noise ({noise}): {job.n_simulations} simulation{plural} of "
+        f"{job.n_samples} samples, seed {job.seed}, engine {result.engine}, {result.seconds:.2g} s"
     )
 
 

@@ -76,7 +76,7 @@ def coherence_figure(
     figure = Figure(figsize=(7.2, 4.6), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    unit = time_unit or DEFAULT_UNIT
+    unit = _drawable(time_unit) or DEFAULT_UNIT
     columns = np.unique(np.linspace(0, analysis.times.size - 1, _MAX_COLUMNS).round().astype(int))
     times, periods = analysis.times[columns], analysis.job.periods
     squared = analysis.coherence[:, columns].clip(0, 1)
@@ -113,7 +113,7 @@ def coherence_figure(
     axes.ticklabel_format(axis="x", style="plain", useOffset=False)
     axes.set_xlabel(f"Time ({unit})", parse_math=False)
     axes.set_ylabel(f"Period ({unit})", parse_math=False)
-    heading = title or f"Wavelet coherence: {_short(analysis.names[0])} and {_short(analysis.names[1])}"
+    heading = _drawable(title) or f"Wavelet coherence: {_short(analysis.names[0])} and {_short(analysis.names[1])}"
     axes.set_title(heading, fontsize=11, parse_math=False)
     bar = figure.colorbar(image, ax=axes, pad=0.02, aspect=25)
     bar.set_label("Squared coherence (no unit)")
@@ -136,7 +136,13 @@ def caption(analysis: CoherenceAnalysis) -> str:
     )
 
 
+def _drawable(text: str) -> str:
+    """The text on one line, without what no font has: bytes of a file's name that are no text."""
+    return " ".join(text.encode(errors="replace").decode().split())
+
+
 def _short(name: str) -> str:
+    name = _drawable(name)
     return name if len(name) <= 32 else name[:31] + "…"
 
 

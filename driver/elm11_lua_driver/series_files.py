@@ -235,6 +235,8 @@ class _Table:
                         _number(cell.strip(), self.file, line)
                 what = f"{len(row)} column{'s' * (len(row) != 1)}, but line {self.lines[0]} has {width}"
                 raise _fault(self.file, number, what, "put in what is missing, or a '#' before a line that is no data")
+        if header and width == 1:
+            header = [" ".join(numbered[0][1].split()).strip('"')]  # blanks in it separate nothing
         if header and len(header) != width:
             raise _fault(
                 self.file,

@@ -54,7 +54,7 @@ end
 
 -- Continue a CRC over a string. Begin with crc = -1; the CRC is ~crc at the end.
 -- With 64-bit integers the 32 upper bits are of no meaning: callers mask them.
--- Cost: 330 instructions per byte.
+-- Cost: 6 VM instructions per byte.
 local function crc_update(crc, text)
   local t, n = crc_table, #text
   crc = crc & 0xffffffff
@@ -106,7 +106,7 @@ local last_end = "0 0 0 00000000 0"
 
 -- Send one block of a histogram: counts[from] to counts[to], at most block_bins of them, of bin `first` and up.
 -- Sends nothing when all are zero. Returns the line's CRC as 8 hex digits (nil when nothing was sent) and the sum.
--- Creates a handful of strings and no table. Cost: 1000 instructions per bin.
+-- Creates a handful of strings and no table. Cost: 25 VM instructions per bin, the CRC included.
 function frame.block(sequence, row, first, counts, from, to)
   while from <= to and counts[from] == 0 do
     from, first = from + 1, first + 1
@@ -197,10 +197,10 @@ function frame.histogram(counts_of, n_bins, first_block, last_block)
       crc = crc_update(crc, sum)
     end
   end
-  -- 32 bits of the sum, with sign: what a 32-bit integer holds by itself.
+  -- 32 bits of the sum, with sign: what a 32-bit integer holds by itself, and a 64-bit one is brought to.
   total = total & 0xffffffff
-  if total > 0x7fffffff and 0x7fffffff + 1 > 0 then
-    total = total - 0x7fffffff - 0x7fffffff - 2 -- 2^32, as numbers that 32-bit integers have
+  if total > 0x7fffffff then
+    total = total - 0x7fffffff - 0x7fffffff - 2
   end
   last_end = first_block .. " " .. last_block .. " " .. lines .. " " .. hex(~crc) .. " " .. total
   frame.again()

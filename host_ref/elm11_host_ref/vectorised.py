@@ -10,7 +10,7 @@ What makes it fast, none of which changes a count:
 - frequencies at which a filter is below 1e-20 of its peak are not multiplied;
 - only samples inside the cone of influence are divided and counted, by `bincount`.
 
-Memory does not grow with the number of simulations: about `16 * (4 * box length + 8) * n_padded * batch` bytes.
+Memory does not grow with the number of simulations: about `16 * (2 * box length + 25) * n_padded * batch` bytes.
 """
 
 from __future__ import annotations

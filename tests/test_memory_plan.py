@@ -1,0 +1,67 @@
+"""The memory that a job needs on the board, against the heap of the board's Lua on this computer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from elm11_lua_driver import Job
+from elm11_lua_driver.board_run import HELLO_LINE, LOAD_LINE, job_lines, start_line
+from elm11_lua_driver.memory_plan import PROGRAMS_BYTES, UNIT_BYTES, USABLE_BYTES, plan
+from elm11_shim.board_lua_emblua import EmbluaBoardLua
+from virtual_bench import Bench
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MAIN: dict[str, Any] = {"lag1_x": 0.72, "lag1_y": 0.72, "dt": 0.25, "dj": 0.25, "s0": 0.5, "n_simulations": 20}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"J": 0},
+        {"J": 4},
+        {"J": 10},
+        {"J": 16},
+        {"J": 20},
+        {"J": 6, "n_bins": 3000},
+        {"J": 8, "wavelet": "paul"},
+        {"J": 10, "scale_box": "grinsted"},
+        {"J": 1, "s0": 40.0, "n_bins": 100, "dj": 0.6},
+    ],
+)
+def test_the_plan_is_what_the_heap_shows(emblua_path: Path, changes: dict[str, Any]) -> None:
+    job = Job(**{**MAIN, **changes})
+    bench = Bench(lua=EmbluaBoardLua(emblua_path))
+    with bench.board as board:
+        board.read_until_idle(5.0)
+        for line in [LOAD_LINE, HELLO_LINE]:
+            board.write(line.encode() + b"\n")
+            board.read_until_idle(30.0)
+        programs = board._lua.heap(reset_peak=True).units_used * UNIT_BYTES
+        for line in [*job_lines(job), start_line(range(1), 1, 0)]:
+            board.write(line.encode() + b"\n")
+            board.read_until_idle(30.0)
+        assert not board.stopped
+        peak = board._lua.heap().units_peak * UNIT_BYTES
+    planned = plan(job)
+    assert programs == pytest.approx(PROGRAMS_BYTES, rel=0.01)
+    assert peak <= planned.total <= peak + 16_384
+
+
+def test_a_job_that_does_not_fit_is_refused_with_the_numbers() -> None:
+    planned = plan(Job(**MAIN, J=20))
+    assert not planned.fits
+    with pytest.raises(
+        ValueError, match=rf"needs {planned.total} bytes .* the largest J that fits is {planned.largest_J}"
+    ):
+        planned.check()
+    assert planned.largest_J is not None
+    assert plan(Job(**MAIN, J=planned.largest_J)).fits
+    assert not plan(Job(**MAIN, J=planned.largest_J + 1)).fits
+    plan(Job(**MAIN, J=20), usable=950_000).check()
+    hopeless = plan(Job(**MAIN, J=0), usable=1000)
+    with pytest.raises(ValueError, match="no J fits"):
+        hopeless.check()
+    assert USABLE_BYTES < 1 << 20
