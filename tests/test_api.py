@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import elm11_lua_driver as driver
 import pytest
 from elm11_lua_driver import scripts
-from elm11_lua_driver.errors import LuaError, VerificationError, VersionMismatchError
+from elm11_lua_driver.errors import LuaError, ScriptsError, VerificationError, VersionMismatchError
 from elm11_lua_driver.run import run
-from elm11_lua_driver.scripts import Script, ScriptsError, ScriptState
+from elm11_lua_driver.scripts import Script, ScriptState
 from virtual_bench import SMALL, Bench
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from elm11_lua_driver.errors import (
     LuaError,
     PortBusyError,
     PortPermissionError,
+    ScriptsError,
     SeveralBoardsError,
     UnpluggedError,
     VerificationError,
@@ -41,6 +42,7 @@ EXAMPLES: list[Elm11Error] = [
     BoardStoppedError("out of memory.", next_step="Switch the board off and on."),
     VersionMismatchError("old programs.", on_board="0.1", wanted="0.2"),
     BoardBusyError("busy.", progress="20 of 300"),
+    ScriptsError("2 problems.", problems=("a.lua:1: too long", "b.lua:2: not ASCII")),
     CommandRefusedError("refused.", command="list|x", reply="Error"),
 ]
 
@@ -72,6 +74,7 @@ def test_exit_codes_are_those_of_the_command_line() -> None:
         "ProtocolError": 1,
         "BoardRebootedError": 1,
         "CommandRefusedError": 1,
+        "ScriptsError": 2,
     }
 
 

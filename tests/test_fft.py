@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from elm11_host_ref import fft
-from elm11_shim import BoardLua, ShimInterface
+from elm11_shim import FirmwareLua, ShimInterface
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -103,7 +103,7 @@ def test_two_real_series_separate(n: int) -> None:
     assert largest_error(x, np.fft.fft(z.real)) < TOLERANCE
     assert largest_error(y, np.fft.fft(z.imag)) < TOLERANCE
     half = n // 2
-    lua = BoardLua()
+    lua = FirmwareLua()
     module = lua.run_program("fft.lua")
     plan = lua.call(module.plan, n)
     chunks = plan.n_chunks
@@ -123,7 +123,7 @@ def test_two_real_series_separate(n: int) -> None:
 
 
 def test_the_place_of_a_frequency() -> None:
-    lua = BoardLua()
+    lua = FirmwareLua()
     module = lua.run_program("fft.lua")
     for n in (8, 1024, 4096):
         plan = lua.call(module.plan, n)
@@ -135,7 +135,7 @@ def test_the_place_of_a_frequency() -> None:
 
 @pytest.mark.parametrize("n", [128, 512, 1024, 2048])
 def test_a_transform_makes_no_garbage(n: int) -> None:
-    lua = BoardLua()
+    lua = FirmwareLua()
     module = lua.run_program("fft.lua")
     plan = lua.call(module.plan, n)
     arguments = (plan, lua.call(module.zeros, plan), lua.call(module.zeros, plan))

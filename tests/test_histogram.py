@@ -84,9 +84,9 @@ MOVED[0, :2] = [-(10**6), 10**6]  # the sum is right, but a count is negative
 @pytest.mark.parametrize(
     ("start", "stop", "change", "what"),
     [
-        (0, 9, lambda counts: counts, "do not lie in one group"),
-        (4, 4, lambda counts: counts, "do not lie in one group"),
-        (-1, 0, lambda counts: counts, "do not lie in one group"),
+        (0, 9, lambda counts: counts, "neither in one group of 8 nor several whole groups"),
+        (4, 4, lambda counts: counts, "neither in one group of 8 nor several whole groups"),
+        (-1, 0, lambda counts: counts, "neither in one group of 8 nor several whole groups"),
         (0, 8, lambda counts: counts[:-1], "of shape"),
         (0, 8, lambda counts: counts.astype(np.int32), "must be int64"),
         (0, 8, lambda counts: counts + 1, "do not add up"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from elm11_host_ref import rednoise
-from elm11_shim import BoardLua, ShimInterface
+from elm11_shim import FirmwareLua, ShimInterface
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
@@ -107,7 +107,7 @@ def slow_normal(word: int) -> float:
 
 class LuaNoise:
     def __init__(self) -> None:
-        self.lua = BoardLua()
+        self.lua = FirmwareLua()
         self.module: Any = self.lua.run_program("rednoise.lua")
         self.plan = self.lua.call(self.module.plan, self.lua.run_program("normal.lua"))
 

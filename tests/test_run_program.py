@@ -13,7 +13,7 @@ from elm11_lua_driver.board_run import is_status, parse_status
 from elm11_lua_driver.errors import ProtocolError
 from elm11_lua_driver.frame import Frame, FrameKind, HistogramAssembly, decode_line
 from elm11_lua_driver.scripts import project_scripts
-from elm11_shim import BoardLua, BoardStopped, LuaError, LuaSimulator
+from elm11_shim import BoardStopped, FirmwareLua, LuaError, LuaSimulator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from virtual_bench import SMALL
@@ -36,7 +36,7 @@ class Programs:
 
     def __init__(self, stop_after: int | None = None, programs: dict[str, str] | None = None) -> None:
         self.checks_left = stop_after
-        self.lua = BoardLua(
+        self.lua = FirmwareLua(
             programs=stored() if programs is None else programs,
             check=self._check if stop_after is not None else None,
             check_interval=200,
@@ -171,7 +171,7 @@ def test_a_simulation_is_in_the_results_whole_or_there_are_none(stop_after: int)
 @pytest.mark.parametrize("name", [name for name in stored() if name != elm11_firmware.LOADER])
 def test_a_stored_program_finds_its_own_damage(name: str) -> None:
     text = stored()[name]
-    lua = BoardLua(programs=stored())
+    lua = FirmwareLua(programs=stored())
     _, length, crc = lua.run_program(name)
     bare = elm11_firmware.bare_text(name).encode("ascii")
     assert (length, crc) == (len(bare), f"{zlib.crc32(bare):08x}")
@@ -187,11 +187,11 @@ def test_a_stored_program_finds_its_own_damage(name: str) -> None:
     ]
     for wrong in damaged:
         with pytest.raises(LuaError):
-            BoardLua(programs={**stored(), name: wrong}).run_program(name)
+            FirmwareLua(programs={**stored(), name: wrong}).run_program(name)
 
 
 def test_a_programs_error_names_its_own_lines() -> None:
-    lua = BoardLua(programs=stored())
+    lua = FirmwareLua(programs=stored())
     fft = lua.run_program("fft.lua")[0]
     source = elm11_firmware.text("fft.lua").split("\n")
     with pytest.raises(LuaError) as caught:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from elm11_host_ref import smoothing, wavelet
-from elm11_shim import BoardLua, ShimInterface
+from elm11_shim import FirmwareLua, ShimInterface
 
 if TYPE_CHECKING:
     from elm11_host_ref.types import AnyArray
@@ -23,8 +23,8 @@ def interface(mode: str) -> ShimInterface:
 
 
 @cache
-def lua_module() -> tuple[BoardLua, Any]:
-    lua = BoardLua()
+def lua_module() -> tuple[FirmwareLua, Any]:
+    lua = FirmwareLua()
     return lua, lua.run_program("smoothing.lua")
 
 

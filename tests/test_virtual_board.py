@@ -181,7 +181,7 @@ def test_no_python_object_is_reachable(board: VirtualBoard) -> None:
         b"  for k, v in pairs(value) do walk(k) walk(v) end\n"
         b"  walk(getmetatable(value))\n"
         b"end\n"
-        b"walk(_G) walk(getmetatable(''))\n"
+        b"walk(_ENV) walk(getmetatable(''))\n"
         b"return count\n",
     )
     assert run(board, b'run_program("walk")') == b"0\n\r"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from elm11_host_ref import wavelet
-from elm11_shim import BoardLua, ShimInterface
+from elm11_shim import FirmwareLua, ShimInterface
 
 NAMES = list(wavelet.WAVELETS)
 
@@ -20,8 +20,8 @@ def interface(mode: str) -> ShimInterface:
 
 
 @cache
-def lua_module() -> tuple[BoardLua, Any]:
-    lua = BoardLua()
+def lua_module() -> tuple[FirmwareLua, Any]:
+    lua = FirmwareLua()
     return lua, lua.run_program("wavelet.lua")
 
 

@@ -7,7 +7,7 @@ Every file must compile, and no function may use a global (a file says `local _E
 whatever it asks the globals for after that is an error at run time, and here before). A program for the board, a file
 below `firmware_lua`, must also keep to the board's limits: size, line length, characters, instructions per function,
 elements per table; numbers must be the same when they are read in single precision; what is not there at boot needs
-its `import` first. What is there at boot and what can be imported is asked of `elm11_shim.BoardLua`.
+its `import` first. What is there at boot and what can be imported is asked of `elm11_shim.FirmwareLua`.
 
 Prints `file:line: message` for each fault and exits 1 if there was one.
 """
@@ -22,7 +22,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from elm11_shim import BoardLua, LuaError
+from elm11_shim import FirmwareLua, LuaError
 from lupa.lua54 import LuaError as CompileError
 from lupa.lua54 import LuaRuntime
 
@@ -139,14 +139,14 @@ def check_words(words: list[Token]) -> Iterator[Problem]:
 
 
 @cache
-def _board() -> BoardLua:
-    return BoardLua(programs={})
+def _board() -> FirmwareLua:
+    return FirmwareLua(programs={})
 
 
 @cache
 def at_boot(name: str) -> bool:
     """Whether a global, or a field of a library, is there at boot."""
-    return bool(BoardLua(programs={}).execute(f"return {name} ~= nil"))
+    return bool(FirmwareLua(programs={}).execute(f"return {name} ~= nil"))
 
 
 @cache

@@ -219,6 +219,11 @@ class Board:
         """Give the port back. What runs on the board goes on."""
         self.transport.close()
 
+    @property
+    def last_bytes(self) -> bytes:
+        """The last bytes that came from the board, for error messages."""
+        return self._session.last_bytes
+
     def __enter__(self) -> Self:
         """Use it in a ``with`` statement."""
         return self
@@ -333,6 +338,7 @@ class Board:
         if self._run is not None and self._run.running:
             self._run.cancel()
             return True
+        self._read_what_has_come()
         if self._session.mode is not None:
             return False
         execution = self._attach_to_output()
@@ -623,10 +629,7 @@ class Board:
         """
         self._require_no_run()
         heard: list[BoardStatus] = []
-        if not self._met:
-            # What has come before anything was asked may be boot text, which is no reason to worry here.
-            while data := self.transport.read(0.0):
-                self._session.receive(data)
+        self._read_what_has_come()
         if self._session.mode is None:
             execution = self._attach_to_output()
             heard = self._hear_status(execution, timeout_s)
@@ -843,6 +846,14 @@ class Board:
         """What the board says of its job and results; None if this driver's programs are not loaded."""
         return self._status(board_run.STATUS_LINE)
 
+    def _read_what_has_come(self) -> None:
+        """Before anything is asked of a board: boot text that waited for somebody to open the port is no error."""
+        for _ in range(0 if self._met else _TRIES):
+            data = self.transport.read(0.0)
+            self._session.receive(data)
+            if not data:
+                break
+
     def _attach_to_output(self) -> Execution:
         """Listen, and see whether a line feed brings a prompt; while Lua runs it does nothing."""
         execution = self._session.attach(timeout_s=1e6)
@@ -988,7 +999,7 @@ class Run:
                     f"{what}; the last sign of life came {silent:.1f} s ago.",
                     state=f"waiting for simulations {self.first} to {self.first + self.count - 1}",
                     next_step="Wait on, cancel the run, or switch the board off and on.",
-                    last_bytes=self._board._session.last_bytes,  # noqa: SLF001  one module
+                    last_bytes=self._board.last_bytes,
                 )
         self._refresh()
         progress = self._progress()
@@ -1082,7 +1093,7 @@ class Run:
                     f"the board said nothing for {_LOAD_TIMEOUT_S:g} s after a run was started.",
                     state="starting a run",
                     next_step="Reset the board, then try again.",
-                    last_bytes=self._board._session.last_bytes,  # noqa: SLF001
+                    last_bytes=self._board.last_bytes,
                 )
         if self._status is None:
             self._refresh()
@@ -1129,7 +1140,7 @@ class Run:
             f"the histogram did not arrive: {assembly.n_received} of {expected} lines came undamaged.",
             state="fetching results",
             next_step="The results are still on the board: fetch them again.",
-            last_bytes=board._session.last_bytes,  # noqa: SLF001
+            last_bytes=board.last_bytes,
         )
 
     def _step(self, until_s: float) -> bool:

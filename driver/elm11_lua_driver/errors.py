@@ -16,6 +16,7 @@
     +-- ProtocolError                  1   the echo was damaged again and again; a frame makes no sense
     +-- BoardRebootedError             1   the power failed for a moment: the results on the board are gone
     +-- CommandRefusedError            1   "Error, failed to delete program, err=6"
+    +-- ScriptsError                   2   a program has a line that the board could not store
     +-- EngineError                    1   a worker process of the NumPy pool died
         +-- LuaError                   8   the Lua code failed: attempt to index a nil value
             +-- BoardStoppedError      8   the board ran out of memory, and stops for good when it does
@@ -255,6 +256,25 @@ class BoardBusyError(Elm11Error):
     def __init__(self, what: str, *, progress: str = "", **kept: Unpack[Kept]) -> None:
         super().__init__(what, **kept)
         self.progress = progress
+
+
+class ScriptsError(Elm11Error):
+    """Programs that the board would not take, found before a port was opened.
+
+    Args:
+        what: what happened.
+        problems: all that is wrong; each prints as one line.
+    """
+
+    exit_code = 2
+
+    def __init__(self, what: str, *, problems: tuple[object, ...] = (), **kept: Unpack[Kept]) -> None:
+        super().__init__(what, **kept)
+        self.problems = problems
+
+    def __str__(self) -> str:
+        """Add one line for each problem."""
+        return "\n".join([super().__str__(), *(f"  {problem}" for problem in self.problems)])
 
 
 class ProtocolError(Elm11Error):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import elm11_firmware
 
-from elm11_lua_driver.errors import Elm11Error, VerificationError
+from elm11_lua_driver.errors import ScriptsError, VerificationError
 from elm11_lua_driver.lua_check import Problem, check_source
 from elm11_lua_driver.transport import WIRE_BYTE_S
 from elm11_lua_driver.upload import UploadProgress, estimate_s
@@ -151,25 +151,6 @@ class Script:
     text: str
     crc32: str = ""
     checked_size: int = 0
-
-
-class ScriptsError(Elm11Error):
-    """Programs that the board would not take, found before a port was opened.
-
-    Args:
-        what: what happened.
-        problems: all that is wrong.
-    """
-
-    exit_code = 2
-
-    def __init__(self, what: str, *, problems: tuple[Problem, ...] = (), **kept: Any) -> None:  # noqa: ANN401
-        super().__init__(what, **kept)
-        self.problems = problems
-
-    def __str__(self) -> str:
-        """Add one line for each problem."""
-        return "\n".join([super().__str__(), *(f"  {problem}" for problem in self.problems)])
 
 
 def project_scripts() -> list[Script]:

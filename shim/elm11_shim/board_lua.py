@@ -36,6 +36,16 @@ class BoardIdentity:
     core: int = 1
     clock_mhz: int = 66
 
+    def globals(self) -> dict[str, str | int]:
+        """The identity as globals of Lua."""
+        return {
+            "_hW": self.hardware,
+            "_sW": self.software,
+            "_fW": self.firmware,
+            "_cI": self.core,
+            "_freq": self.clock_mhz,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class HeapFigures:

@@ -1,18 +1,17 @@
 """The board's Lua through lupa: installed everywhere, close enough for most work (docs/virtual-board.md).
 
-A submitted text runs in a thread of its own. Lua sees no Python object: the few functions that lead here are
-upvalues of functions in board_lua.lua, and there is no debug library to get at them.
+A submitted text runs in a thread of its own. `board_prompt.lua` is the part of it in Lua.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from lupa.lua54 import LuaError, LuaMemoryError, LuaRuntime
+from lupa.lua54 import LuaError, LuaMemoryError
 
+from elm11_shim import board_globals
 from elm11_shim.board_lua import (
     MALLOC_ERROR,
     BoardIdentity,
@@ -26,6 +25,8 @@ from elm11_shim.board_lua import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from lupa.lua54 import LuaRuntime
 
 # Objects of a 64-bit Lua are at most twice as large, and garbage may double the heap before it is
 # collected: what needs more than this would have stopped the board long before.
@@ -41,10 +42,6 @@ _ENDINGS = {
     b"rebooted": Ending.REBOOTED,
 }
 _NOTHING, _INTERRUPT, _GIVE_UP = range(3)
-
-
-def _refuse_attributes(_object: object, name: object, _setting: bool) -> object:  # noqa: FBT001 - lupa's interface
-    raise AttributeError(name)
 
 
 class LupaBoardLua:
@@ -65,32 +62,17 @@ class LupaBoardLua:
     def boot(self, identity: BoardIdentity, programs: ProgramLookup) -> None:
         """Make a new Lua state, ending whatever runs."""
         self.close()
-        lua = LuaRuntime(
+        lua, self._board = board_globals.start(
+            "board_prompt.lua",
+            {
+                "emit": self._emit,
+                "pending": self._pending,
+                "find_program": lambda name: programs(name.decode("latin-1")),
+            },
+            identity,
             encoding=None,
-            register_eval=False,
-            register_builtins=False,
-            attribute_filter=_refuse_attributes,
             max_memory=self._max_memory,
         )
-        prelude = resources.files("elm11_shim").joinpath("board_lua.lua").read_bytes()
-        start = lua.eval(b"function(text, ...) return assert(load(text, '=[board]', 't'))(...) end")
-        identity_table = lua.table_from(
-            {
-                b"_hW": identity.hardware.encode(),
-                b"_sW": identity.software.encode(),
-                b"_fW": identity.firmware.encode(),
-                b"_cI": identity.core,
-                b"_freq": identity.clock_mhz,
-            }
-        )
-        table = start(
-            prelude,
-            self._emit,
-            self._pending,
-            lambda name: programs(name.decode("latin-1")),
-            identity_table,
-        )
-        self._board = {name: table[name.encode()] for name in ("submit", "run_program", "heap_bytes")}
         self._lua = lua
         self._peak_bytes = int(self._board["heap_bytes"]())
 

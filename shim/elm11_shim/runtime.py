@@ -1,23 +1,7 @@
-"""The board's Lua in this process: stock Lua 5.4 through lupa, with the board's globals.
+"""The board's programs in this process: calls of Lua functions, their errors, and how they are stopped.
 
-What is as on the board: the globals at boot and nothing else (no `require`, `io`, `os`, `coroutine`, `debug`, `utf8`);
-`import` with its errors; `run_program`, which takes one name, returns the chunk's values and ends with a full garbage
-collection; floats as six decimals, and `.0` above 1e9, in `print`, `tostring`, `string.format("%s")` and
-`table.concat`; no `%e` and `%g`; `string.find` without magic characters and `gsub` with a string failing with
-`memchr`; string methods only after their import; `math.random` with one seed for ever.
-
-What stock Lua in this process cannot imitate, and the board does differently:
-
-- integers have 64 bits here, 32 there;
-- numbers in program text, and in `tonumber`, are read in double precision here, in single there;
-- `..` of a float writes up to 14 digits here, six decimals there;
-- `<` and `<=` between strings work here;
-- memory: no limit on blocks, arrays or objects here, none on depth of calls and functions' length but Lua's own;
-- the values of `_sW`, `_fW`, `_hW` and of the pin and core constants are made up; so are the sequences of
-  `math.random`. `import` knows no input, output and timing functions, since there is nothing to reach with them;
-- `load` accepts text only, since bytecode could harm this process.
-
-The project's own programs keep clear of all these, and `tools/lint_lua.py` sees to it.
+`board_globals.py` says how this Lua differs from the board's. Errors differ as well: here they reach Python, without
+the word `Error: ` and without colours, and nothing is printed.
 """
 
 from __future__ import annotations
@@ -25,11 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cache
-from importlib import resources
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final
 
 import elm11_firmware
-from lupa.lua54 import LuaRuntime, lua_type
+from lupa.lua54 import lua_type
+
+from . import board_globals
+from .board_lua import BoardIdentity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -37,8 +23,11 @@ if TYPE_CHECKING:
 CHECK_INTERVAL: Final = 100_000
 """VM instructions between two calls of `check`: about a millisecond."""
 
-# The last two calls of every traceback are those of board.lua that start a program.
-_END_OF_TRACEBACK: Final = re.compile(r"\n\t\[C\]: in \w+ 'xpcall'\n\tboard\.lua:\d+: in [^\n]*\Z")
+IDENTITY: Final = BoardIdentity(hardware="none", software="elm11-lua-driver", firmware="none")
+"""What programs find in `_hW`, `_sW` and the other globals in which a board tells what it is."""
+
+# The last two calls of every traceback are those of runtime.lua that start a program.
+_END_OF_TRACEBACK: Final = re.compile(r"\n\t\[C\]: in \w+ 'xpcall'\n\truntime\.lua:\d+: in [^\n]*\Z")
 
 
 class LuaError(RuntimeError):
@@ -79,11 +68,7 @@ def firmware() -> dict[str, str]:
     return {program.name: elm11_firmware.text(program.name) for program in elm11_firmware.programs()}
 
 
-def _no_attributes(_object: object, _name: object, _is_setting: object) -> NoReturn:
-    raise AttributeError("Lua programs see no Python object")
-
-
-class BoardLua:
+class FirmwareLua:
     """One Lua state with the board's globals.
 
     Text crosses as Latin-1: each character is one byte, so `print` is binary safe.
@@ -112,30 +97,19 @@ class BoardLua:
         self._on_print = self.printed.append if on_print is None else on_print
         self._check = check
         self._pending: BaseException | None = None
-        self._runtime = LuaRuntime(
-            encoding="latin-1",
-            unpack_returned_tuples=True,
-            register_eval=False,
-            register_builtins=False,
-            attribute_filter=_no_attributes,
-        )
         host = {
             "write": self._write,
-            "program": self._programs.get,
+            "find_program": self._programs.get,
             "leave": self._leave,
             "check": None if check is None else self._may_go_on,
             "check_interval": check_interval,
-            "software": "elm11-lua-driver shim",
-            "firmware": "none",
-            "hardware": "SHIM0000",
         }
-        source = (resources.files(__package__) / "board.lua").read_text(encoding="ascii")
-        board = self._runtime.execute(source, self._runtime.table_from(host), name="=board.lua")
-        self._guarded = board.guarded
-        self._compile = board.compile
-        self._run_program = board.run_program
-        self._elements = board.elements
-        self._memory = board.memory
+        self._lua, functions = board_globals.start("runtime.lua", host, IDENTITY, encoding="latin-1")
+        self._guarded = functions["guarded"]
+        self._compile = functions["compile"]
+        self._run_program = functions["run_program"]
+        self._elements = functions["elements"]
+        self._memory = functions["memory"]
 
     def execute(self, text: str, name: str = "stdin") -> Any:  # noqa: ANN401  whatever the text returns
         """Run Lua text.
@@ -198,7 +172,7 @@ class BoardLua:
         kept = dict(items) if isinstance(items, Mapping) else list(items)
         for value in kept.values() if isinstance(kept, dict) else kept:
             _require_plain(value)
-        return self._runtime.table_from(kept)
+        return self._lua.table_from(kept)
 
     def elements(self, table: Any) -> list[Any]:  # noqa: ANN401
         """Elements 1 to n of a Lua table without holes, at most some thousands."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .runtime import BoardLua, BoardStopped
+from .runtime import BoardStopped, FirmwareLua
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -42,7 +42,7 @@ class LuaSimulator:
 
     def __init__(self, experiment: Experiment) -> None:
         self._experiment = experiment
-        self._lua = BoardLua()
+        self._lua = FirmwareLua()
         self._monte_carlo = self._lua.run_program("monte_carlo.lua")
         modules = self._lua.call(self._monte_carlo.load)
         self._state = self._lua.call(self._monte_carlo.new, self._lua.table(lua_config(experiment)), modules)

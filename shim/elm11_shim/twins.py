@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from elm11_host_ref import coherence, fft, rednoise, signals, smoothing, vectorised, wavelet
 
-from .runtime import BoardLua
+from .runtime import FirmwareLua
 from .simulation import simulate
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class LuaTwin:
     """By the programs of `elm11_firmware`, in one Lua state."""
 
     def __init__(self) -> None:
-        self._lua = BoardLua()
+        self._lua = FirmwareLua()
         self._modules = self._lua.call(self._lua.run_program("monte_carlo.lua").load)
         self._signals = self._lua.run_program("signals.lua")
 

@@ -394,6 +394,7 @@ static int load_program(lua_State *L, const char *name) {
 
 static int board_run_program_function(lua_State *L) {
     const char *name = luaL_checkstring(L, 1);
+    if (lua_gettop(L) > 1) return luaL_error(L, "unexpected argument");
     int status = load_program(L, name);
     luaL_argcheck(L, status >= 0, 1, "no such program");
     if (status != LUA_OK) return lua_error(L);
@@ -439,8 +440,6 @@ static void set_number(lua_State *L, const char *name, int number) {
 static int set_up(lua_State *L) {
     const struct board_identity *identity = lua_touserdata(L, 1);
     static const char *const at_boot[] = {"print", "collectgarbage", "_VERSION", NULL};
-    lua_pushglobaltable(L);
-    lua_setglobal(L, LUA_GNAME);
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
     lua_pushglobaltable(L);
     lua_setfield(L, -2, LUA_GNAME);
@@ -473,12 +472,14 @@ lua_State *board_open(const struct board_identity *identity, int hook_mask, int 
     lua_State *L = lua_newstate(board_alloc, NULL);
     if (!L) target_stop();
     main_state = L;
+    lua_gc(L, LUA_GCSTOP); /* or the size of the string table would depend on when a collection happens to come */
     lua_pushcfunction(L, set_up);
     lua_pushlightuserdata(L, (void *)identity);
     if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
         write_text(lua_tostring(L, -1));
         target_stop();
     }
+    lua_gc(L, LUA_GCRESTART);
     lua_gc(L, LUA_GCCOLLECT);
     lua_sethook(L, q_key_hook, hook_mask, hook_count);
     board_heap_reset_peak();
