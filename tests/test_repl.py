@@ -80,7 +80,7 @@ def test_a_transcript_gives_the_same_events_however_it_is_cut(name: str) -> None
     stream = b"".join(board for _, board in transcript(name))
     whole = feed_in_pieces(stream, [])
     assert feed_in_pieces(stream, list(range(len(stream)))) == whole
-    random = Random(name)  # noqa: S311 - repeatable, not secret
+    random = Random(name)
     for _ in range(20):
         assert feed_in_pieces(stream, [random.randrange(len(stream)) for _ in range(9)]) == whole
 
@@ -671,7 +671,7 @@ class Noise:
     """Loses, flips, doubles or swaps bytes, with a probability per byte."""
 
     def __init__(self, seed: int, rate: float) -> None:
-        self.random = Random(seed)  # noqa: S311 - repeatable, not secret
+        self.random = Random(seed)
         self.rate = rate
 
     def __call__(self, data: bytes) -> bytes:
@@ -722,7 +722,7 @@ def test_over_a_noisy_line_every_line_ends_with_its_prompt_or_a_typed_error(seed
 @given(st.integers(0, 2**32), st.data())
 @settings(max_examples=200)
 def test_random_bytes_never_crash_an_execution(seed: int, data: st.DataObject) -> None:
-    random = Random(seed)  # noqa: S311 - repeatable, not secret
+    random = Random(seed)
     session = ReplSession()
     session.mode = data.draw(st.sampled_from([None, LUA, COMMAND, CONTINUATION]))
     execution = session.execute("f(1)", timeout_s=5, repeatable=data.draw(st.booleans()))

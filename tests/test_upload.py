@@ -215,7 +215,7 @@ def test_a_reboot_in_mid_upload_begins_it_again(phase: bytes) -> None:
 @given(st.integers(0, 2**32))
 @settings(max_examples=60, deadline=None)
 def test_over_a_noisy_line_a_program_is_whole_or_the_error_is_typed(seed: int) -> None:
-    random = Random(seed)  # noqa: S311 - repeatable, not secret
+    random = Random(seed)
     board = board_with()
 
     def noise(data: bytes) -> bytes:
@@ -334,7 +334,7 @@ def test_a_talking_program_is_left_alone() -> None:
 @given(st.integers(0, 2**32), st.booleans())
 @settings(max_examples=200)
 def test_random_bytes_never_crash_the_machines(seed: int, recovery: bool) -> None:  # noqa: FBT001
-    random = Random(seed)  # noqa: S311 - repeatable, not secret
+    random = Random(seed)
     session = command_session()
     machine = Recovery(session) if recovery else Upload(session, "n.lua", LONG, settings=UploadSettings(attempts=2))
     parts = [

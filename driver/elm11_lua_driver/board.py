@@ -15,6 +15,7 @@ error says so.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 from collections import Counter
@@ -52,7 +53,7 @@ from elm11_lua_driver.repl import (
     ReplSettings,
     command_body,
 )
-from elm11_lua_driver.transport import DEFAULT_TX_DELAY_S, Transport, hold, open_transport
+from elm11_lua_driver.transport import DEFAULT_TX_DELAY_S, SerialTransport, Transport, hold, open_transport
 from elm11_lua_driver.upload import MAX_PROGRAM_BYTES, Recovery, Upload, UploadResult, UploadSettings
 
 if TYPE_CHECKING:
@@ -234,9 +235,42 @@ class Board:
         """Give the port back."""
         self.close()
 
+    # ---- pacing ---------------------------------------------------------------------------------------------
+
+    @property
+    def tx_delay_s(self) -> float | None:
+        """From the start of one byte to the start of the next; None where there is no wire to pace."""
+        return self.transport.tx_delay_s if isinstance(self.transport, SerialTransport) else None
+
+    def set_tx_delay(self, tx_delay_s: float) -> None:
+        """Pace the bytes otherwise from now on. Does nothing where there is no wire.
+
+        Raises:
+            ValueError: `tx_delay_s` is negative.
+        """
+        if not tx_delay_s >= 0:
+            raise ValueError(f"tx_delay_s must be 0 or more seconds, not {tx_delay_s}")
+        if isinstance(self.transport, SerialTransport):
+            self.transport.tx_delay_s = tx_delay_s
+            self._session.settings = dataclasses.replace(self._session.settings, byte_time_s=self.transport.byte_time_s)
+
     # ---- the prompt -----------------------------------------------------------------------------------------
 
-    def execute(self, lua: str, timeout_s: float = EXECUTE_TIMEOUT_S) -> str:
+    def type_line(self, line: str, timeout_s: float = EXECUTE_TIMEOUT_S) -> ExecutionResult:
+        """Run one line and tell how it went; unlike `execute`, without asking why it printed nothing.
+
+        Args:
+            line: at most 254 printable ASCII characters; it may run twice if the wire is bad.
+            timeout_s: longest time until the prompt is back.
+
+        Raises:
+            LuaError: it failed.
+        """
+        return self._line(line, timeout_s)
+
+    def execute(
+        self, lua: str, timeout_s: float = EXECUTE_TIMEOUT_S, *, on_line: Callable[[str], None] | None = None
+    ) -> str:
         """Run Lua code at the prompt.
 
         A single line is typed, each piece compared with its echo before the line feed is sent. Longer code is given in
@@ -245,6 +279,7 @@ class Board:
         Args:
             lua: the code, at most 24 575 bytes.
             timeout_s: longest time until the prompt is back.
+            on_line: called with each line that the board prints, as it comes; those of an error, too.
 
         Returns:
             What it printed, lines separated by LF.
@@ -260,15 +295,20 @@ class Board:
             raise ValueError(
                 f"lua must have at most {MAX_PROGRAM_BYTES} bytes, not {len(code)}: upload it as a program"
             )
+
+        def note(event: object) -> None:
+            if on_line is not None and isinstance(event, Line):
+                on_line(event.text)
+
         line = lua.strip()
         if len(line) < MAX_LINE and line.isascii() and line.isprintable():
-            result = self._line(line, timeout_s, repeatable=False)
+            result = self._line(line, timeout_s, repeatable=False, on_event=note)
             if not result.text:
                 # A syntax error prints nothing, and neither does most code that is right.
                 self._check_syntax(code)
             return result.text
         self._check_syntax(code, keep=True)
-        text = self._line("return elm11_code.f()", timeout_s).text
+        text = self._line("return elm11_code.f()", timeout_s, on_event=note).text
         self._line("elm11_code=nil", EXECUTE_TIMEOUT_S)
         return text
 
@@ -675,6 +715,7 @@ class Board:
         assert result is not None
         if result.error is not None:
             result.error.state = result.error.state or f"running {line[:60]!r}"
+            result.error.output = result.text
             raise result.error
         return result
 

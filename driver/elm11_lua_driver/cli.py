@@ -6,191 +6,35 @@ argument or file; 130 interrupted; other codes are those of the error tree in `e
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import errno
-import io
 import json
 import os
 import platform
-import re
 import sys
-import warnings
-from fractions import Fraction
 from importlib import resources
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 import numpy as np
-from elm11_host_ref.experiment import MAX_SIMULATIONS, SURROGATES
+from elm11_host_ref.experiment import MAX_SIMULATIONS
 from elm11_host_ref.percentiles import percentile_transform
-from elm11_host_ref.smoothing import SCALE_BOXES
-from elm11_host_ref.wavelet import WAVELETS
 
-from . import series_files
+from . import board_cli, run_cli, series_files
 from .analysis import DEFAULT_UNIT, CoherenceAnalysis, analyse
 from .atomic_file import atomic_file, check_writable
-from .engines import ENGINES
-from .errors import Elm11Error, EngineError
-from .job import PIPELINES, Job
-from .levels import Significance, significance
+from .cli_common import Elm11Group, Number, Where, Whole, quiet_option
+from .cli_jobs import advancing, computation, engine_of, job_options, seed_option, simulations_option
+from .cli_output import level_table, print_levels, simulated
+from .errors import EngineError
+from .job import Job
+from .levels import significance
 from .pycwt_drop_in import progress_bar
 from .run import run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    NumberType = click.ParamType[float]
-    IntegerType = click.ParamType[int]
-else:  # older versions of click cannot be subscripted
-    NumberType = IntegerType = click.ParamType
-
-OPTION_OF: Final = {
-    "J": "--scales",
-    "lag1_x": "--lag1",
-    "lag1_y": "--lag1",
-    "|lag1_x|": "--lag1",
-    "|lag1_y|": "--lag1",
-    "n_simulations": "--simulations",
-    "significance_level": "--level",
-    "scale_box": "--scale-box",
-}
-"""Options whose argument has another name in the library."""
-
-INTERRUPTED: Final = 130
-"""Exit code after Ctrl-C: 128 + SIGINT, as a shell reports it."""
-
-
-class Number(NumberType):
-    """A finite number, also as a fraction such as 1/12."""
-
-    name = "number"
-
-    def __init__(self, low: float | None = None, high: float | None = None) -> None:
-        """Numbers above `low` and below `high`, both excluded."""
-        self._low, self._high = low, high
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401
-        """The number, or a usage error that gives the range."""
-        if isinstance(value, (int, float)):
-            return float(value)
-        low, high = self._low, self._high
-        try:
-            # Fraction also takes decimals, and no "nan", "inf" or hexadecimal; underscores are not for people.
-            number = float(Fraction(value.replace(" ", "").replace("_", "?")))
-        except (ValueError, ZeroDivisionError, OverflowError):
-            number = None
-        if number is None or (low is not None and number <= low) or (high is not None and number >= high):
-            bounds = [] if low is None else [f"greater than {low:g}"]
-            bounds += [] if high is None else [f"less than {high:g}"]
-            self.fail(f"must be a number {' and '.join(bounds)} (such as 0.25 or 1/4), not {value!r}", param, ctx)
-        return number
-
-
-class Whole(IntegerType):
-    """A whole number in a range."""
-
-    name = "integer"
-
-    def __init__(self, low: int, high: int) -> None:
-        """Numbers from `low` to `high`, both included."""
-        self._low, self._high = low, high
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:  # noqa: ANN401
-        """The number, or a usage error that gives the range."""
-        if isinstance(value, int):
-            return value
-        if not re.fullmatch(r"[+-]?[0-9]{1,30}", value) or not self._low <= int(value) <= self._high:
-            self.fail(f"must be a whole number from {self._low} to {self._high}, not {value!r}", param, ctx)
-        return int(value)
-
-
-class Elm11Group(click.Group):
-    """A group of commands that ends every failure with one line on standard error and an exit code."""
-
-    def main(
-        self,
-        args: Sequence[str] | None = None,
-        prog_name: str | None = None,
-        complete_var: str | None = None,
-        standalone_mode: bool = True,  # noqa: FBT001, FBT002  click's interface
-        **extra: Any,  # noqa: ANN401
-    ) -> Any:  # noqa: ANN401
-        """Parse and run; exits, unless `standalone_mode` is off."""
-        if not standalone_mode:
-            return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
-        escape_foreign_letters()
-        with plain_warnings():
-            try:
-                super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
-                sys.stdout.flush()
-            except click.exceptions.NoArgsIsHelpError as error:
-                click.echo(error.ctx.get_help() if error.ctx else error.format_message(), err=True)
-                sys.exit(error.exit_code)
-            except click.ClickException as error:
-                _fail(error.format_message(), error.exit_code, getattr(error, "ctx", None))
-            except click.Abort:
-                _fail("interrupted", INTERRUPTED)
-            except Elm11Error as error:
-                _fail(str(error), error.exit_code)
-            except ValueError as error:
-                _fail(_with_option(str(error)), 2)
-            except MemoryError:
-                _fail("not enough memory; use fewer scales (--scales, --dj) or a shorter series", 1)
-            except OSError as error:
-                if error.errno == errno.EPIPE:
-                    # Whoever read the output has left. The interpreter flushes once more at its end: into nothing.
-                    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-                    sys.exit(1)
-                where = f"{error.filename}: " if error.filename else ""
-                _fail(f"{where}{error.strerror or error}", 1)
-        return sys.exit(0)
-
-    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401
-        """Run a command. Ctrl-C becomes an abort here, before click prints an empty line for it."""
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            raise click.Abort from None
-
-
-def _fail(message: str, exit_code: int, ctx: click.Context | None = None) -> NoReturn:
-    program = ctx.command_path if ctx else "elm11"
-    click.echo(f"{program}: {' '.join(message.split())}", err=True)
-    sys.exit(exit_code)
-
-
-def _with_option(message: str) -> str:
-    """The message, with the option in front whose argument it names by another name."""
-    option = OPTION_OF.get(message.split(" ", 1)[0])
-    return f"{option}: {message}" if option else message
-
-
-def escape_foreign_letters() -> None:
-    """Have letters of labels and file names printed as escapes where the terminal's encoding does not have them."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-
-
-@contextlib.contextmanager
-def plain_warnings() -> Iterator[None]:
-    """Warnings meant for users as one line each on standard error, every text once; others not at all."""
-    shown = set()
-
-    def show(message: Warning | str, *_: object, **__: object) -> None:
-        text = " ".join(str(message).split())
-        if text not in shown:
-            shown.add(text)
-            click.echo(f"elm11: warning: {text}", err=True)
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        warnings.filterwarnings("always", category=UserWarning)
-        warnings.showwarning = show
-        yield
+    from collections.abc import Sequence
 
 
 def versions() -> str:
@@ -224,69 +68,11 @@ def _print_versions(ctx: click.Context, _: click.Parameter, value: bool) -> None
     help="Show the version of this program and of the libraries it computes with, and exit.",
 )
 def main() -> None:
-    """Wavelet coherence of two time series, and its significance levels."""
+    """Wavelet coherence of two time series and its significance levels; and the ELM11 board, which can compute them."""
 
 
-def _options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Several options as one decorator, shown in this order."""
-
-    def decorate(command: Any) -> Any:  # noqa: ANN401
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
-
-
-_level = click.option(
-    "--level", type=Number(0, 1), default="0.95", show_default=True, help="Confidence of the significance levels."
-)
-_simulations = click.option(
-    "--simulations",
-    type=Whole(1, MAX_SIMULATIONS),
-    default="300",
-    show_default=True,
-    help="Pairs of random series; four times as many halve the standard error.",
-)
-_seed = click.option(
-    "--seed", type=Whole(0, 2**64 - 1), default="1", show_default=True, help="The same seed gives the same result."
-)
-_engine = click.option(
-    "--engine",
-    type=click.Choice(list(ENGINES)),
-    default="numpy",
-    show_default=True,
-    help="Who computes. It does not change the result.",
-)
-_wavelet = click.option(
-    "--wavelet",
-    type=click.Choice(list(WAVELETS), case_sensitive=False),
-    default="morlet",
-    show_default=True,
-    help="Mother wavelet.",
-)
-_pipeline = click.option(
-    "--pipeline", type=click.Choice(PIPELINES), default="exact", show_default=True, help="How it is computed."
-)
-_surrogates = click.option(
-    "--surrogates",
-    type=click.Choice(SURROGATES),
-    default="ar1",
-    show_default=True,
-    help="Random series: ar1 is red noise, white is what pycwt uses.",
-)
-_scale_box = click.option(
-    "--scale-box",
-    type=click.Choice(SCALE_BOXES),
-    default="pycwt",
-    show_default=True,
-    help="Smoothing over scales; grinsted makes levels comparable with those of MATLAB and R.",
-)
-_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-_quiet = click.option("--quiet", is_flag=True, help="No progress bar.")
-_computation = _options(
-    _wavelet, _level, _simulations, _seed, _engine, _pipeline, _surrogates, _scale_box, _json, _quiet
-)
+for _command in (*board_cli.COMMANDS, *run_cli.COMMANDS):
+    main.add_command(_command)
 
 
 @main.command(short_help="Coherence of two series: picture, table, levels.")
@@ -313,7 +99,7 @@ _computation = _options(
     type=Whole(0, 10_000),
     help="J, the number of scales less one: scales s0 * 2**(j * dj), j = 0 ... J.  [default: up to the series' length]",
 )
-@_computation
+@computation
 @click.option(
     "--pycwt-compatible",
     is_flag=True,
@@ -343,7 +129,10 @@ def coherence(x: str, y: str | None, **options: Any) -> None:  # noqa: ANN401  c
     """  # noqa: D301  click's mark for "do not wrap" is the character
     _check_outputs((("--output", options["output"]), ("--table", options["table"])), inputs=(x, y))
     pair = _read(x, y, options["columns"], options["percentiles"], options["dt"])
-    with progress_bar("coherence significance", show=not options["quiet"]) as advance:
+    with (
+        engine_of(options["engine"], options["where"]) as engine,
+        advancing("coherence significance", options["engine"], quiet=options["quiet"]) as advance,
+    ):
         result = analyse(
             pair.x,
             pair.y,
@@ -353,7 +142,7 @@ def coherence(x: str, y: str | None, **options: Any) -> None:  # noqa: ANN401  c
             J=options["J"],
             wavelet=options["wavelet"],
             level=options["level"],
-            engine=options["engine"],
+            engine=engine,
             n_simulations=options["simulations"],
             seed=options["seed"],
             pipeline=options["pipeline"],
@@ -375,39 +164,24 @@ def coherence(x: str, y: str | None, **options: Any) -> None:  # noqa: ANN401  c
     click.echo(_summary(result, options["time_unit"]))
     if not (options["output"] or options["table"]):
         click.echo()
-        click.echo(_level_table(result.by_scale(), options["time_unit"]))
+        click.echo(level_table(result.by_scale(), options["time_unit"]))
     for name in ("output", "table"):
         if options[name]:
             click.echo(f"{'picture' if name == 'output' else 'table'}: {options[name]}")
 
 
 @main.command("significance", short_help="Only the significance levels.")
-@click.option(
-    "--lag1",
-    type=Number(-1, 1),
-    nargs=2,
-    required=True,
-    metavar="X Y",
-    help="Lag-1 autocorrelations of the two series, each between -1 and 1.",
-)
-@click.option("--dt", type=Number(0), required=True, help="Sampling interval, in any unit.")
-@click.option("--dj", type=Number(0), default="1/12", show_default=True, help="Spacing of the scales in octaves.")
-@click.option(
-    "--s0", type=Number(0), required=True, help="Smallest scale, in the unit of dt; at least 2 dt is advised."
-)
-@click.option(
-    "--scales",
-    "J",
-    type=Whole(0, 10_000),
-    required=True,
-    help="J, the number of scales less one: 20 gives the 21 scales s0 * 2**(j * dj), j = 0 ... 20.",
-)
-@_computation
+@job_options
+@computation
 def significance_command(
     lag1: tuple[float, float],
     level: float,
     engine: str,
     simulations: int,
+    where: Where,
+    *,
+    as_json: bool,
+    quiet: bool,
     **options: Any,  # noqa: ANN401
 ) -> None:
     """Squared coherence that noise exceeds with probability 1 - LEVEL, scale by scale.
@@ -416,22 +190,10 @@ def significance_command(
     Example:
       elm11 significance --lag1 0.72 0.72 --dt 0.25 --dj 0.25 --s0 0.5 --scales 20 --json
     """  # noqa: D301
-    as_json, quiet = options.pop("as_json"), options.pop("quiet")
     job = Job(*lag1, n_simulations=simulations, **options)
-    with progress_bar("coherence significance", show=not quiet) as advance:
-        result = significance(job, level, engine, advance)
-    if as_json:
-        click.echo(json.dumps(result.to_dict(), indent=2, allow_nan=False))
-        return
-    click.echo(_simulated(result))
-    click.echo()
-    columns = {
-        "period": job.periods,
-        "scale": job.scales,
-        "level": result.significance,
-        "standard_error": result.standard_error,
-    }
-    click.echo(_level_table(columns, ""))
+    with engine_of(engine, where) as worker, advancing("coherence significance", engine, quiet=quiet) as advance:
+        result = significance(job, level, worker, advance)
+    print_levels(result, as_json=as_json)
 
 
 DEMO_SIMULATIONS: Final = 20
@@ -453,9 +215,9 @@ DEMO_SIMULATIONS: Final = 20
     show_default=True,
     help="Simulations for the comparison of the engines; about a second each.",
 )
-@_simulations
-@_seed
-@_quiet
+@simulations_option
+@seed_option
+@quiet_option
 def demo(output_dir: str, lua_simulations: int, simulations: int, seed: int, *, quiet: bool) -> None:
     """Arctic Oscillation and Baltic Sea ice, the example of Grinsted, Moore & Jevrejeva (2004).
 
@@ -586,17 +348,6 @@ def _write_table(result: CoherenceAnalysis, path: str, time_unit: str) -> None:
         file.write(text.encode(errors="replace"))  # a file's name, which is a label here, need not be text
 
 
-def _simulated(result: Significance) -> str:
-    """One line on the simulations."""
-    job = result.histogram.job
-    noise = f"lag-1 {job.noise_lag1[0]:.4g} and {job.noise_lag1[1]:.4g}" if any(job.noise_lag1) else "white"
-    plural = "s" * (job.n_simulations != 1)
-    return (
-        f"{100 * result.level:g} % levels against noise ({noise}): {job.n_simulations} simulation{plural} of "
-        f"{job.n_samples} samples, seed {job.seed}, engine {result.engine}, {result.seconds:.2g} s"
-    )
-
-
 def _summary(result: CoherenceAnalysis, time_unit: str) -> str:
     """Three lines on the series, the simulations and what was found."""
     job, fraction = result.job, result.significant_fraction
@@ -608,25 +359,4 @@ def _summary(result: CoherenceAnalysis, time_unit: str) -> str:
     )
     periods = f"periods {job.periods[0]:.4g} to {job.periods[-1]:.4g} {time_unit}".rstrip()
     times = f"{result.times.size} samples, {result.times[0]:.10g} to {result.times[-1]:.10g}"
-    return f"{result.names[0]} and {result.names[1]}: {times}, {periods}\n{_simulated(result.levels)}\n{found}"
-
-
-def _level_table(columns: dict[str, Any], time_unit: str) -> str:
-    """Values by scale, for people."""
-    unit = time_unit or DEFAULT_UNIT
-    heads = {
-        "period": "period",
-        "scale": "scale",
-        "level": "level",
-        "standard_error": "std. error",
-        "mean_coherence": "mean coh.",
-        "safe_samples": "safe",
-        "significant_fraction": "signif.",
-    }
-    formats = {"period": ".4g", "scale": ".4g", "safe_samples": "d"}
-    lines = ["".join(f"{heads[name]:>12}" for name in columns)]
-    for row in zip(*columns.values(), strict=True):
-        cells = [format(value, formats.get(name, ".4f")) for name, value in zip(columns, row, strict=True)]
-        lines.append("".join(f"{cell:>12}" for cell in cells))
-    lines.append(f"(period and scale: {unit}; the others have no unit)")
-    return "\n".join(lines)
+    return f"{result.names[0]} and {result.names[1]}: {times}, {periods}\n{simulated(result.levels)}\n{found}"

@@ -307,10 +307,24 @@ def choose(
             state="looking for a board",
             next_step=f"Choose one with --port or --hw-id, or set {PORT_VARIABLE}.",
         )
+    raise nothing_found(found, others, port=port, hw_id=hw_id)
+
+
+def nothing_found(
+    found: Sequence[Detected], others: Sequence[str], *, port: str | None = None, hw_id: str | None = None
+) -> Elm11Error:
+    """Why there is no board, and what to do about it.
+
+    Args:
+        found: the ports that were looked at.
+        others: one line for each port that was not.
+        port: the port that was named, if one was.
+        hw_id: the hardware id that was asked for.
+    """
     looked_at = (*map(str, found), *others)
     errors = [one.error for one in found if one.state is BoardState.CLOSED and one.error is not None]
     if errors and len(errors) == len(found) and (port is not None or isinstance(errors[0], PortError)):
-        raise errors[0]
+        return errors[0]
     if hw_id is not None:
         what, step = f"no board with hardware id {hw_id!r} was found.", "See which there are: elm11 detect."
     elif port is not None:
@@ -322,4 +336,4 @@ def choose(
     else:
         what = "no ELM11 was found: no FTDI port is there."
         step = "Plug the board in, with a cable that carries data. If you know its port, name it with --port."
-    raise BoardNotFoundError(what, port=port or "", looked_at=looked_at, state="looking for a board", next_step=step)
+    return BoardNotFoundError(what, port=port or "", looked_at=looked_at, state="looking for a board", next_step=step)

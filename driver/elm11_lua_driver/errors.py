@@ -204,6 +204,9 @@ class LuaError(EngineError):
         lua_message: Lua's message, such as ``"stdin:1: attempt to index a nil value (global 'x')"``; the message
             when not given.
         lua_traceback: Lua's traceback, one call per line; empty when there is none.
+
+    Attributes:
+        output: what the code printed before it failed, where that is known.
     """
 
     exit_code = 8
@@ -212,6 +215,7 @@ class LuaError(EngineError):
         super().__init__(message, **kept)
         self.lua_message = lua_message or message
         self.lua_traceback = lua_traceback
+        self.output = ""
 
     def __str__(self) -> str:
         """Add the traceback."""

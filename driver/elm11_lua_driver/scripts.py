@@ -197,22 +197,27 @@ def require_clean(scripts: list[Script] | None = None) -> None:
         )
 
 
-def check(board: Board, scripts: list[Script] | None = None) -> CheckReport:
+def check(
+    board: Board, scripts: list[Script] | None = None, *, on_progress: Callable[[int, int], None] | None = None
+) -> CheckReport:
     """Compare what is on a board with what should be there, by reading it back. Changes nothing.
 
     Args:
         board: the board.
         scripts: what should be there; the project's programs by default.
+        on_progress: called with (programs compared, programs in all).
     """
     scripts = project_scripts() if scripts is None else scripts
     on_board = board.programs()
     states = {}
-    for script in scripts:
+    for number, script in enumerate(scripts, start=1):
         if script.name not in on_board:
             states[script.name] = ScriptState.MISSING
         else:
             same = board.matches(script.name, script.text)
             states[script.name] = ScriptState.SAME if same else ScriptState.DIFFERENT
+        if on_progress is not None:
+            on_progress(number, len(scripts))
     return CheckReport(states, tuple(name for name in on_board if name not in states))
 
 
@@ -223,6 +228,7 @@ def upload(
     force: bool = False,
     dry_run: bool = False,
     verify: bool = True,
+    before: CheckReport | None = None,
     on_progress: Callable[[str, int, int], None] | None = None,
 ) -> UploadReport:
     """Store programs that are missing or differ from what is on the board.
@@ -236,6 +242,7 @@ def upload(
         force: upload those that are the same as well.
         dry_run: only say what would be done.
         verify: read each program back, and have those that can check themselves.
+        before: what `check` found, if that is known already.
         on_progress: called with (name, bytes sent, bytes of all).
 
     Raises:
@@ -244,7 +251,7 @@ def upload(
     """
     require_clean(scripts)
     scripts = project_scripts() if scripts is None else scripts
-    before = check(board, scripts)
+    before = check(board, scripts) if before is None else before
     settings_s = board.transport.byte_time_s or WIRE_BYTE_S
     reports = []
     for script in scripts:

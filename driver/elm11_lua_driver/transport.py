@@ -580,7 +580,8 @@ def _virtual_board(port: str, clock: Callable[[], float]) -> VirtualBoardInMemor
             raise ValueError(f"{query!r} is not a list of options")  # noqa: TRY301  # translated with the others
         # The virtual board brings a Lua engine; nobody else needs it.
         board: VirtualBoardInMemory = importlib.import_module("elm11_shim").VirtualBoard(clock=clock, **options)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, KeyError, RuntimeError, OSError) as error:
+        # RuntimeError is emblua that is not built, OSError a store that cannot be read or written.
         raise PortError(
             f"{port} is not a virtual board: {error}.",
             port=port,

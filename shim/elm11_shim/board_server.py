@@ -131,6 +131,16 @@ class BoardServer:
         """Serve until ``stop``, or until the board's port is gone for good."""
         raise NotImplementedError
 
+    @property
+    def serving(self) -> bool:
+        """Whether the thread of the ``with`` statement serves."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait for that thread to end, at most this long."""
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+
     def stop(self) -> None:
         """End ``serve_forever``, from any thread or from a signal handler."""
         self._stopping = True

@@ -1,0 +1,450 @@
+"""Commands about one board: find it, ask it, run code on it, keep its programs, calibrate it."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from . import calibration, detect
+from .cli_common import (
+    FailureError,
+    Meter,
+    Number,
+    Where,
+    board_options,
+    confirm,
+    json_option,
+    say,
+    yes_option,
+)
+from .errors import CommandRefusedError, Elm11Error, LuaError
+from .scripts_cli import check_scripts, upload, upload_scripts
+from .transport import open_transport
+from .virtual_cli import virtual
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .board import Board
+    from .transport import Transport
+
+__all__ = ["COMMANDS", "check_scripts", "upload_scripts"]
+
+
+# ---- detect -------------------------------------------------------------------------------------------------
+
+
+@click.command("detect", short_help="Which ports have a board.")
+@board_options
+@json_option
+def detect_command(where: Where, *, as_json: bool) -> None:
+    """Look for boards, without disturbing what runs on them.
+
+    Only ports with the board's USB chip (FTDI) are opened, and the one that --port or ELM11_PORT names. A board that
+    runs something is listed as busy, with its progress where it tells. Takes up to five seconds per port.
+    """
+    if where.trace is not None and where.port is None:
+        raise ValueError("--trace: name the port with --port; a trace is of one port")
+
+    def open_port(port: str) -> Transport:
+        delay_s = {} if where.tx_delay_s is None else {"tx_delay_s": where.tx_delay_s}
+        return open_transport(port, trace_path=where.trace, **delay_s)
+
+    found, others = detect.detect(where.port, open_port=open_port)
+    named = os.environ.get(detect.PORT_VARIABLE)
+    if where.port is None and named and named not in {one.port for one in found}:
+        of_named, _ = detect.detect(named, open_port=open_port)
+        found += [dataclasses.replace(one, reason=f"named by {detect.PORT_VARIABLE}") for one in of_named]
+        others = [line for line in others if not line.startswith(f"{named}:")]
+    boards = [one for one in found if one.is_board and where.hw_id in {None, one.hw_id}]
+    rest = [one for one in found if one not in boards]
+    if as_json:
+        document = {
+            "boards": [_detected(one) for one in boards],
+            "other_ports": [_detected(one) for one in rest],
+            "not_looked_at": others,
+        }
+        click.echo(json.dumps(document, indent=2))
+    elif boards:
+        click.echo(_board_table(boards))
+    if not boards:
+        raise detect.nothing_found(rest, others, port=where.port, hw_id=where.hw_id)
+    if not as_json:
+        for line in (*map(str, rest), *others):
+            say(f"not taken: {line}")
+
+
+def _detected(one: detect.Detected) -> dict[str, Any]:
+    return {
+        "port": one.port,
+        "state": one.state.name.lower(),
+        "hw_id": one.hw_id,
+        "software": one.software,
+        "firmware": one.firmware,
+        "lua": one.lua_version,
+        "progress": one.progress,
+        "reason": one.reason,
+        "error": str(one.error) if one.error is not None else None,
+    }
+
+
+def _board_table(boards: Sequence[detect.Detected]) -> str:
+    heads = ("port", "state", "hardware id", "software", "why")
+    rows = [
+        (
+            one.port,
+            f"{'busy' if one.state is detect.BoardState.BUSY else one.state}"
+            + f": {one.progress}" * bool(one.progress),
+            one.hw_id or "-",
+            one.software or "-",
+            one.reason,
+        )
+        for one in boards
+    ]
+    return table([heads, *rows])
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Columns, each as wide as its widest cell."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+# ---- info, reboot -------------------------------------------------------------------------------------------
+
+
+@click.command(short_help="What a board says of itself.")
+@board_options
+@json_option
+def info(where: Where, *, as_json: bool) -> None:
+    """Versions, hardware id, clock, free memory, number of programs, and what calibration found."""
+    with where.open_paced() as board:
+        found = board.info()
+        programs = board.programs()
+        tx_delay_s = board.tx_delay_s
+    known = calibration.load(found.hw_id)
+    values = {
+        **dataclasses.asdict(found),
+        "programs": len(programs),
+        "tx_delay_ms": None if tx_delay_s is None else 1000 * tx_delay_s,
+        "instructions_per_s": known.instructions_per_s if known else None,
+        "calibrated": known.measured if known else None,
+    }
+    if as_json:
+        click.echo(json.dumps(values, indent=2))
+        return
+    pace = "not needed" if tx_delay_s is None else f"{1000 * tx_delay_s:g} ms from byte to byte"
+    rows = [
+        ("port", found.port),
+        ("hardware id", found.hw_id),
+        ("software", found.software),
+        ("firmware", found.firmware),
+        ("Lua", found.lua_version),
+        ("core", found.core),
+        ("clock", "unknown" if found.clock_mhz is None else f"{found.clock_mhz:g} MHz"),
+        ("free memory", "unknown" if found.memory_free is None else f"{found.memory_free} bytes"),
+        ("programs", str(len(programs))),
+        ("pacing", pace),
+        ("speed", _speed(known)),
+    ]
+    click.echo(table(rows))
+
+
+def _speed(known: calibration.Calibration | None) -> str:
+    if known is None:
+        return "unknown (elm11 calibrate measures it)"
+    return f"{known.instructions_per_s / 1e6:.3g} million instructions per second, measured {known.measured[:10]}"
+
+
+@click.command(short_help="Start the board anew.")
+@board_options
+@yes_option
+def reboot(where: Where, *, yes: bool) -> None:
+    """Start the board anew. Stored programs stay; results in its memory are lost, so it asks."""
+    confirm("Start the board anew? Results that it holds are lost", yes=yes)
+    with where.open_paced() as board:
+        board.reboot()
+    say("The board has started anew.")
+
+
+# ---- exec, repl ---------------------------------------------------------------------------------------------
+
+_FOR_EVER_S: Final = 1e7
+
+
+@click.command("exec", short_help="Run Lua code on a board.")
+@click.argument("code", metavar="[CODE]", required=False)
+@click.option("--file", "path", type=click.Path(), metavar="FILE", help="Run this file instead; - is standard input.")
+@click.option(
+    "--timeout", "timeout_s", type=Number(0), default="10", show_default=True, metavar="SECONDS", help="Longest time."
+)
+@board_options
+def exec_command(code: str | None, path: str | None, timeout_s: float, where: Where) -> None:
+    """Run CODE (or a file, or what comes on standard input) and print what it prints.
+
+    As at the board's prompt, the values of an expression are printed. Ctrl-C stops the code on the board.
+
+    \b
+    Examples:
+      elm11 exec '1+1'
+      elm11 exec --file blink.lua --timeout 60
+      echo 'print(_VERSION)' | elm11 exec
+    """  # noqa: D301
+    lua = _code(code, path)
+    with where.open_paced() as board:
+        printer = _Printer()
+        try:
+            output = board.execute(lua, timeout_s, on_line=printer.line)
+        except LuaError as error:
+            printer.rest(error.output)
+            raise
+        except KeyboardInterrupt:
+            _stop(board)
+            raise
+        printer.rest(output)
+
+
+def _code(code: str | None, path: str | None) -> str:
+    if code is not None and path is not None:
+        raise ValueError("CODE and --file: give one of them")
+    if code == "-" or path == "-" or (code is None and path is None and not sys.stdin.isatty()):
+        return sys.stdin.read()
+    if code is not None:
+        return code
+    if path is None:
+        raise ValueError("CODE is missing: give it as an argument, with --file, or on standard input")
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        msg = f"--file: {path} cannot be read: {error.strerror}"
+        raise ValueError(msg) from error
+    except UnicodeDecodeError as error:
+        msg = f"--file: {path} is not text in UTF-8"
+        raise ValueError(msg) from error
+
+
+class _Printer:
+    """Prints the board's lines as they come, but not those of the error that may end them."""
+
+    def __init__(self) -> None:
+        self._n_printed = 0
+        self._holds = False
+
+    def line(self, text: str) -> None:
+        # An error begins with this line; so does what pcall leaves behind, which is output. The end tells.
+        self._holds = self._holds or text.startswith("Error: ")
+        if not self._holds:
+            self._n_printed += 1
+            click.echo(text)
+            sys.stdout.flush()
+
+    def rest(self, output: str) -> None:
+        """Print what has been held back.
+
+        Args:
+            output: all of the output.
+        """
+        lines = output.split("\n") if output else []
+        for text in lines[self._n_printed :]:
+            click.echo(text)
+
+
+def _stop(board: Board) -> None:
+    """Stop what runs on the board, and say how that went."""
+    say("stopping the board ... (Ctrl-C again leaves at once)")
+    try:
+        stopped = board.interrupt()
+    except KeyboardInterrupt:
+        say("left at once; what runs on the board may go on: elm11 cancel stops it")
+        raise
+    except Elm11Error as error:
+        say(str(error))
+    else:
+        say("stopped; the board is at its prompt" if stopped else "nothing was running any more")
+
+
+@click.command(short_help="A small terminal for the board's prompt.")
+@board_options
+def repl(where: Where) -> None:
+    """Type Lua line by line; Ctrl-D leaves, Ctrl-C stops what runs on the board.
+
+    A line is sent when it is complete, and checked on its way; an unfinished statement is asked on. Syntax errors,
+    about which the board says nothing, are shown.
+    """
+    is_terminal = sys.stdin.isatty()
+    if is_terminal:
+        _load_history()
+    with where.open_paced() as board:
+        if is_terminal:
+            identity = board.identity()
+            say(f"{identity[0]} on {board.transport.name}, hardware id {identity[3]}; Ctrl-D leaves")
+        statement = ""
+        while True:
+            try:
+                line = _ask(">> " if statement else "> ", is_terminal=is_terminal)
+            except KeyboardInterrupt:
+                statement = ""
+                say("")
+                continue
+            if line is None:
+                break
+            statement = _run_statement(board, f"{statement}\n{line}" if statement else line)
+        if statement:
+            say("the last statement was unfinished and has not run")
+
+
+def _load_history() -> None:
+    try:
+        import readline  # noqa: F401, PLC0415  importing it gives input() its editing and history
+    except ImportError:
+        return  # Windows: the terminal has its own
+
+
+def _ask(prompt: str, *, is_terminal: bool) -> str | None:
+    """A line from the user; None at the end of the input."""
+    if not is_terminal:
+        line = sys.stdin.readline()
+        return line.rstrip("\n") if line else None
+    try:
+        return input(prompt)
+    except EOFError:
+        say("")
+        return None
+
+
+def _run_statement(board: Board, statement: str) -> str:
+    """Run a statement and print what comes of it.
+
+    Returns:
+        The statement, if it is unfinished; else nothing.
+    """
+    if not statement.strip():
+        return ""
+    printer = _Printer()
+    try:
+        printer.rest(board.execute(statement, _FOR_EVER_S, on_line=printer.line))
+    except LuaError as error:
+        if error.lua_message.rstrip("'\"").endswith("<eof>"):
+            return statement
+        printer.rest(error.output)
+        say("\n".join(part for part in (error.lua_message, error.lua_traceback) if part))
+    except KeyboardInterrupt:
+        _stop(board)
+    except ValueError as error:
+        say(str(error))
+    return ""
+
+
+# ---- list, delete -------------------------------------------------------------------------------------------
+
+
+@click.command("list", short_help="The programs on a board.")
+@board_options
+@json_option
+def list_command(where: Where, *, as_json: bool) -> None:
+    """Names of the programs that are stored on the board, one per line; broken entries included."""
+    with where.open_paced() as board:
+        names = board.programs()
+    if as_json:
+        click.echo(json.dumps({"programs": names}, indent=2))
+        return
+    for name in names:
+        click.echo(name)
+    if not names:
+        say("no programs are stored on the board")
+
+
+@click.command(short_help="Delete programs from a board.")
+@click.argument("names", metavar="NAME...", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Delete every program.")
+@board_options
+@yes_option
+def delete(names: tuple[str, ...], where: Where, *, everything: bool, yes: bool) -> None:
+    """Delete stored programs by their names. It asks first; --yes does not."""
+    if everything == bool(names):
+        raise ValueError("NAME: give the names of programs, or --all")
+    with where.open_paced() as board:
+        there = board.programs()
+        missing = [name for name in names if name not in there]
+        if missing:
+            raise CommandRefusedError(
+                f"not on the board: {', '.join(missing)}; nothing was deleted.",
+                state="deleting programs",
+                next_step="See which programs there are: elm11 list.",
+            )
+        chosen = list(dict.fromkeys(names)) or there
+        if not chosen:
+            say("no programs are stored on the board")
+            return
+        confirm(f"Delete {', '.join(chosen)} from the board on {board.transport.name}", yes=yes)
+        for name in chosen:
+            board.delete(name)
+            click.echo(f"deleted {name}")
+
+
+# ---- calibrate ----------------------------------------------------------------------------------------------
+
+
+@click.command(short_help="Measure how fast a board takes bytes and computes.")
+@board_options
+@json_option
+@click.option("--quiet", is_flag=True, help="No progress.")
+def calibrate(where: Where, *, as_json: bool, quiet: bool) -> None:
+    """Find the smallest safe pause between bytes, and time a loop; takes about half a minute.
+
+    Both are kept for this board (by its hardware id) in your configuration folder. Other commands then use the pause
+    when --tx-delay is not given, and say how long a run will take. Nothing is stored on the board.
+    """
+    if where.tx_delay_s is not None:
+        raise ValueError("--tx-delay is what calibrate finds; leave it out")
+    with where.open() as board, Meter("calibrating", "steps", show=not quiet) as meter:
+        identity = board.identity()
+        n_steps = len(calibration.DELAYS_S) + 1
+        done = 0
+
+        def step(delay_s: float, is_clean: bool) -> None:  # noqa: FBT001  a plain fact
+            nonlocal done
+            done += 1
+            meter.update(done, n_steps, f"{1000 * delay_s:g} ms: {'clean' if is_clean else 'damaged'}")
+
+        delay_s = None if board.tx_delay_s is None else calibration.smallest_delay_s(board, step)
+        speed = calibration.instructions_per_s(board)
+        meter.update(n_steps, n_steps)
+        port = board.transport.name
+    now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    found = calibration.Calibration(identity[3], delay_s, speed, identity[1], now)
+    try:
+        path = calibration.save(found)
+    except OSError as error:
+        msg = f"the result cannot be kept in {calibration.config_folder()}: {error.strerror}"
+        raise FailureError(msg, 1) from error
+    if as_json:
+        click.echo(json.dumps({"port": port, **dataclasses.asdict(found), "file": str(path)}, indent=2))
+        return
+    pace = "there is no wire to pace" if delay_s is None else f"{1000 * delay_s:g} ms from byte to byte"
+    click.echo(table([("hardware id", found.hw_id), ("pacing", pace), ("speed", _speed(found))]))
+    say(f"kept in {path}")
+
+
+COMMANDS: Final = (
+    detect_command,
+    info,
+    exec_command,
+    repl,
+    list_command,
+    upload,
+    delete,
+    reboot,
+    calibrate,
+    virtual,
+)
+"""What `elm11` offers of this."""

@@ -1,0 +1,179 @@
+"""How fast a board takes bytes and how fast it computes: measured, and kept for each board in the user's folder."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from .atomic_file import atomic_file
+from .board_run import instructions_per_scale
+from .errors import BoardTimeoutError, ProtocolError
+from .transport import DEFAULT_TX_DELAY_S
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .board import Board
+    from .job import Job
+
+_FILE_FORMAT: Final = 1
+
+DELAYS_S: Final = (0.005, 0.003, 0.002, 0.0015, 0.001, 0.0007, 0.0005, 0.0003, 0.0002, 0.0001, 0.0)
+"""What is tried, slow to fast. 5 ms is what the vendor advises for terminals; at 0 the wire itself takes 0.087 ms."""
+
+_LINES_PER_DELAY: Final = 8
+# Nearly a full line: the board's work for a character grows with the length of the line, so the end is the hardest.
+# A comment does nothing, whatever a damaged byte makes of it is typed again.
+_LINE: Final = "--" + "".join(chr(0x21 + n % 0x5D) for n in range(248))
+
+_INSTRUCTIONS_PER_PASS: Final = 118
+"""Of an empty numeric `for`, counted on the board's firmware."""
+
+_SHORTEST_LOOP_S: Final = 1.0
+_FIRST_PASSES: Final = 1000
+_MOST_PASSES: Final = 2**30  # a 32-bit integer holds it; a board takes hours for it
+_LOOP_TIMEOUT_S: Final = 120.0
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What was measured on one board.
+
+    Attributes:
+        hw_id: the board's hardware id.
+        tx_delay_s: the smallest safe time from byte to byte; None where there is no wire.
+        instructions_per_s: how fast it computes.
+        software: the firmware it had.
+        measured: when, in ISO 8601.
+    """
+
+    hw_id: str
+    tx_delay_s: float | None
+    instructions_per_s: float
+    software: str
+    measured: str
+
+    def seconds_for(self, job: Job, n_simulations: int) -> float:
+        """How long simulations take on this board, within a factor of two."""
+        return instructions_per_scale(job) * (job.J + 1) * n_simulations / self.instructions_per_s
+
+
+def config_folder() -> Path:
+    """The user's folder for what this program keeps."""
+    return Path(click.get_app_dir("elm11"))
+
+
+def _file() -> Path:
+    return config_folder() / "calibration.json"
+
+
+def load_all() -> dict[str, Calibration]:
+    """Every board that has been calibrated, by its hardware id; a file that cannot be read counts as none."""
+    try:
+        document: dict[str, Any] = json.loads(_file().read_text(encoding="utf-8"))
+        if document["format"] != _FILE_FORMAT:
+            return {}
+        return {hw_id: Calibration(hw_id=hw_id, **values) for hw_id, values in document["boards"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def load(hw_id: str) -> Calibration | None:
+    """What was measured on a board, or None."""
+    return load_all().get(hw_id)
+
+
+def save(calibration: Calibration) -> Path:
+    """Keep what was measured; other boards' values stay.
+
+    Returns:
+        The file.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    boards = {**load_all(), calibration.hw_id: calibration}
+    entries = {}
+    for hw_id, one in sorted(boards.items()):
+        values = asdict(one)
+        del values["hw_id"]
+        entries[hw_id] = values
+    path = _file()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_file(path) as file:
+        file.write((json.dumps({"format": _FILE_FORMAT, "boards": entries}, indent=1) + "\n").encode())
+    return path
+
+
+def smallest_delay_s(board: Board, on_step: Callable[[float, bool], None] | None = None) -> float:
+    """Find the smallest time from byte to byte at which no typed line is damaged.
+
+    Typing is what needs pauses: at the prompt the board works for every character, longer the longer the line is; in
+    the upload dialogue it only stores them. One step slower than the fastest that was clean is taken, since a few lines
+    cannot show a rare loss; 0, where the wire sets the pace, is taken as it is.
+
+    Args:
+        board: at its prompt, on a port that can be paced.
+        on_step: called with each delay and whether it was clean.
+
+    Raises:
+        ProtocolError: even the slowest is not clean: the fault is not the pace.
+    """
+    before_s = board.tx_delay_s
+    clean: list[float] = []
+    try:
+        for delay_s in DELAYS_S:
+            board.set_tx_delay(delay_s)
+            try:
+                is_clean = all(_is_clean(board) for _ in range(_LINES_PER_DELAY))
+            except (ProtocolError, BoardTimeoutError):
+                is_clean = False
+            if on_step is not None:
+                on_step(delay_s, is_clean)
+            if not is_clean:
+                break
+            clean.append(delay_s)
+    finally:
+        board.set_tx_delay(DEFAULT_TX_DELAY_S if before_s is None else before_s)
+    if not clean:
+        raise ProtocolError(
+            f"lines are damaged even at {DELAYS_S[0] * 1000:g} ms from byte to byte.",
+            state="calibrating",
+            next_step="Look at the cable and the USB port; a hub in between may be the reason.",
+        )
+    return clean[-1] if clean[-1] == 0 or len(clean) == 1 else clean[-2]
+
+
+def _is_clean(board: Board) -> bool:
+    result = board.type_line(_LINE)
+    return result.attempts == 1 and not result.damaged
+
+
+def instructions_per_s(board: Board, clock: Callable[[], float] = time.perf_counter) -> float:
+    """Measure how fast the board computes, by timing a loop whose instructions are known.
+
+    Args:
+        board: at its prompt.
+        clock: gives the time.
+    """
+
+    def seconds(passes: int) -> float:
+        start_s = clock()
+        board.type_line(f"for i=1,{passes} do end", _LOOP_TIMEOUT_S)
+        return clock() - start_s
+
+    # Typing, echo and prompt take time too; what the loop adds is what counts.
+    around_s = min(seconds(1) for _ in range(3))
+    passes = _FIRST_PASSES
+    while True:
+        loop_s = seconds(passes) - around_s
+        if loop_s >= _SHORTEST_LOOP_S or passes >= _MOST_PASSES:
+            return passes * _INSTRUCTIONS_PER_PASS / max(loop_s, 1e-9)
+        # At most tenfold, since the first measurements are mostly noise; the aim is a little more than enough.
+        factor = 1.2 * _SHORTEST_LOOP_S / loop_s if loop_s > 0 else 10.0
+        passes = min(int(passes * min(max(factor, 1.5), 10.0)), _MOST_PASSES)

@@ -1,0 +1,67 @@
+"""Significance levels, printed for people or as JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .analysis import DEFAULT_UNIT
+
+if TYPE_CHECKING:
+    from .levels import Significance
+
+
+def print_levels(result: Significance, *, as_json: bool, more: dict[str, Any] | None = None) -> None:
+    """Print levels on standard output.
+
+    Args:
+        result: the levels.
+        as_json: as JSON instead of a table.
+        more: what the JSON has besides.
+    """
+    if as_json:
+        click.echo(json.dumps({**result.to_dict(), **(more or {})}, indent=2, allow_nan=False))
+        return
+    click.echo(simulated(result))
+    click.echo()
+    columns = {
+        "period": result.histogram.job.periods,
+        "scale": result.histogram.job.scales,
+        "level": result.significance,
+        "standard_error": result.standard_error,
+    }
+    click.echo(level_table(columns, ""))
+
+
+def simulated(result: Significance) -> str:
+    """One line on the simulations."""
+    job = result.histogram.job
+    noise = f"lag-1 {job.noise_lag1[0]:.4g} and {job.noise_lag1[1]:.4g}" if any(job.noise_lag1) else "white"
+    n = result.histogram.n_simulations
+    return (
+        f"{100 * result.level:g} % levels against noise ({noise}): {n} simulation{'s' * (n != 1)} of "
+        f"{job.n_samples} samples, seed {job.seed}, engine {result.engine}, {result.seconds:.2g} s"
+    )
+
+
+def level_table(columns: dict[str, Any], time_unit: str) -> str:
+    """Values by scale, for people."""
+    unit = time_unit or DEFAULT_UNIT
+    heads = {
+        "period": "period",
+        "scale": "scale",
+        "level": "level",
+        "standard_error": "std. error",
+        "mean_coherence": "mean coh.",
+        "safe_samples": "safe",
+        "significant_fraction": "signif.",
+    }
+    formats = {"period": ".4g", "scale": ".4g", "safe_samples": "d"}
+    lines = ["".join(f"{heads[name]:>12}" for name in columns)]
+    for row in zip(*columns.values(), strict=True):
+        cells = [format(value, formats.get(name, ".4f")) for name, value in zip(columns, row, strict=True)]
+        lines.append("".join(f"{cell:>12}" for cell in cells))
+    lines.append(f"(period and scale: {unit}; the others have no unit)")
+    return "\n".join(lines)

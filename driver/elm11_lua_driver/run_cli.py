@@ -1,0 +1,514 @@
+"""Runs on a board: start one, follow it, leave it, find it again, fetch it, stop it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+import click
+
+from . import calibration, histogram_files, memory_plan, run_records, scripts
+from .atomic_file import check_writable
+from .board_run import job_name, longest_run_s, longest_silence_s
+from .cli_common import (
+    INTERRUPTED,
+    FailureError,
+    Meter,
+    Where,
+    board_options,
+    confirm,
+    duration,
+    json_option,
+    quiet_option,
+    say,
+    yes_option,
+)
+from .cli_jobs import job_options, level_option, simulation_options
+from .cli_output import print_levels
+from .errors import BoardTimeoutError, Elm11Error
+from .histogram import Histogram, block_ranges
+from .job import Job
+from .levels import Significance, quantiles, standard_errors
+from .run_records import RunRecord
+from .transport import VIRTUAL
+
+if TYPE_CHECKING:
+    from .board import Board, Run, RunProgress
+    from .board_run import BoardStatus
+
+_N_BLOCKS: Final = 16
+_LOOK_S: Final = 1.0  # how often the age of the last sign of life is shown anew
+_SILENCE_TOLD: Final = 0.5  # this part of the longest silence is worth a line
+
+_output = click.option(
+    "--output",
+    type=click.Path(),
+    metavar="FILE",
+    help="Keep the histogram here: .npz or .json.  [default: elm11-run-... of the job, .npz]",
+)
+
+
+# ---- run ----------------------------------------------------------------------------------------------------
+
+
+@click.command("run", short_help="Have a board compute significance levels.")
+@job_options
+@_output
+@click.option("--detach", is_flag=True, help="Start the run and leave; elm11 attach fetches its results.")
+@click.option("--upload", "upload_first", is_flag=True, help="Bring the programs on the board up to date first.")
+@simulation_options
+@board_options
+@yes_option
+def run_command(
+    lag1: tuple[float, float],
+    level: float,
+    simulations: int,
+    output: str | None,
+    where: Where,
+    *,
+    detach: bool,
+    upload_first: bool,
+    as_json: bool,
+    quiet: bool,
+    yes: bool,
+    **options: Any,  # noqa: ANN401  what is left makes the job
+) -> None:
+    """Run a significance test on a board, follow it, and keep its histogram in a file.
+
+    The simulations are computed in up to 16 blocks; each is fetched and added to the file when it is done. When the
+    cable is pulled or this computer goes to sleep, the board finishes its block: elm11 attach fetches it, and the same
+    command again goes on with what is missing. Ctrl-C stops the board; a second one leaves at once.
+
+    With --detach all simulations are one block, and this computer may be switched off. (One block does not show how
+    much simulations scatter, so there are no standard errors.)
+
+    \b
+    Examples:
+      elm11 run --lag1 0.72 0.72 --dt 0.25 --dj 0.25 --s0 0.5 --scales 10 --port /dev/ttyUSB1
+      elm11 run ... --detach       in the evening, and in the morning:
+      elm11 attach
+    """  # noqa: D301
+    job = Job(*lag1, n_simulations=simulations, **options)
+    memory_plan.plan(job).check()
+    path = _output_path(output, job)
+    if detach and (where.port or "").startswith(VIRTUAL):
+        msg = f"--detach: {VIRTUAL} ends with this command; start one that stays with elm11 virtual, and name its port"
+        raise ValueError(msg)
+    histogram = _continued(path, job, yes=yes)
+    started = time.time()
+    if not histogram.is_complete:
+        with where.open_paced() as board:
+            _prepare(board, upload_first=upload_first, quiet=quiet)
+            record = RunRecord(job, path.absolute(), level, started)
+            histogram = _collect(board, record, histogram, yes=yes)
+            if detach:
+                _detach(board, record, histogram, as_json=as_json)
+                return
+            histogram = _compute(board, record, histogram, quiet=quiet)
+    _print_result(histogram, level, path, time.time() - started, as_json=as_json)
+
+
+def _output_path(output: str | None, job: Job) -> Path:
+    """The file for the histogram, if it can be written.
+
+    Raises:
+        ValueError: it cannot.
+    """
+    path = Path(output) if output is not None else Path(f"elm11-run-{job_name(job)[:8]}.npz")
+    try:
+        histogram_files.check_suffix(path)
+        check_writable(path)
+    except ValueError as error:
+        msg = f"--output: {error}"
+        raise ValueError(msg) from error
+    return path
+
+
+def _continued(path: Path, job: Job, *, yes: bool) -> Histogram:
+    """What the file holds of the job already.
+
+    Raises:
+        FailureError: it holds something else, and the user wants to keep it.
+    """
+    if not path.exists():
+        return Histogram(job, [])
+    try:
+        histogram = histogram_files.load(path)
+    except ValueError:
+        confirm(f"{path} is not a histogram. Overwrite it", yes=yes)
+        return Histogram(job, [])
+    if histogram.job != job:
+        confirm(f"{path} holds the histogram of another job. Overwrite it", yes=yes)
+        return Histogram(job, [])
+    say(f"{path} holds {histogram.n_simulations} of {job.n_simulations} simulations already")
+    return histogram
+
+
+def _prepare(board: Board, *, upload_first: bool, quiet: bool) -> None:
+    """See to it that the board's programs are this driver's."""
+    if upload_first:
+        with Meter("uploading", "programs", show=not quiet) as meter:
+            before = scripts.check(board)
+            due = [name for name, state in before.states.items() if state is not scripts.ScriptState.SAME]
+            begun: list[str] = []
+
+            def note(name: str, sent: int, total: int) -> None:
+                if name not in begun:
+                    begun.append(name)
+                meter.update(len(begun) - (sent < total), len(due), name)
+
+            scripts.upload(board, before=before, on_progress=note)
+    board.handshake()
+
+
+def _collect(board: Board, record: RunRecord, histogram: Histogram, *, yes: bool) -> Histogram:
+    """Save results that the board holds from being overwritten: fetch those of this job, ask about others.
+
+    Raises:
+        FailureError: the board holds another's results, and the user wants to keep them.
+    """
+    status = board.status()
+    if status is None or not status.job or not status.done or not status.is_usable:
+        return histogram
+    if status.job != job_name(record.job):
+        theirs = run_records.load(status.job)
+        if theirs is None or not theirs.fetched:
+            confirm(
+                f"The board holds {status.done} simulations of another job ({status.job}) that have not been fetched. "
+                "Overwrite them",
+                yes=yes,
+            )
+        return histogram
+    done = range(status.first, status.first + status.done)
+    if not _is_new(histogram, done):
+        return histogram
+    histogram += board.attach(record.job).fetch(fewer=True)
+    histogram_files.save(histogram, record.output)
+    say(f"fetched simulations {done.start} to {done.stop - 1}, which the board had computed before")
+    return histogram
+
+
+def _is_new(histogram: Histogram, simulations: range) -> bool:
+    """Whether these simulations can be added."""
+    try:
+        Histogram.check_range(histogram.job, simulations)
+    except ValueError:
+        return False
+    return not any(simulations.start < have.stop and have.start < simulations.stop for have in histogram.ranges)
+
+
+def _missing(histogram: Histogram) -> list[range]:
+    """The simulations that are not there yet, as few ranges as possible."""
+    gaps, start = [], 0
+    for have in (*histogram.ranges, range(histogram.job.n_simulations, histogram.job.n_simulations)):
+        if start < have.start:
+            gaps.append(range(start, have.start))
+        start = have.stop
+    return gaps
+
+
+def _tell_plan(board: Board, job: Job, n: int) -> None:
+    """Say how long it will take, where that is known."""
+    known = calibration.load_all()
+    found = known.get(board.identity()[3]) if known else None
+    if found is None:
+        say(
+            f"{n} simulations; how long they take is not known (elm11 calibrate measures the board), "
+            f"{duration(longest_run_s(job, n) / 3)} on the slowest"
+        )
+    else:
+        say(f"{n} simulations, about {duration(found.seconds_for(job, n))} on this board")
+
+
+def _compute(board: Board, record: RunRecord, histogram: Histogram, *, quiet: bool) -> Histogram:
+    """Compute what is missing, block by block; the file has every block that is done."""
+    job = record.job
+    blocks = [block for gap in _missing(histogram) for block in block_ranges(job, gap, _N_BLOCKS)]
+    if not blocks:
+        return histogram
+    _tell_plan(board, job, sum(map(len, blocks)))
+    with Meter("run", "simulations", show=not quiet) as meter:
+        for block in blocks:
+            run_records.save(record)
+            run = board.start(job, block)
+            try:
+                _follow(run, meter, histogram.n_simulations, job.n_simulations)
+                histogram += run.fetch()
+            except KeyboardInterrupt:
+                _stop_run(run, histogram, record.output)
+            histogram_files.save(histogram, record.output)
+            run_records.mark_fetched(record)
+    return histogram
+
+
+def _follow(run: Run, meter: Meter, before: int, total: int) -> None:
+    """Show how far a run is, until it has ended.
+
+    Raises:
+        BoardTimeoutError: there was no sign of life for longer than the slowest board needs.
+    """
+    limit_s = longest_silence_s(run.job) if run.job is not None else 3600.0
+    told = False
+    meter.update(before, total)
+    while True:
+        progress = run.progress(wait_s=_LOOK_S)
+        meter.update(before + progress.done, total, f"last sign of life {duration(progress.age_s)} ago")
+        if not progress.running:
+            return
+        if progress.age_s >= limit_s:
+            raise BoardTimeoutError(
+                f"the run has stalled: the last sign of life came {duration(progress.age_s)} ago.",
+                state=f"waiting for simulations {run.first} to {run.first + run.count - 1}",
+                next_step="It may go on: elm11 attach. If it does not, switch the board off and on; what is in the "
+                "file stays, and the same command goes on with the rest.",
+            )
+        if progress.age_s >= _SILENCE_TOLD * limit_s and not told:
+            told = True
+            say(f"no sign of life for {duration(progress.age_s)}; giving up after {duration(limit_s)}")
+
+
+def _stop_run(run: Run, histogram: Histogram, path: Path) -> NoReturn:
+    """Stop the board after Ctrl-C, wait for its prompt, and tell what is left.
+
+    Raises:
+        FailureError: always, with the exit code of an interruption.
+        KeyboardInterrupt: Ctrl-C came again.
+    """
+    say("stopping the board ... (Ctrl-C again leaves at once)")
+    try:
+        progress = run.cancel()
+    except KeyboardInterrupt:
+        say("left at once; the run on the board may go on: elm11 attach follows it, elm11 cancel stops it")
+        raise
+    kept = (
+        f"{path} holds {histogram.n_simulations} simulations" if histogram.n_simulations else f"{path} holds none yet"
+    )
+    msg = f"interrupted; {_stopped(progress)}; {kept}, and the same command goes on with the rest"
+    raise FailureError(msg, INTERRUPTED)
+
+
+def _stopped(progress: RunProgress) -> str:
+    done = f"the board has stopped after {progress.done} of {progress.count} simulations"
+    if not progress.usable:
+        return f"{done} and in the midst of one, so that these are lost"
+    return f"{done}, which can be fetched (elm11 attach --partial)" if progress.done else done
+
+
+def _detach(board: Board, record: RunRecord, histogram: Histogram, *, as_json: bool) -> None:
+    """Start what is missing as one block, and leave it."""
+    gaps = _missing(histogram)
+    if not gaps:
+        say(f"nothing is missing in {record.output}")
+        return
+    block = block_ranges(record.job, gaps[0], 1)[0]
+    _tell_plan(board, record.job, len(block))
+    run_records.save(record)
+    board.start(record.job, block)
+    if as_json:
+        document = {
+            "job": json.loads(record.job.to_json()),
+            "job_name": job_name(record.job),
+            "first": block.start,
+            "count": len(block),
+            "port": board.transport.name,
+            "output": str(record.output),
+        }
+        click.echo(json.dumps(document, indent=2))
+    else:
+        click.echo(f"started simulations {block.start} to {block.stop - 1} of job {job_name(record.job)}")
+    say(f"The board computes on its own now. elm11 attach --port {board.transport.name} follows and fetches it.")
+
+
+def _print_result(histogram: Histogram, level: float, path: Path, seconds: float, *, as_json: bool) -> None:
+    job = histogram.job
+    result = Significance(
+        histogram,
+        level,
+        quantiles(histogram.counts, level),
+        standard_errors(histogram, level),
+        "board",
+        seconds,
+    )
+    more = {"file": str(path), "simulations_done": histogram.n_simulations, "complete": histogram.is_complete}
+    print_levels(result, as_json=as_json, more=more)
+    say(f"histogram: {path}")
+    if not histogram.is_complete:
+        say(f"{histogram.n_simulations} of {job.n_simulations} simulations; elm11 run goes on with the rest")
+
+
+# ---- attach -------------------------------------------------------------------------------------------------
+
+
+@click.command(short_help="Find a run on a board, follow it, fetch its results.")
+@_output
+@click.option(
+    "--job",
+    "job_path",
+    type=click.Path(),
+    metavar="FILE",
+    help="The job, if another computer started it: a histogram's file, or what --json printed.",
+)
+@click.option("--partial", is_flag=True, help="Take what is finished of a run that was stopped.")
+@click.option("--status", "status_only", is_flag=True, help="Only say how far it is; do not wait, do not fetch.")
+@level_option
+@json_option
+@quiet_option
+@board_options
+@click.pass_context
+def attach(
+    ctx: click.Context,
+    output: str | None,
+    job_path: str | None,
+    level: float,
+    where: Where,
+    *,
+    partial: bool,
+    status_only: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Find the run that a board is computing or has computed, wait for its end, fetch and keep its histogram.
+
+    Ctrl-C leaves the run going; elm11 cancel stops it. The results stay on the board until the next run.
+    """
+    job = _job_from(job_path) if job_path is not None else None
+    with where.open() as board:
+        run = board.attach()
+        if status_only:
+            _print_status(run, as_json=as_json)
+            return
+        record = _record_for(run, job, output)
+        if ctx.get_parameter_source("level") is not click.core.ParameterSource.DEFAULT:
+            record = RunRecord(record.job, record.output, level, record.started, record.fetched)
+        run.job = record.job
+        have = _kept(record)
+        try:
+            with Meter("run", "simulations", show=not quiet) as meter:
+                _follow(run, meter, 0, run.count)
+            where.pace(board)
+            fetched = run.fetch(fewer=partial)
+        except KeyboardInterrupt:
+            msg = "left; the run goes on: elm11 attach follows it, elm11 cancel stops it"
+            raise FailureError(msg, INTERRUPTED) from None
+    if have is None:
+        histogram = fetched
+    elif all(_is_new(have, part) for part in fetched.ranges):
+        histogram = have + fetched
+    else:
+        say(f"{record.output} has these simulations already")
+        histogram = have
+    histogram_files.save(histogram, record.output)
+    run_records.mark_fetched(record)
+    _print_result(histogram, record.level, record.output, time.time() - record.started, as_json=as_json)
+
+
+def _job_from(path: str) -> Job:
+    """The job in a file.
+
+    Raises:
+        ValueError: there is none.
+    """
+    with contextlib.suppress(ValueError, OSError):
+        return histogram_files.load(path).job
+    try:
+        document: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
+        values = document.get("job", document)
+        return Job.from_json(json.dumps({"format": 1, **values}))
+    except OSError as error:
+        msg = f"--job: {path} cannot be read: {error.strerror}"
+        raise ValueError(msg) from error
+    except (ValueError, TypeError, AttributeError) as error:
+        msg = f"--job: {path} holds no job: {error}"
+        raise ValueError(msg) from error
+
+
+def _record_for(run: Run, job: Job | None, output: str | None) -> RunRecord:
+    """What is known of a run: its job, and where its histogram belongs.
+
+    Raises:
+        FailureError: the job is not known here.
+        ValueError: the run is of another job, or the file cannot be written.
+    """
+    if job is not None and job_name(job) != run.job_name:
+        msg = f"--job: the board has job {run.job_name}, and this is {job_name(job)}"
+        raise ValueError(msg)
+    record = run_records.load(run.job_name)
+    if record is None:
+        if job is None:
+            raise FailureError(
+                f"the board has job {run.job_name}, simulations {run.first} to {run.first + run.count - 1}, which this "
+                "computer has not started; give the job with --job FILE",
+                1,
+            )
+        record = RunRecord(job, _output_path(None, job).absolute(), 0.95, time.time())
+    path = _output_path(output if output is not None else str(record.output), record.job)
+    return RunRecord(job or record.job, path.absolute(), record.level, record.started, record.fetched)
+
+
+def _kept(record: RunRecord) -> Histogram | None:
+    """What the file holds of the job; None if it holds nothing.
+
+    Raises:
+        ValueError: it holds something else.
+    """
+    if not record.output.exists():
+        return None
+    histogram = histogram_files.load(record.output)
+    if histogram.job != record.job:
+        msg = f"--output: {record.output} holds the histogram of another job; give another name"
+        raise ValueError(msg)
+    return histogram
+
+
+def _print_status(run: Run, *, as_json: bool) -> None:
+    progress = run.progress()
+    if as_json:
+        document = {
+            "job_name": run.job_name,
+            "first": run.first,
+            "count": run.count,
+            "done": progress.done,
+            "running": progress.running,
+            "usable": progress.usable,
+            "age_s": round(progress.age_s, 1),
+        }
+        click.echo(json.dumps(document, indent=2))
+        return
+    state = "running" if progress.running else "ended"
+    lost = "" if progress.usable else ", of no use: one was stopped in the midst"
+    click.echo(f"job {run.job_name}: {state}, {progress.done} of {progress.count} simulations done{lost}")
+
+
+# ---- cancel -------------------------------------------------------------------------------------------------
+
+
+@click.command(short_help="Stop what runs on a board.")
+@board_options
+def cancel(where: Where) -> None:
+    """Stop whatever runs on a board, and wait for its prompt. Finished simulations can still be fetched."""
+    with where.open() as board:
+        try:
+            stopped = board.interrupt()
+        except KeyboardInterrupt:
+            raise FailureError("left at once; what runs on the board may go on", INTERRUPTED) from None
+        if not stopped:
+            click.echo("nothing was running")
+            return
+        status: BoardStatus | None = None
+        with contextlib.suppress(Elm11Error):  # that it has stopped is what matters
+            status = board.status()
+    if status is None or not status.job:
+        click.echo("stopped; the board is at its prompt")
+    elif not status.is_usable:
+        click.echo(f"stopped in the midst of a simulation: the {status.done} that were finished are lost")
+    elif status.done:
+        click.echo(f"stopped; {status.done} of {status.count} simulations can be fetched: elm11 attach --partial")
+    else:
+        click.echo("stopped before the first simulation was finished")
+
+
+COMMANDS: Final = (run_command, attach, cancel)
+"""What `elm11` offers of this."""

@@ -1,0 +1,82 @@
+"""What this computer remembers of the runs that it has started, so that `elm11 attach` needs no arguments.
+
+The board itself knows a job by a short name only; this is where the name leads back to the job.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from .atomic_file import atomic_file
+from .board_run import job_name
+from .calibration import config_folder
+from .job import Job
+
+_FORMAT: Final = 1
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A run that was started.
+
+    Attributes:
+        job: what it computes.
+        output: the file that its histogram is for.
+        level: the confidence of the levels that were asked for.
+        started: when, in seconds since 1970.
+        fetched: whether the results of the last start have arrived.
+    """
+
+    job: Job
+    output: Path
+    level: float
+    started: float
+    fetched: bool = False
+
+
+def _file(name: str) -> Path:
+    return config_folder() / "runs" / f"{name}.json"
+
+
+def save(record: RunRecord) -> None:
+    """Remember a run.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path = _file(job_name(record.job))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    values = {
+        "format": _FORMAT,
+        "job": json.loads(record.job.to_json()),
+        "output": str(record.output),
+        "level": record.level,
+        "started": record.started,
+        "fetched": record.fetched,
+    }
+    with atomic_file(path) as file:
+        file.write((json.dumps(values, indent=1) + "\n").encode())
+
+
+def load(name: str) -> RunRecord | None:
+    """The run of the job with that name; None if this computer has not started it."""
+    try:
+        values: dict[str, Any] = json.loads(_file(name).read_text(encoding="utf-8"))
+        return RunRecord(
+            Job.from_json(json.dumps(values["job"])),
+            Path(values["output"]),
+            float(values["level"]),
+            float(values["started"]),
+            bool(values["fetched"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # a file that cannot be read is as good as none: the job can be given by hand
+
+
+def mark_fetched(record: RunRecord) -> None:
+    """Remember that the results have arrived."""
+    save(dataclasses.replace(record, fetched=True))
