@@ -843,12 +843,18 @@ class Board:
         return self._status(board_run.STATUS_LINE)
 
     def _read_what_has_come(self) -> None:
-        """Before anything is asked of a board: boot text that waited for somebody to open the port is no error."""
-        for _ in range(0 if self._met else _TRIES):
+        """Before anything is asked of a board: boot text that waited for somebody to open the port is no error.
+
+        A prompt among it is not believed either: more may have happened since.
+        """
+        if self._met:
+            return
+        for _ in range(_TRIES):
             data = self.transport.read(0.0)
             self._session.receive(data)
             if not data:
                 break
+        self._session.mode = None
 
     def _attach_to_output(self) -> Execution:
         """Listen, and see whether a line feed brings a prompt; while Lua runs it does nothing."""
