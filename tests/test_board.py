@@ -331,6 +331,18 @@ def test_a_jobs_numbers_cross_exactly(board: Board) -> None:
     assert following.fetch().sha256 == run(extreme, "lua").sha256
 
 
+def test_an_unfinished_statement_that_a_lost_connection_left_is_thrown_away(bench: Bench) -> None:
+    bench.board.write(b"if x then\n")
+    with bench.open() as board:
+        assert not board.interrupt()
+        assert board.execute("1+1") == "2"
+    bench.board.write(b"if x then\n")
+    with bench.open() as board:
+        with pytest.raises(EngineError, match="holds no results"):
+            board.attach(SMALL)
+        assert board.execute("1+1") == "2"
+
+
 # ---- time on the wire ----------------------------------------------------------------------------------------------
 
 

@@ -72,6 +72,7 @@ _COMMAND_TIMEOUT_S = 10.0
 _READ_BACK_TIMEOUT_S = 30.0  # the longest program takes 2 s on the wire
 _LOAD_TIMEOUT_S = 150.0  # 60 KB at 350 instructions per byte and their compilation, on the slowest board
 _ATTACH_TIMEOUT_S = 60.0
+_INTERRUPT_LISTEN_S = 2.0  # a prompt would have come: what has not given one by then is running
 _POLL_S = 0.1
 # How often an answer is asked for again when its line was damaged. With 20 % of lines damaged, one in 10^7 fails.
 _TRIES = 10
@@ -341,15 +342,12 @@ class Board:
         self._read_what_has_come()
         if self._session.mode is not None:
             return False
+        if self._listen(self._attach_to_output(), _INTERRUPT_LISTEN_S):
+            return False
         execution = self._attach_to_output()
-        try:
-            self._hold_until(execution, lambda: False, 2.0)
-        except BoardTimeoutError:
-            execution = self._attach_to_output()
-            execution.interrupt(self.transport.now_s())
-            hold(execution, self.transport)
-            return True
-        return False
+        execution.interrupt(self.transport.now_s())
+        hold(execution, self.transport)
+        return True
 
     def reboot(self) -> None:
         """Start the board anew. Programs stay; what is in memory is lost.
@@ -633,8 +631,6 @@ class Board:
         if self._session.mode is None:
             execution = self._attach_to_output()
             heard = self._hear_status(execution, timeout_s)
-            if execution.done:
-                heard.clear()  # it has come to its end in between
         running = bool(heard)
         status = heard[-1] if heard else self._status(board_run.STATUS_LINE)
         if status is None or not status.job:
@@ -847,12 +843,18 @@ class Board:
         return self._status(board_run.STATUS_LINE)
 
     def _read_what_has_come(self) -> None:
-        """Before anything is asked of a board: boot text that waited for somebody to open the port is no error."""
-        for _ in range(0 if self._met else _TRIES):
+        """Before anything is asked of a board: boot text that waited for somebody to open the port is no error.
+
+        A prompt among it is not believed either: more may have happened since.
+        """
+        if self._met:
+            return
+        for _ in range(_TRIES):
             data = self.transport.read(0.0)
             self._session.receive(data)
             if not data:
                 break
+        self._session.mode = None
 
     def _attach_to_output(self) -> Execution:
         """Listen, and see whether a line feed brings a prompt; while Lua runs it does nothing."""
@@ -861,19 +863,28 @@ class Board:
         self._session.may_be_stray = True
         return execution
 
-    def _hold_until(self, execution: Execution, enough: Callable[[], bool], timeout_s: float) -> None:
+    def _listen(
+        self,
+        execution: Execution,
+        timeout_s: float,
+        on_event: Callable[[object], None] | None = None,
+        enough: Callable[[], bool] = lambda: False,
+    ) -> bool:
+        """Whether a prompt came within that time, or before there was enough."""
         end_s = self.transport.now_s() + timeout_s
-        while not execution.done and not enough():
-            if self.transport.now_s() >= end_s:
-                raise BoardTimeoutError(
-                    f"the board was silent for {timeout_s:g} s and gave no prompt.",
-                    state="listening to the board",
-                    next_step="It runs something silent, or is switched off: wait, interrupt it, or reset it.",
-                    last_bytes=self._session.last_bytes,
-                )
-            self.step(execution, end_s, None)
+        while not enough() and self.transport.now_s() < end_s:
+            try:
+                self.step(execution, end_s, on_event)
+            except LuaError:
+                # A former connection had left an unfinished statement; it is gone now.
+                if self._session.mode is None:
+                    raise
+            if execution.done or self._session.mode in {PromptKind.LUA, PromptKind.COMMAND}:
+                return True
+        return False
 
     def _hear_status(self, execution: Execution, timeout_s: float) -> list[BoardStatus]:
+        """What a running program of ours says of itself; nothing if the board is at its prompt."""
         heard: list[BoardStatus] = []
 
         def note(event: object) -> None:
@@ -884,11 +895,15 @@ class Board:
                     if isinstance(frame, Frame) and is_status(frame)
                 )
 
-        end_s = self.transport.now_s() + timeout_s
-        while not execution.done and not heard and self.transport.now_s() < end_s:
-            self.step(execution, end_s, note)
-        if not execution.done and not heard:
-            self._hold_until(execution, lambda: False, 0.0)
+        if self._listen(execution, timeout_s, note, lambda: bool(heard)):
+            return []
+        if not heard:
+            raise BoardTimeoutError(
+                f"the board gave no sign of life for {timeout_s:g} s, and no prompt.",
+                state="listening to the board",
+                next_step="It runs something silent, or is switched off: wait, interrupt it, or reset it.",
+                last_bytes=self.last_bytes,
+            )
         return heard
 
     def step(self, execution: Execution, until_s: float, on_event: Callable[[object], None] | None) -> bool:
