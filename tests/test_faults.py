@@ -13,7 +13,7 @@ DATA = bytes(range(256)) * 40
 
 
 def chance(seed: int) -> random.Random:
-    return random.Random(seed)  # noqa: S311  repeatable, not secret
+    return random.Random(seed)
 
 
 def passed(faults: ByteFaults, data: bytes = DATA, seed: int = 1) -> bytes:

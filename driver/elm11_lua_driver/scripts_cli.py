@@ -23,9 +23,9 @@ from .cli_common import (
     say,
     yes_option,
 )
-from .errors import Elm11Error, VersionMismatchError
+from .errors import Elm11Error, ScriptsError, VersionMismatchError
 from .lua_check import Problem, check_files
-from .scripts import Action, Script, ScriptsError, ScriptState
+from .scripts import Action, Script, ScriptState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
