@@ -100,8 +100,7 @@ def _board_table(boards: Sequence[detect.Detected]) -> str:
     rows = [
         (
             one.port,
-            f"{'busy' if one.state is detect.BoardState.BUSY else one.state}"
-            + f": {one.progress}" * bool(one.progress),
+            _state(one),
             one.hw_id or "-",
             one.software or "-",
             one.reason,
@@ -109,6 +108,16 @@ def _board_table(boards: Sequence[detect.Detected]) -> str:
         for one in boards
     ]
     return table([heads, *rows])
+
+
+def _state(one: detect.Detected) -> str:
+    if one.state is not detect.BoardState.BUSY:
+        return str(one.state)
+    # Progress of this project's programs reads "job=... first=0 count=300 done=12 ..."; others' is shown as it is.
+    fields = dict(word.partition("=")[::2] for word in one.progress.split())
+    if {"job", "count", "done"} <= fields.keys():
+        return f"busy: {fields['done']} of {fields['count']} simulations of job {fields['job']}"
+    return f"busy: {one.progress}" if one.progress else "busy"
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
@@ -162,7 +171,7 @@ def info(where: Where, *, as_json: bool) -> None:
 def _speed(known: calibration.Calibration | None) -> str:
     if known is None:
         return "unknown (elm11 calibrate measures it)"
-    return f"{known.instructions_per_s / 1e6:.3g} million instructions per second, measured {known.measured[:10]}"
+    return f"{known.instructions_per_s / 1e6:.1f} million instructions per second, measured {known.measured[:10]}"
 
 
 @click.command(short_help="Start the board anew.")
@@ -237,15 +246,22 @@ class _Printer:
 
     def __init__(self) -> None:
         self._n_printed = 0
+        self._n_blank = 0
         self._holds = False
 
     def line(self, text: str) -> None:
         # An error begins with this line; so does what pcall leaves behind, which is output. The end tells.
         self._holds = self._holds or text.startswith("Error: ")
-        if not self._holds:
-            self._n_printed += 1
-            click.echo(text)
-            sys.stdout.flush()
+        if self._holds:
+            return
+        if not text:
+            # An unfinished statement gives one too, and that is no output: the next line tells.
+            self._n_blank += 1
+            return
+        click.echo("\n" * self._n_blank + text)
+        sys.stdout.flush()
+        self._n_printed += self._n_blank + 1
+        self._n_blank = 0
 
     def rest(self, output: str) -> None:
         """Print what has been held back.
@@ -333,7 +349,7 @@ def _run_statement(board: Board, statement: str) -> str:
     try:
         printer.rest(board.execute(statement, _FOR_EVER_S, on_line=printer.line))
     except LuaError as error:
-        if error.lua_message.rstrip("'\"").endswith("<eof>"):
+        if _is_unfinished(error):
             return statement
         printer.rest(error.output)
         say("\n".join(part for part in (error.lua_message, error.lua_traceback) if part))
@@ -342,6 +358,11 @@ def _run_statement(board: Board, statement: str) -> str:
     except ValueError as error:
         say(str(error))
     return ""
+
+
+def _is_unfinished(error: LuaError) -> bool:
+    """Whether more lines would make a statement of it: the board's prompt says so of one line, its compiler of more."""
+    return "unfinished statement" in error.lua_message or error.lua_message.endswith("<eof>")
 
 
 # ---- list, delete -------------------------------------------------------------------------------------------

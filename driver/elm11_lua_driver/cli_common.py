@@ -194,8 +194,14 @@ class FailureError(Exception):
 
 
 def _fail(program: str, message: str, exit_code: int, *, keep_lines: bool = False) -> NoReturn:
-    # Lists of ports and tracebacks of the board are lines on purpose; all other messages are one.
-    text = message.rstrip() if keep_lines else " ".join(message.split())
+    lines: list[str] = []
+    for line in message.rstrip().splitlines():
+        # Lists of ports and tracebacks of the board are lines on purpose; all else is one.
+        if keep_lines and lines and line.startswith(("  ", "\t", "stack traceback:")):
+            lines.append(line)
+        else:
+            lines[-1:] = [" ".join([*lines[-1:], *line.split()])]
+    text = "\n".join(lines)
     click.echo(f"{program}: {text}", err=True)
     sys.exit(exit_code)
 
@@ -415,6 +421,8 @@ class Meter:
 
 def duration(seconds: float) -> str:
     """A time for people: "40 s", "12 min", "3 h 20 min", "2 days 4 h"."""
+    if seconds < 0.05:
+        return "0 s"
     if seconds < 99.5:
         return f"{seconds:.2g} s" if seconds < 9.95 else f"{seconds:.0f} s"
     minutes = round(seconds / 60)

@@ -64,7 +64,9 @@ class Elm11Error(Exception):
 
     def __str__(self) -> str:
         """What happened, in which state, with which last bytes, and what to do next."""
-        parts = [self.what]
+        # Lua's messages end without a full stop, and would run into the next sentence.
+        more = self.state or self.last_bytes or self.next_step
+        parts = [self.what if not more or self.what.endswith((".", "!", "?", ":")) else f"{self.what}."]
         if self.state:
             parts.append(f"State: {self.state}.")
         if self.last_bytes:

@@ -187,6 +187,7 @@ def _collect(board: Board, record: RunRecord, histogram: Histogram, *, yes: bool
         return histogram
     histogram += board.attach(record.job).fetch(fewer=True)
     histogram_files.save(histogram, record.output)
+    run_records.mark_fetched(record)
     say(f"fetched simulations {done.start} to {done.stop - 1}, which the board had computed before")
     return histogram
 
@@ -505,7 +506,8 @@ def cancel(where: Where) -> None:
     elif not status.is_usable:
         click.echo(f"stopped in the midst of a simulation: the {status.done} that were finished are lost")
     elif status.done:
-        click.echo(f"stopped; {status.done} of {status.count} simulations can be fetched: elm11 attach --partial")
+        partial = " --partial" * (status.done < status.count)
+        click.echo(f"stopped; {status.done} of {status.count} simulations can be fetched: elm11 attach{partial}")
     else:
         click.echo("stopped before the first simulation was finished")
 

@@ -26,6 +26,7 @@ from .cli_common import (
 from .errors import Elm11Error, ScriptsError, VersionMismatchError
 from .lua_check import Problem, check_files
 from .scripts import Action, Script, ScriptState
+from .transport import WIRE_BYTE_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -213,7 +214,11 @@ def _print_upload(report: UploadReport, *, as_json: bool) -> None:
             say(f"{script.name} was sent again: {reason}")
     n, skipped = len(report.uploaded), len(report.skipped)
     if report.dry_run:
-        say(f"{n} to upload, in about {duration(report.seconds)} and as long for reading back; {skipped} unchanged")
+        read_back_s = sum(script.n_bytes for script in report.scripts if script.name in report.uploaded) * WIRE_BYTE_S
+        say(
+            f"{n} to upload, in about {duration(report.seconds)}, and {duration(read_back_s)} for reading back; "
+            f"{skipped} unchanged"
+        )
     else:
         say(f"{n} uploaded{' and verified' if report.verified and n else ''}, {skipped} unchanged")
 

@@ -287,8 +287,10 @@ class PtyServer(BoardServer):
 
     def _remove_link(self) -> None:
         link = self._link
-        if link is not None and link.is_symlink() and link.readlink() == Path(self.device):
-            link.unlink()
+        # The thread removes it when the board is unplugged, and `close` may come at the same moment.
+        with contextlib.suppress(FileNotFoundError):
+            if link is not None and link.is_symlink() and link.readlink() == Path(self.device):
+                link.unlink()
 
 
 def serve_tcp(board: VirtualBoard, port: int = 0, *, host: str = "127.0.0.1", paced: bool = False) -> TcpServer:

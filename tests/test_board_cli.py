@@ -1,0 +1,524 @@
+"""The commands about a board: what they print, their exit codes, and what a user reads when something is wrong."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import elm11_firmware
+import pytest
+import serial
+from click.testing import CliRunner, Result
+from elm11_lua_driver import (
+    Board,
+    Job,
+    board_cli,
+    calibration,
+    cli,
+    detect,
+    histogram_files,
+    run,
+    run_records,
+    significance,
+)
+from elm11_lua_driver.board import Run
+from elm11_lua_driver.scripts import project_scripts
+from elm11_shim import VirtualBoard
+from elm11_shim.board_server import serve_pty, serve_tcp
+from elm11_shim.program_store import ProgramStore
+from serial.tools import list_ports
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import click
+
+VIRTUAL = "virtual://"
+JOB = Job(lag1_x=0.5, lag1_y=-0.3, dt=0.25, dj=0.5, s0=0.5, J=3, n_simulations=20)
+WHAT = ["--lag1", "0.5", "-0.3", "--dt", "0.25", "--dj", "0.5", "--s0", "0.5", "--scales", "3"]
+JOB_OPTIONS = [*WHAT, "--simulations", "20"]
+COMMANDS = (
+    "detect",
+    "info",
+    "exec",
+    "repl",
+    "list",
+    "upload",
+    "delete",
+    "reboot",
+    "run",
+    "attach",
+    "cancel",
+    "calibrate",
+    "virtual",
+)
+DEADLINE_S = 60.0
+
+
+@pytest.fixture(autouse=True)
+def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the user's is read or written."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(calibration, "config_folder", lambda: tmp_path / "config")
+    monkeypatch.setattr(run_records, "config_folder", lambda: tmp_path / "config")
+    monkeypatch.delenv("ELM11_PORT", raising=False)
+
+
+@pytest.fixture
+def loaded(tmp_path: Path) -> str:
+    """The port of a virtual board that has this project's programs, and keeps what is done to them."""
+    store = ProgramStore(tmp_path / "flash.json")
+    for script in project_scripts():
+        store.create(script.name)
+        store.append(script.name, script.text.encode())
+    return f"{VIRTUAL}?store=flash.json"
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    """The port of a virtual board that stays from one command to the next, with this project's programs."""
+    store = ProgramStore()
+    for script in project_scripts():
+        store.create(script.name)
+        store.append(script.name, script.text.encode())
+    with VirtualBoard(store=store) as board, serve_tcp(board) as running:
+        yield running.address
+
+
+def start(program: click.Command, *arguments: str | Path, answer: str = "") -> Result:
+    return CliRunner().invoke(program, [str(argument) for argument in arguments], input=answer)
+
+
+def elm11(*arguments: str | Path, answer: str = "") -> Result:
+    return start(cli.main, *arguments, answer=answer)
+
+
+def done(result: Result) -> str:
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def failed(result: Result, exit_code: int) -> str:
+    assert result.exit_code == exit_code, result.output
+    assert "Traceback" not in result.output
+    assert result.stderr
+    return " ".join(result.stderr.split())
+
+
+class TestHelp:
+    @pytest.mark.parametrize(
+        "command",
+        COMMANDS,
+    )
+    def test_every_command_has_help(self, command: str) -> None:
+        assert "Usage:" in done(elm11(command, "--help"))
+
+    @pytest.mark.parametrize("program", [board_cli.upload_scripts, board_cli.check_scripts])
+    def test_the_other_programs_have_help(self, program: click.Command) -> None:
+        assert "Usage: elm11-" in done(start(program, "-h"))
+
+
+class TestExitCodes:
+    """Each once."""
+
+    def test_usage(self) -> None:
+        assert "from 0 to 100, not 'fast'" in failed(elm11("info", "--tx-delay", "fast"), 2)
+        assert "CODE and --file" in failed(elm11("exec", "1", "--file", "a.lua", "--port", VIRTUAL), 2)
+        assert "give the names of programs, or --all" in failed(elm11("delete", "--port", VIRTUAL), 2)
+        assert "--trace" in failed(elm11("info", "--port", VIRTUAL, "--trace", "no/such/trace"), 2)
+        assert "for --engine board" in failed(elm11("significance", *JOB_OPTIONS, "--port", VIRTUAL), 2)
+        assert "must end with .npz or .json" in failed(elm11("run", *JOB_OPTIONS, "--output", "a.txt"), 2)
+        assert "ends with this command" in failed(elm11("run", *JOB_OPTIONS, "--detach", "--port", VIRTUAL), 2)
+
+    def test_a_job_that_does_not_fit_is_refused_before_a_port_is_opened(self) -> None:
+        arguments = [*JOB_OPTIONS, "--scales", "30", "--port", "/dev/none"]
+        assert "the largest J that fits is" in failed(elm11("run", *arguments), 2)
+
+    def test_no_board(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        text = failed(elm11("info", "--port", "/dev/ttyNone7"), 3)
+        assert "there is no port /dev/ttyNone7" in text
+        assert "Plug the board in, with a cable that carries data" in text
+        monkeypatch.setattr(list_ports, "comports", list)
+        for command in ("info", "detect"):
+            assert "no FTDI port is there" in failed(elm11(command), 3)
+
+    @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the driver's name is Linux's")
+    def test_a_missing_port_names_the_driver_to_load(self) -> None:
+        assert "sudo modprobe ftdi_sio" in failed(elm11("info", "--port", "/dev/ttyUSB77"), 3)
+
+    def test_several_boards(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        two = [detect.Detected(f"/dev/ttyUSB{n}", detect.BoardState.READY, hw_id=f"id{n}") for n in (1, 2)]
+        monkeypatch.setattr(detect, "detect", lambda *_, **__: (two, ["/dev/ttyS0: not a USB port"]))
+        result = elm11("info")
+        text = failed(result, 4)
+        assert "Choose one with --port or --hw-id, or set ELM11_PORT" in text
+        assert "/dev/ttyUSB2: ready, hardware id id2" in text
+        assert len(result.stderr.splitlines()) == 3, "one line for each board"
+        listed = elm11("detect")
+        assert [line.split()[0] for line in done(listed).splitlines()] == ["port", "/dev/ttyUSB1", "/dev/ttyUSB2"]
+        assert "not taken: /dev/ttyS0: not a USB port" in listed.stderr
+        assert "id2" in done(elm11("detect", "--hw-id", "id2"))
+        failed(elm11("detect", "--hw-id", "id3"), 3)
+
+    @pytest.mark.skipif(os.name != "posix", reason="ptys and exclusive opening are POSIX")
+    def test_a_busy_port_and_who_has_it(self, tmp_path: Path) -> None:
+        link = tmp_path / "port"
+        with VirtualBoard() as board, serve_pty(board, link), serial.Serial(str(link), exclusive=True):
+            text = failed(elm11("info", "--port", link), 5)
+        assert "is in use" in text
+        if sys.platform.startswith("linux"):
+            assert f"(process {os.getpid()})" in text
+
+    @pytest.mark.skipif(os.name != "posix", reason="groups are POSIX")
+    def test_a_missing_permission_names_the_group_to_join(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(*_: object, **__: object) -> None:
+            raise serial.SerialException(errno.EACCES, "Permission denied")
+
+        monkeypatch.setattr(serial, "serial_for_url", refuse)
+        monkeypatch.setattr(Path, "group", lambda _: "dialout")
+        text = failed(elm11("info", "--port", "/dev/ttyUSB1"), 5)
+        assert "it belongs to group dialout, and you are not in it" in text
+        assert "sudo usermod -aG dialout $USER" in text
+
+    def test_time_out(self) -> None:
+        text = failed(elm11("exec", "while true do end", "--timeout", "0.3", "--port", VIRTUAL), 6)
+        assert "the prompt did not come back within 0.3 s" in text
+
+    def test_verification(self, loaded: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        Path("a.lua").write_text("return 1\n")
+        monkeypatch.setattr(Board, "matches", lambda *_: False)
+        result = elm11("upload", "a.lua", "--port", loaded)
+        assert "is not what was sent" in failed(result, 7)
+        assert "incomplete or unverified: a.lua (its old copy is deleted)" in result.stderr
+
+    def test_an_error_in_lua(self) -> None:
+        result = elm11("exec", "print(7) local x = nil + 1", "--port", VIRTUAL)
+        text = failed(result, 8)
+        assert result.stdout == "7\n", "what it printed before is a result"
+        assert "attempt to perform arithmetic on a nil value" in text
+        assert "unexpected symbol" in failed(elm11("exec", "x = = 1", "--port", VIRTUAL), 8)
+
+    def test_other_programs_on_the_board(self) -> None:
+        result = start(board_cli.check_scripts, "--port", VIRTUAL)
+        text = failed(result, 9)
+        assert f"elm11-upload-scripts --port {VIRTUAL}" in text
+        assert result.stdout.count("missing") == len(elm11_firmware.programs())
+        assert "elm11-upload-scripts" in failed(elm11("run", *JOB_OPTIONS, "--port", VIRTUAL), 9)
+
+    def test_a_board_that_talks_is_busy(self, tmp_path: Path) -> None:
+        store = ProgramStore(tmp_path / "talks.json")
+        store.create("talk.lua")
+        store.append("talk.lua", b'while true do print("talk") end\n')
+        store.start_on_boot = "talk.lua"
+        failed(elm11("list", "--port", f"{VIRTUAL}?store=talks.json"), 10)
+        assert "busy" in done(elm11("detect", "--port", f"{VIRTUAL}?store=talks.json"))
+
+    def test_a_question_that_nobody_answers(self, loaded: str) -> None:
+        assert "with --yes none is asked" in failed(elm11("delete", "fft.lua", "--port", loaded), 2)
+        assert "nothing was changed" in failed(elm11("delete", "fft.lua", "--port", loaded, answer="n\n"), 1)
+        assert "fft.lua" in done(elm11("list", "--port", loaded))
+
+
+class TestOneBoard:
+    def test_detect(self) -> None:
+        head, row = done(elm11("detect", "--port", VIRTUAL)).splitlines()
+        assert head.split() == ["port", "state", "hardware", "id", "software", "why"]
+        assert row.split()[:3] == [VIRTUAL, "ready", "virtual-elm11"]
+        document = json.loads(done(elm11("detect", "--json", "--port", VIRTUAL)))
+        assert document["boards"][0]["hw_id"] == "virtual-elm11"
+        assert document["boards"][0]["state"] == "ready"
+        assert document["other_ports"] == document["not_looked_at"] == []
+
+    def test_the_environment_names_the_port(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(list_ports, "comports", list)
+        monkeypatch.setenv("ELM11_PORT", VIRTUAL)
+        assert "named by ELM11_PORT" in done(elm11("detect"))
+        assert "virtual-elm11" in done(elm11("info"))
+
+    def test_info(self) -> None:
+        values = json.loads(done(elm11("info", "--json", "--port", VIRTUAL)))
+        assert (values["hw_id"], values["clock_mhz"], values["programs"]) == ("virtual-elm11", 66.0, 0)
+        assert "hardware id  virtual-elm11" in done(elm11("info", "--port", VIRTUAL))
+
+    def test_code_from_everywhere(self) -> None:
+        assert done(elm11("exec", "1+1", "--port", VIRTUAL)) == "2\n"
+        assert done(elm11("exec", "--port", VIRTUAL, answer="print(1)\nprint(2)\n")) == "1\n2\n"
+        Path("long.lua").write_text("local n = 0\n" + "n = n + 1\n" * 100 + "print(n)\n")
+        assert done(elm11("exec", "--file", "long.lua", "--port", VIRTUAL)) == "100\n"
+        assert "none.lua cannot be read" in failed(elm11("exec", "--file", "none.lua", "--port", VIRTUAL), 2)
+
+    def test_lines_that_look_like_an_error_are_output(self) -> None:
+        code = 'print("Error: no") print("source: none") print(3)'
+        assert done(elm11("exec", code, "--port", VIRTUAL)) == "Error: no\nsource: none\n3\n"
+
+    def test_repl(self) -> None:
+        typed = "x = 20\nx + 1\nfor i = 1, 2 do\nprint(i)\nend\nx = = 1\nx.y.z\nprint(x)\n"
+        result = elm11("repl", "--port", VIRTUAL, answer=typed)
+        assert done(result).split() == ["21", "1", "2", "20"]
+        assert "unexpected symbol" in result.stderr
+        assert "attempt to index" in result.stderr
+
+    def test_repl_says_that_a_statement_is_unfinished(self) -> None:
+        result = elm11("repl", "--port", VIRTUAL, answer="for i = 1, 2 do\n")
+        assert (done(result), "unfinished" in result.stderr) == ("", True)
+
+    def test_upload_list_delete(self) -> None:
+        port = f"{VIRTUAL}?store=flash.json"
+        Path("blink.lua").write_text("print(1)\n")
+        assert "would be uploaded, 9 bytes" in done(elm11("upload", "blink.lua", "--dry-run", "--port", port))
+        assert done(elm11("list", "--port", port)) == ""
+        assert "blink.lua" in done(elm11("upload", "blink.lua", "--port", port))
+        assert "skipped, unchanged" in done(elm11("upload", "blink.lua", "--port", port))
+        assert "uploaded" in done(elm11("upload", "blink.lua", "--force", "--port", port))
+        Path("blink.lua").write_text("print(2)\n")
+        assert "Replace blink.lua" in failed(elm11("upload", "blink.lua", "--port", port, answer="n\n"), 1)
+        done(elm11("upload", "blink.lua", "--yes", "--port", port))
+        assert done(elm11("exec", 'run_program("blink.lua")', "--port", port)) == "2\n"
+        assert done(elm11("list", "--port", port)) == "blink.lua\n"
+        assert json.loads(done(elm11("list", "--json", "--port", port))) == {"programs": ["blink.lua"]}
+        assert "not on the board: other.lua" in failed(elm11("delete", "blink.lua", "other.lua", "--port", port), 1)
+        assert done(elm11("delete", "blink.lua", "--port", port, answer="y\n")) == "deleted blink.lua\n"
+        assert "no programs" in elm11("list", "--port", port).stderr
+
+    def test_every_problem_of_every_file_before_the_port_is_opened(self) -> None:
+        Path("a.lua").write_text("x = = 1\n")
+        Path("b.lua").write_text('local m = require("m")\n')
+        result = elm11("upload", "a.lua", "b.lua", "none.lua", "--port", "/dev/none")
+        text = failed(result, 2)
+        assert all(name in text for name in ("a.lua:1:", "b.lua:1:", "none.lua:0:"))
+        assert len(result.stderr.splitlines()) >= 4
+
+    def test_reboot_asks(self) -> None:
+        failed(elm11("reboot", "--port", VIRTUAL), 2)
+        assert "started anew" in elm11("reboot", "--yes", "--port", VIRTUAL).stderr
+
+    def test_a_trace_of_everything(self) -> None:
+        done(elm11("exec", "1+1", "--port", VIRTUAL, "--trace", "trace.jsonl"))
+        assert all(json.loads(line)["direction"] for line in Path("trace.jsonl").read_text().splitlines())
+
+
+class TestScripts:
+    def test_upload_skip_force(self) -> None:
+        port = f"{VIRTUAL}?store=flash.json"
+        names = [program.name for program in elm11_firmware.programs()]
+        dry = json.loads(done(start(board_cli.upload_scripts, "--dry-run", "--json", "--port", port)))
+        assert (dry["dry_run"], dry["uploaded"], dry["skipped"]) == (True, names, [])
+        assert dry["seconds"] > 1
+        first = start(board_cli.upload_scripts, "--port", port)
+        done(first)
+        assert first.stderr.count("uploading:") == 10, "one line per tenth"
+        assert "uploading" not in start(board_cli.upload_scripts, "--force", "--quiet", "--port", port).stderr
+        again = json.loads(done(start(board_cli.upload_scripts, "--json", "--port", port)))
+        assert (again["uploaded"], again["skipped"]) == ([], names)
+        checked = json.loads(done(start(board_cli.check_scripts, "--json", "--port", port)))
+        assert checked["ok"]
+
+    def test_only_what_differs(self, loaded: str) -> None:
+        done(elm11("delete", "fft.lua", "--yes", "--port", loaded))
+        assert "1 of 11 programs" in failed(start(board_cli.check_scripts, "--port", loaded), 9)
+        report = json.loads(done(start(board_cli.upload_scripts, "--json", "--port", loaded)))
+        assert report["uploaded"] == ["fft.lua"]
+        done(start(board_cli.check_scripts, "--port", loaded))
+
+
+class TestRun:
+    def test_the_counts_are_those_of_the_other_engines(self, loaded: str) -> None:
+        result = elm11("run", *JOB_OPTIONS, "--json", "--port", loaded)
+        values = json.loads(done(result))
+        expected = run(JOB)
+        assert values["counts_sha256"] == expected.sha256
+        assert (values["engine"], values["complete"], values["simulations_done"]) == ("board", True, 20)
+        assert result.stderr.count("run: ") == 10, "one line per tenth"
+        stored = histogram_files.load(values["file"])
+        assert (stored.sha256, stored.is_complete) == (expected.sha256, True)
+        again = elm11("run", *JOB_OPTIONS, "--port", "/dev/none")
+        assert "holds 20 of 20 simulations already" in again.stderr, "nothing is computed twice"
+        done(again)
+
+    @pytest.mark.parametrize("engine_port", [VIRTUAL])
+    def test_the_board_as_an_engine(self, engine_port: str) -> None:
+        arguments = ["--engine", "board", "--port", engine_port, "--json"]
+        values = json.loads(done(elm11("significance", *JOB_OPTIONS, *arguments)))
+        assert values["counts_sha256"] == significance(JOB).histogram.sha256
+        rows = [f"{(7 * n) % 5},{(3 * n) % 7}" for n in range(30)]
+        Path("both.csv").write_text("x,y\n" + "\n".join(rows) + "\n")
+        options = ["--dt", "1", "--dj", "1", "--simulations", "4"]
+        by_board = json.loads(done(elm11("coherence", "both.csv", *options, *arguments)))
+        by_numpy = json.loads(done(elm11("coherence", "both.csv", *options, "--json")))
+        assert by_board["counts_sha256"] == by_numpy["counts_sha256"]
+
+    def test_detach_and_attach(self, server: str) -> None:
+        started = json.loads(done(elm11("run", *JOB_OPTIONS, "--detach", "--json", "--port", server)))
+        assert (started["first"], started["count"]) == (0, 20)
+        status = json.loads(done(elm11("attach", "--status", "--json", "--port", server)))
+        assert (status["job_name"], status["count"]) == (JOB.sha256[:16], 20)
+        values = json.loads(done(elm11("attach", "--json", "--port", server)))
+        assert values["counts_sha256"] == run(JOB).sha256
+        assert Path(values["file"]) == Path(started["output"])
+        again = elm11("attach", "--port", server)
+        assert "has these simulations already" in again.stderr
+        done(again)
+
+    def test_attach_on_another_computer(self, server: str, tmp_path: Path) -> None:
+        done(elm11("run", *JOB_OPTIONS, "--detach", "--port", server))
+        for record in (tmp_path / "config" / "runs").iterdir():
+            record.unlink()
+        assert "give the job with --job FILE" in failed(elm11("attach", "--port", server), 1)
+        Path("job.json").write_text(JOB.to_json())
+        values = json.loads(done(elm11("attach", "--job", "job.json", "--json", "--port", server)))
+        assert values["counts_sha256"] == run(JOB).sha256
+        Path("other.json").write_text(Job(0.1, 0.1, 0.25, 0.5, 0.5, 3).to_json())
+        assert "the board has job" in failed(elm11("attach", "--job", "other.json", "--port", server), 2)
+
+    def test_results_that_nobody_has_fetched_are_not_overwritten(self, server: str) -> None:
+        done(elm11("run", *JOB_OPTIONS, "--detach", "--port", server))
+        done(elm11("attach", "--status", "--port", server))
+        _wait_until_ended(server)
+        other = [*JOB_OPTIONS, "--seed", "9", "--port", server]
+        assert "have not been fetched" in failed(elm11("run", *other), 2)
+        same = elm11("run", *JOB_OPTIONS, "--port", server)
+        assert "which the board had computed before" in same.stderr
+        done(same)
+        done(elm11("run", *other))
+
+    def test_ctrl_c_stops_the_board(self, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        genuine, calls = Run.progress, []
+
+        def interrupted(self: Run, wait_s: float = 0.0) -> Any:  # noqa: ANN401
+            calls.append(wait_s)
+            if len(calls) == 1:
+                raise KeyboardInterrupt
+            return genuine(self, wait_s)
+
+        monkeypatch.setattr(Run, "progress", interrupted)
+        text = failed(elm11("run", *JOB_OPTIONS, "--scales", "8", "--simulations", "2000", "--port", server), 130)
+        assert "the board has stopped after" in text
+        assert "the same command goes on with the rest" in text
+        assert done(elm11("exec", "1", "--port", server)) == "1\n", "its prompt is back"
+
+    def test_a_second_ctrl_c_leaves_at_once(self, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        def interrupted(*_: object, **__: object) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(Run, "progress", interrupted)
+        monkeypatch.setattr(Run, "cancel", interrupted)
+        text = failed(elm11("run", *JOB_OPTIONS, "--port", server), 130)
+        assert "left at once; the run on the board may go on" in text
+
+    def test_a_busy_board_and_cancel(self, server: str) -> None:
+        long = [*JOB_OPTIONS, "--scales", "8", "--simulations", "100000"]
+        done(elm11("run", *long, "--detach", "--port", server))
+        assert "of 100000 simulations of job" in done(elm11("detect", "--port", server))
+        failed(elm11("list", "--port", server), 10)
+        assert "stopped" in done(elm11("cancel", "--port", server))
+        assert done(elm11("cancel", "--port", server)) == "nothing was running\n"
+        assert "holds no results" in failed(elm11("attach", "--port", VIRTUAL), 1)
+
+    def test_a_file_of_another_job_is_kept(self, loaded: str) -> None:
+        done(elm11("run", *JOB_OPTIONS, "--output", "a.json", "--port", loaded))
+        other = ["run", *JOB_OPTIONS, "--seed", "2", "--output", "a.json", "--port", loaded]
+        assert "another job. Overwrite it" in failed(elm11(*other, answer="n\n"), 1)
+        assert histogram_files.load("a.json").job == JOB
+        done(elm11(*other, "--yes"))
+
+
+def _wait_until_ended(port: str) -> None:
+    deadline_s = time.monotonic() + DEADLINE_S
+    while json.loads(done(elm11("attach", "--status", "--json", "--port", port)))["running"]:
+        assert time.monotonic() < deadline_s
+
+
+class TestCalibrate:
+    def test_it_is_kept_for_the_board_and_used(self, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(calibration, "DELAYS_S", (0.0005, 0.0))
+        monkeypatch.setattr(calibration, "_SHORTEST_LOOP_S", 0.05)
+        values = json.loads(done(elm11("calibrate", "--json", "--port", server)))
+        assert (values["hw_id"], values["tx_delay_s"]) == ("virtual-elm11", 0.0)
+        assert values["instructions_per_s"] > 1e6
+        info = json.loads(done(elm11("info", "--json", "--port", server)))
+        assert (info["tx_delay_ms"], info["instructions_per_s"]) == (0.0, values["instructions_per_s"])
+        assert json.loads(done(elm11("info", "--json", "--port", server, "--tx-delay", "0.5")))["tx_delay_ms"] == 0.5
+        assert "on this board" in elm11("run", *JOB_OPTIONS, "--port", server).stderr
+
+    def test_a_damaged_step_ends_the_search_one_step_before(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        class Slow:
+            tx_delay_s = 0.001
+
+            def set_tx_delay(self, delay_s: float) -> None:
+                self.tx_delay_s = delay_s
+
+        board: Any = Slow()
+        monkeypatch.setattr(calibration, "_is_clean", lambda board: board.tx_delay_s >= 0.0003)
+        assert calibration.smallest_delay_s(board) == 0.0005
+        assert board.tx_delay_s == 0.001
+        monkeypatch.setattr(calibration, "_is_clean", lambda _: False)
+        with pytest.raises(Exception, match="damaged even at 5 ms"):
+            calibration.smallest_delay_s(board)
+
+    def test_a_file_that_makes_no_sense_counts_as_none(self, tmp_path: Path) -> None:
+        (tmp_path / "config").mkdir()
+        (tmp_path / "config" / "calibration.json").write_text('{"format": 1, "boards": {"a": {"wrong": 1}}}')
+        assert calibration.load_all() == {}
+        assert "unknown" in done(elm11("info", "--port", VIRTUAL))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="ptys and signals are POSIX")
+class TestVirtual:
+    @pytest.mark.parametrize("where", [["--pty", "port"], ["--tcp", "0", "--pace"]])
+    @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+    def test_it_serves_until_it_is_told_to_end(self, where: list[str], end: signal.Signals, tmp_path: Path) -> None:
+        program = "from elm11_lua_driver.cli import main; main()"
+        arguments = [sys.executable, "-c", program, "virtual", *where, "--store", "flash.json"]
+        with subprocess.Popen(
+            arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
+        ) as server:
+            try:
+                assert server.stdout is not None
+                with selectors.DefaultSelector() as selector:
+                    selector.register(server.stdout, selectors.EVENT_READ)
+                    assert selector.select(DEADLINE_S), "no address was printed"
+                address = server.stdout.readline().strip()
+                assert done(elm11("exec", "6*7", "--port", address)) == "42\n"
+                server.send_signal(end)
+                _, told = server.communicate(timeout=DEADLINE_S)
+            finally:
+                server.kill()
+        assert server.returncode == 0, told
+        assert "switched off" in told
+        assert f"elm11 info --port {address}" in told
+        assert not (tmp_path / "port").is_symlink()
+
+    def test_wrong_arguments_are_one_line(self, tmp_path: Path) -> None:
+        (tmp_path / "there").write_text("no store")
+        for arguments, text in (
+            (["--faults", "lose=2"], "--faults: 'lose=2' needs a probability"),
+            (["--faults", "nonsense"], "--faults: "),
+            (["--pty", "a", "--tcp", "1"], "--pty and --tcp: choose one"),
+            (["--pty", "there"], "--pty: there exists already"),
+            (["--store", "there"], "--store: there is not a program store"),
+            (["--store", "no/flash.json"], "--store: no/flash.json: there is no folder no"),
+            (["--tcp", "70000"], "from 0 to 65535"),
+            (["--lua", "other"], "'other' is not one of"),
+        ):
+            result = elm11("virtual", *arguments)
+            assert text in failed(result, 2)
+            assert len(result.stderr.splitlines()) == 1
+
+    def test_a_tcp_port_that_is_taken(self) -> None:
+        with VirtualBoard() as board, serve_tcp(board) as server:
+            assert f"TCP port {server.port} is in use" in failed(elm11("virtual", "--tcp", str(server.port)), 5)
+
+
+def test_a_virtual_port_with_options_that_make_no_sense_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ELM11_EMBLUA", "/none/emblua")
+    for options in ("lua=emblua", "lua=other", "store=no/flash.json&faults=x"):
+        result = elm11("info", "--port", f"{VIRTUAL}?{options}")
+        assert "is not a virtual board" in failed(result, 5)
