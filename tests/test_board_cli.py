@@ -132,6 +132,7 @@ class TestExitCodes:
     def test_usage(self) -> None:
         assert "from 0 to 100, not 'fast'" in failed(elm11("info", "--tx-delay", "fast"), 2)
         assert "CODE and --file" in failed(elm11("exec", "1", "--file", "a.lua", "--port", VIRTUAL), 2)
+        assert "CODE is empty" in failed(elm11("exec", "--port", VIRTUAL), 2)
         assert "give the names of programs, or --all" in failed(elm11("delete", "--port", VIRTUAL), 2)
         assert "--trace" in failed(elm11("info", "--port", VIRTUAL, "--trace", "no/such/trace"), 2)
         assert "for --engine board" in failed(elm11("significance", *JOB_OPTIONS, "--port", VIRTUAL), 2)
@@ -403,6 +404,18 @@ class TestRun:
         assert "the board has stopped after" in text
         assert "the same command goes on with the rest" in text
         assert done(elm11("exec", "1", "--port", server)) == "1\n", "its prompt is back"
+
+    def test_ctrl_c_while_a_run_is_being_started(self, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        genuine = Board.start
+
+        def interrupted(self: Board, *arguments: Any) -> None:  # noqa: ANN401
+            genuine(self, *arguments)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(Board, "start", interrupted)
+        text = failed(elm11("run", *WHAT, "--simulations", "100000", "--port", server), 130)
+        assert "the board is at its prompt" in text
+        assert done(elm11("exec", "1", "--port", server)) == "1\n"
 
     def test_a_second_ctrl_c_leaves_at_once(self, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
         def interrupted(*_: object, **__: object) -> None:

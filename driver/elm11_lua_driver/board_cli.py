@@ -209,6 +209,8 @@ def exec_command(code: str | None, path: str | None, timeout_s: float, where: Wh
       echo 'print(_VERSION)' | elm11 exec
     """  # noqa: D301
     lua = _code(code, path)
+    if not lua.strip():
+        raise ValueError("CODE is empty: give it as an argument, with --file, or on standard input")
     with where.open_paced() as board:
         printer = _Printer()
         try:

@@ -234,12 +234,13 @@ def _compute(board: Board, record: RunRecord, histogram: Histogram, *, quiet: bo
     with Meter("run", "simulations", show=not quiet) as meter:
         for block in blocks:
             run_records.save(record)
-            run = board.start(job, block)
+            run = None
             try:
+                run = board.start(job, block)
                 _follow(run, meter, histogram.n_simulations, job.n_simulations)
                 histogram += run.fetch()
             except KeyboardInterrupt:
-                _stop_run(run, histogram, record.output)
+                _stop_run(board, run, histogram, record.output)
             histogram_files.save(histogram, record.output)
             run_records.mark_fetched(record)
     return histogram
@@ -271,7 +272,7 @@ def _follow(run: Run, meter: Meter, before: int, total: int) -> None:
             say(f"no sign of life for {duration(progress.age_s)}; giving up after {duration(limit_s)}")
 
 
-def _stop_run(run: Run, histogram: Histogram, path: Path) -> NoReturn:
+def _stop_run(board: Board, run: Run | None, histogram: Histogram, path: Path) -> NoReturn:
     """Stop the board after Ctrl-C, wait for its prompt, and tell what is left.
 
     Raises:
@@ -280,14 +281,18 @@ def _stop_run(run: Run, histogram: Histogram, path: Path) -> NoReturn:
     """
     say("stopping the board ... (Ctrl-C again leaves at once)")
     try:
-        progress = run.cancel()
+        if run is None:  # Ctrl-C came while it was being started
+            board.interrupt()
+            stopped = "the board is at its prompt"
+        else:
+            stopped = _stopped(run.cancel())
     except KeyboardInterrupt:
         say("left at once; the run on the board may go on: elm11 attach follows it, elm11 cancel stops it")
         raise
     kept = (
         f"{path} holds {histogram.n_simulations} simulations" if histogram.n_simulations else f"{path} holds none yet"
     )
-    msg = f"interrupted; {_stopped(progress)}; {kept}, and the same command goes on with the rest"
+    msg = f"interrupted; {stopped}; {kept}, and the same command goes on with the rest"
     raise FailureError(msg, INTERRUPTED)
 
 
