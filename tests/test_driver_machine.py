@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 import numpy as np
-from elm11_lua_driver.errors import Elm11Error
+from elm11_lua_driver.errors import BoardRebootedError, BoardTimeoutError, Elm11Error
 from elm11_shim import LuaSimulator
 from elm11_shim.faults import FaultPlan
 from hypothesis import Phase, settings
@@ -167,7 +167,7 @@ class DriverMachine(RuleBasedStateMachine):
                 following.wait()
                 counts = following.fetch().counts
                 break
-            except Elm11Error:
+            except (BoardRebootedError, BoardTimeoutError):  # any other error is a fault of the driver
                 if not tries_left:
                     raise
         np.testing.assert_array_equal(counts, counts_of(JOBS[0], range(6)))
