@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Run a Lua file as the board would, and count instructions.
 
-    python tools/cost/run_lua.py FILE.lua [MODULE.lua ...] [--loose-heap] [--timeout S]
+    python tools/cost/run_lua.py FILE.lua [MODULE.lua ...] [--q-test line|each] [--loose-heap] [--timeout S]
 
 FILE is run; it finds the project's programs and every MODULE by run_program("name.lua"), MODULEs first, so that a
 changed copy of a program can be tried. Globals for measuring (tools/emblua/machine.c has them all):
@@ -32,6 +32,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path, help="the Lua file to run")
     parser.add_argument("modules", nargs="*", type=Path, help="further programs")
+    parser.add_argument("--q-test", choices=["line", "each"], default="line", help="see docs/cost.md (default: line)")
     parser.add_argument("--loose-heap", action="store_true", help="lift the limits of the board's heap")
     parser.add_argument("--timeout", type=float, default=rv32.TIMEOUT_S, help="seconds (default %(default)g)")
     arguments = parser.parse_args()
@@ -40,7 +41,9 @@ def main() -> int:
         for path in arguments.modules:
             programs[path.name] = path.read_text("latin-1")
         programs[rv32.MAIN] = arguments.file.read_text("latin-1")
-        output = rv32.machine().run(programs, strict_heap=not arguments.loose_heap, timeout_s=arguments.timeout)
+        output = rv32.machine(arguments.q_test).run(
+            programs, strict_heap=not arguments.loose_heap, timeout_s=arguments.timeout
+        )
     except rv32.MachineMissing as error:
         print(error, file=sys.stderr)
         return 3

@@ -45,11 +45,11 @@ LEFT_OUT = frozenset(
     }
 )
 # Names that single sources call and host.c defines anew (why: host.c says it at each function).
-RENAMED = {
-    "lauxlib": "-Dlua_pushfstring=board_pushfstring",
-    "ldebug": "-DluaO_pushvfstring=board_pushvfstring",
-    "lstrlib": "-Dmemchr=board_memchr",
-    "lvm": "-Dstrcoll=board_strcoll",
+RENAMED: dict[str, tuple[str, ...]] = {
+    "lauxlib": ("-Dlua_pushfstring=board_pushfstring",),
+    "ldebug": ("-DluaO_pushvfstring=board_pushvfstring",),
+    "lstrlib": ("-Dmemchr=board_memchr",),
+    "lvm": ("-Dstrcoll=board_strcoll",),
 }
 OWN_FLAGS = ("-Wall", "-Wextra", "-Werror")
 FLAGS = (
@@ -71,6 +71,11 @@ MACHINE_LINK_FLAGS = (
     *("-Wl,--defsym=__ram=0x80400000", "-Wl,--defsym=__ram_size=0x04000000"),
     "-Wl,--defsym=__stack_size=0x10000",
 )
+# How the machine tests for 'q' at every VM instruction: by a stock line hook, or always alike (machine.c, README.md).
+Q_TEST_RENAMED: dict[str, dict[str, tuple[str, ...]]] = {
+    "line": {},
+    "each": {"lvm": ("-DluaG_traceexec=board_traceexec",)},
+}
 
 
 class BuildError(Exception):
@@ -227,8 +232,11 @@ def build(*, pointers_of_4_bytes: bool = False) -> Path:
     return binary
 
 
-def build_machine() -> Path:
+def build_machine(q_test: str = "line") -> Path:
     """Build emblua for the rv32i machine if it is not built yet.
+
+    Args:
+        q_test: a key of `Q_TEST_RENAMED`.
 
     Returns:
         The path of the ELF file that QEMU loads.
@@ -242,37 +250,51 @@ def build_machine() -> Path:
             "apt-get install gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf",
             exit_code=3,
         )
-    return _build((MACHINE_COMPILER, *MACHINE_FLAGS), "machine.c", "machine.elf", MACHINE_LINK_FLAGS)
+    renamed = {**RENAMED}
+    for source, flags in Q_TEST_RENAMED[q_test].items():
+        renamed[source] = (*renamed.get(source, ()), *flags)
+    return _build((MACHINE_COMPILER, *MACHINE_FLAGS), "machine.c", "machine.elf", MACHINE_LINK_FLAGS, renamed)
 
 
-def _build(command: tuple[str, ...], target: str, name: str, link_flags: tuple[str, ...] = ()) -> Path:
+def _build(
+    command: tuple[str, ...],
+    target: str,
+    name: str,
+    link_flags: tuple[str, ...] = (),
+    renamed: dict[str, tuple[str, ...]] = RENAMED,
+) -> Path:
     """The binary ``name`` of the stock sources, host.c and the target's C file; compiled if it is not in the cache."""
     sources = lua_sources()
     own = [HERE / "host.c", HERE / target]
     stock = lua_files(sources)
     fingerprint = _fingerprint(
-        (*command, *link_flags), [*own, *sorted(HERE.glob("*.h")), *sorted(sources.glob("*.h")), *stock]
+        (*command, *link_flags, repr(renamed)), [*own, *sorted(HERE.glob("*.h")), *sorted(sources.glob("*.h")), *stock]
     )
     binary = cache_folder() / "build" / fingerprint / name
     if not binary.is_file():
         binary.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=binary.parent) as work_name:
             built = Path(work_name) / name
-            _compile(command, sources, [*stock, *own], built, link_flags)
+            _compile(command, sources, [*stock, *own], built, link_flags, renamed)
             built.replace(binary)
     return binary
 
 
 def _compile(
-    command: tuple[str, ...], sources: Path, files: list[Path], binary: Path, link_flags: tuple[str, ...]
+    command: tuple[str, ...],
+    sources: Path,
+    files: list[Path],
+    binary: Path,
+    link_flags: tuple[str, ...],
+    renamed: dict[str, tuple[str, ...]],
 ) -> None:
     include = (f"-I{HERE}", f"-I{sources}", "-include", "board_luaconf.h")
     objects = []
     for source in files:
         target = binary.parent / f"{source.stem}.o"
         flags = OWN_FLAGS if source.parent == HERE else ("-w",)
-        renamed = [RENAMED[source.stem]] if source.parent != HERE and source.stem in RENAMED else []
-        _run([*command, *flags, *renamed, *include, "-c", str(source), "-o", str(target)])
+        new_names = () if source.parent == HERE else renamed.get(source.stem, ())
+        _run([*command, *flags, *new_names, *include, "-c", str(source), "-o", str(target)])
         objects.append(str(target))
     _run([*command, *link_flags, *objects, "-lm", "-o", str(binary)])
 
@@ -298,10 +320,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Build emblua and print the path of the binary.")
     target = parser.add_mutually_exclusive_group()
     target.add_argument("--m32", action="store_true", help="a 32-bit program, to check the model of the heap")
-    target.add_argument("--machine", action="store_true", help="for the rv32i machine that counts instructions")
+    target.add_argument("--machine", choices=Q_TEST_RENAMED, help="for the rv32i machine: how it tests for 'q'")
     arguments = parser.parse_args()
     try:
-        print(build_machine() if arguments.machine else build(pointers_of_4_bytes=arguments.m32))
+        print(build_machine(arguments.machine) if arguments.machine else build(pointers_of_4_bytes=arguments.m32))
     except BuildError as error:
         print(error, file=sys.stderr)
         return error.exit_code
