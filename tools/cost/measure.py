@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import rv32
-
 from elm11_lua_driver import Job
 from elm11_lua_driver.board_run import job_lines
 
@@ -159,8 +158,8 @@ def asked_text(job: Job, program: str, simulations: Sequence[range], stages: Map
             # The driver's own lines, with its care for numbers that the board reads in single precision.
             "local elm11 = {set = function(some) for name, value in pairs(some) do fields[name] = value end end}",
             *job_lines(job),
-            f'return {{fields=fields,program="{program}",resident="{RESIDENT}",simulations={{{pairs}}},'
-            f"stages={{{','.join(watched)}}},n_stages={len(stages)}}}",
+            f'return {{fields=fields,program="{program}",resident="{RESIDENT}",',
+            f"simulations={{{pairs}}},stages={{{','.join(watched)}}},n_stages={len(stages)}}}",
             "",
         ]
     )

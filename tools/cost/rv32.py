@@ -113,16 +113,18 @@ def machine(q_test: QTest = "line") -> Machine:
     """The machine, built if need be: four seconds once, and as many to fetch Lua's sources.
 
     Args:
-        q_test: how the test for the 'q' key is counted that the board makes at every VM instruction. "line": by a stock
-            line hook, which is some 20 % too much where there are many loops. "each": always the same, some 15 % too
-            little on a whole program.
+        q_test: how the test for the 'q' key is counted that the board makes at every VM instruction: "line" by a stock
+            line hook, "each" always the same. docs/cost.md compares both with the board.
 
     Raises:
         MachineMissing: the cross compiler, its C library, the emulator or Lua's sources are missing.
     """
     qemu = shutil.which(QEMU)
     if qemu is None:
-        raise MachineMissing(f"{QEMU} not found; Debian and Ubuntu have it: apt-get install qemu-system-misc")
+        raise MachineMissing(
+            f"{QEMU} not found; Debian and Ubuntu have it: apt-get install qemu-system-misc, "
+            "or qemu-system-riscv in later releases"
+        )
     done = subprocess.run(
         [sys.executable, str(_BUILD), "--machine", q_test],
         check=False,
@@ -133,6 +135,15 @@ def machine(q_test: QTest = "line") -> Machine:
     if done.returncode:
         raise MachineMissing(f"the machine cannot be built here: {done.stderr.strip()}")
     return Machine(Path(done.stdout.strip()), qemu)
+
+
+def toolchain() -> str:
+    """What the counts depend on beside the programs: the releases of Lua, the compiler and the C library.
+
+    Raises:
+        MachineMissing: see `machine`.
+    """
+    return machine().run({MAIN: 'print(_sW .. ", " .. _fW)\n'}, timeout_s=60.0).strip()
 
 
 def firmware(*, stored: bool = False) -> dict[str, str]:
