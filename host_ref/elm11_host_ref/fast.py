@@ -77,25 +77,23 @@ def innovations(part: Part, series: int, e: Integers) -> Integers:
 
 
 def spectra(part: Part, x: Integers, y: Integers) -> tuple[tuple[Integers, Integers], ...]:
-    """Twice the spectra of two real series, at frequencies 0 to n / 2 - 1: ((re, im), (re, im)).
+    """Twice the spectra of two real series, at frequencies 0 to n / 2: ((re, im), (re, im)).
 
     Args:
         part: gives n.
-        x, y: shape (n, n_simulations).
+        x: innovations of the first series, shape (n, n_simulations).
+        y: of the second one.
 
     Returns:
-        Four arrays of shape (n / 2, n_simulations); frequency 0 is not used and holds zeros.
+        Four arrays of shape (n / 2 + 1, n_simulations).
     """
     order = integer_fft.reversed_bits(part.n)
     re, im = x[order], y[order]
     integer_fft.transform(re, im)
-    half = part.n // 2
-    zeros = np.zeros((1, re.shape[1]), np.int32)
-    r, s, u, v = re[1:half], im[1:half], re[:half:-1], im[:half:-1]
-    return (
-        (np.concatenate([zeros, r + u]), np.concatenate([zeros, s - v])),
-        (np.concatenate([zeros, s + v]), np.concatenate([zeros, u - r])),
-    )
+    # Frequency -f is at n - f, that is, at -f of a numbering that goes around.
+    up = np.arange(part.n // 2 + 1)
+    r, s, u, v = re[up], im[up], re[-up], im[-up]
+    return (r + u, s - v), (s + v, u - r)
 
 
 def wavelet_transform(part: Part, row: Row, series: int, re: Integers, im: Integers) -> tuple[Integers, Integers]:
@@ -140,7 +138,7 @@ def smooth(row: Row, product: Integers, shift: int) -> Integers:
     smoothed = np.zeros((row.length, product.shape[1]), np.int32)
     dense = len(row.kernels) == 2
 
-    def add(outputs: slice, first: int, stride: int, weights: tuple[int, ...], is_half: bool) -> None:
+    def add(outputs: slice, first: int, stride: int, weights: tuple[int, ...], *, is_half: bool) -> None:
         """Sums around grid points `first`, `first + stride`, ..., or half a step after them."""
         target = smoothed[outputs]
         count = target.shape[0]
@@ -200,7 +198,7 @@ class _Histogram:
         self.counts = np.zeros((n_groups, experiment.J + 1, experiment.n_bins), np.int64)
 
     def add(self, j: int, found: Integers, weights: tuple[int, ...], group_of: IntArray) -> None:
-        n_groups, _, n_bins = self.counts.shape
+        n_bins = self.counts.shape[2]
         low, high = int(group_of.min()), int(group_of.max())
         places = found + (group_of - low) * n_bins
         # Sums of whole numbers far below 2^53 are exact as doubles.
@@ -246,9 +244,7 @@ def run_part(
             n_due = int(np.searchsorted(lowest, next_counted, side="right"))
             if counted.is_counted and n_due:
                 sums = _box_sums(plan, part, counted, smoothed, n_due)
-                histogram.add(
-                    next_counted, bins(counted, sums, experiment.n_bins), counted.weights, group_of[:n_due]
-                )
+                histogram.add(next_counted, bins(counted, sums, experiment.n_bins), counted.weights, group_of[:n_due])
             smoothed.pop(next_counted + centre, None)
             next_counted -= 1
 
@@ -262,8 +258,9 @@ def _box_sums(plan: FastPlan, part: Part, row: Row, smoothed: dict[int, list[Int
             other = part.row(j)
             stride = other.n_outputs // row.n_counted
             start = row.first_counted * stride - other.first_output
-            for total, values in zip(sums, smoothed[j], strict=True):
-                total += values[start : start + stride * len(row.weights) : stride, :n_due] * np.int32(weight)
+            points = slice(start, start + stride * len(row.weights), stride)
+            for product, values in enumerate(smoothed[j]):
+                sums[product] += values[points, :n_due] * np.int32(weight)
     return sums
 
 

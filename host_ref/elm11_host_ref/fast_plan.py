@@ -38,8 +38,8 @@ CYCLE: Final = 64
 """Simulations after which the pattern of due scales repeats."""
 
 DUE_MARGIN: Final = 1.3
-"""Scale j is due in the fraction `1.3 sigma[j] / sigma[J]` of simulations. The variance per simulation falls like
-0.8 to 1.0 times that ratio (measured at J = 10, 20, 28), so 1.3 keeps every scale at least as well known as the last."""
+"""Scale j is due in the fraction `1.3 sigma[j] / sigma[J]` of simulations. The variance per simulation falls like that
+ratio, divided by 0.8 to 1.0 (measured at J = 10, 20, 28): 1.3 keeps every scale at least as well known as the last."""
 
 LEAST_MAIN_DUE: Final = 8
 """Scales that are due less often than in 8 of 64 simulations go to short parts."""
@@ -258,7 +258,8 @@ def quadrature(start: float, stop: float, origin: float, step: float) -> tuple[i
     """Weights of grid points, so that their sum stands for the sum over samples at distance 1.
 
     Args:
-        start, stop: the interval: half a sample before the first sample and after the last one.
+        start: of the interval, half a sample before the first sample.
+        stop: half a sample after the last one.
         origin: place of grid point 0.
         step: of the grid, 1 or more.
 
@@ -428,12 +429,23 @@ class FastPlan:
         self._set_filters(part)
         self._set_shifts(part)
 
+    def _nyquist_weight(self, part: Part) -> float:
+        """Weight of the highest frequency in a short part's filters; 0 if it is not used.
+
+        A wavelet of small scale is cut at that frequency. The exact pipeline leaves it out, and with it half a bin,
+        1 / (2 n_padded), of the band; of a shorter transform's wider bin only as much must be missing.
+        """
+        if part.step != 1 or part.n == self.experiment.n_padded:
+            return 0.0
+        return math.sqrt((1 - part.n / self.experiment.n_padded) / 2)
+
     def _set_grid(self, part: Part, row: Row) -> None:
         """The filter's band, and a grid on which the folded band does not overlap itself."""
         sigma, period = self._sigma[row.j], part.period
         k = 2 * math.pi * sigma / period
         row.first_frequency = max(1, _ceil((6 - BAND) / k))
-        last = min(part.n // 2 - 1, _floor((6 + BAND) / k))
+        highest = part.n // 2 if self._nyquist_weight(part) else part.n // 2 - 1
+        last = min(highest, _floor((6 + BAND) / k))
         n_frequencies = max(1, last - row.first_frequency + 1)
         row.filters = np.zeros((2, n_frequencies), np.int64)
         row.n = min(part.n, max(4, least_power(max(period / (GRID_STEP * sigma), n_frequencies))))
@@ -473,7 +485,9 @@ class FastPlan:
         n_box = len(self.box)
         users = [
             part.row(i)
-            for i in range(max(part.lowest, row.j - self.centre), min(part.highest, row.j - self.centre + n_box - 1) + 1)
+            for i in range(
+                max(part.lowest, row.j - self.centre), min(part.highest, row.j - self.centre + n_box - 1) + 1
+            )
             if part.row(i).is_counted
         ]
         if not users:
@@ -493,7 +507,8 @@ class FastPlan:
 
     def _set_filters(self, part: Part) -> None:
         """Wavelet times noise spectrum, in integers whose product with any spectrum stays below 2^31."""
-        frequencies = part.n // 2
+        frequencies = part.n // 2 + 1
+        nyquist = _nearest(GAUSSIAN_UNIT * self._nyquist_weight(part))
         gaussian = gaussian_table()
         lag1, gain, bounds, noise = [], [], [], []
         self._coarse: list[float] = []
@@ -527,6 +542,8 @@ class FastPlan:
                     f = row.first_frequency + place
                     distance = abs(f * k - (6 << 20)) + (1 << 11) >> 12
                     value = gaussian[distance] * peak >> 15
+                    if f == part.n // 2:
+                        value = value * nyquist >> 15
                     row.filters[series, place] = value * scaled[f] + (1 << 14) >> 15
 
     def _set_shifts(self, part: Part) -> None:
