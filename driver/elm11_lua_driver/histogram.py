@@ -81,10 +81,11 @@ class Histogram:
         shape = (self.job.J + 1, self.job.n_bins)
         if part.counts.shape != shape or part.counts.dtype != np.int64:
             raise ValueError(f"counts must be int64 of shape {shape}, not {part.counts.dtype} of {part.counts.shape}")
-        expected = (part.stop - part.start) * self.job.n_usable
+        expected = self.job.expected_counts(range(part.start, part.stop))
         if (part.counts < 0).any() or (part.counts.sum(axis=1) != expected).any():
             raise ValueError(
-                f"counts of simulations {part.start} to {part.stop - 1} do not add up to the number of usable samples"
+                f"counts of simulations {part.start} to {part.stop - 1} do not add up to the number that pipeline "
+                f"{self.job.pipeline} counts in them"
             )
 
     @property
