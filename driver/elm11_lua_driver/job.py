@@ -92,6 +92,11 @@ class Job(Experiment):
         return len(simulations) * self.n_usable
 
     @property
+    def longest_run(self) -> int:
+        """Simulations that a board may count in one run: the fast pipeline's counts have 16 bits there."""
+        return self.fast_plan.longest_run if self.pipeline == "fast" else MAX_SIMULATIONS
+
+    @property
     def group_size(self) -> int:
         """Simulations per group: the smallest power of two that makes at most `MAX_GROUPS` groups.
 
