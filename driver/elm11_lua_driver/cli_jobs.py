@@ -108,6 +108,9 @@ simulation_options = options(
 )
 """How to compute it, and how to tell."""
 
+planned_options = options(_wavelet, simulations_option, seed_option, _pipeline, _surrogates, _scale_box)
+"""How to compute it, where nothing is computed."""
+
 computation = options(
     _wavelet,
     level_option,

@@ -116,6 +116,13 @@ def heap(of: Job) -> tuple[int, int, int]:
     return int(before[3]), int(after[3]), int(peak[4])
 
 
+def hello() -> int:
+    """Instructions of the first `elm11.hello()`, which loads and checks all programs."""
+    main = f'{LOAD_LINE} local before = instructions() {HELLO_LINE} print("@", decimal(instructions() - before))'
+    output = rv32.machine("line").run({**rv32.firmware(stored=True), rv32.MAIN: main})
+    return next(int(line.split("\t")[1]) for line in output.splitlines() if line.startswith("@"))
+
+
 def heaps(jobs: Sequence[Job]) -> list[tuple[int, int, int]]:
     """`heap` for several jobs, side by side."""
     rv32.machine("line")
@@ -178,7 +185,7 @@ def model() -> dict[str, Any]:
             pipelines[pipeline]["largest_errors"]["memory"] = round(max(excess), 3)
             for entry, found in zip(pipelines[pipeline]["fitted_to"], units, strict=True):
                 entry["heap_units"] = list(found)
-    return {"format": _FORMAT, "toolchain": rv32.toolchain(), "pipelines": pipelines}
+    return {"format": _FORMAT, "toolchain": rv32.toolchain(), "hello": hello(), "pipelines": pipelines}
 
 
 def kinds_of(of: Job) -> dict[str, int]:
