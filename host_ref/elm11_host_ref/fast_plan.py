@@ -41,21 +41,27 @@ DUE_MARGIN: Final = 1.3
 """Scale j is due in the fraction `1.3 sigma[j] / sigma[J]` of simulations. The variance per simulation falls like that
 ratio, divided by 0.8 to 1.0 (measured at J = 10, 20, 28): 1.3 keeps every scale at least as well known as the last."""
 
-LEAST_MAIN_DUE: Final = 8
-"""Scales that are due less often than in 8 of 64 simulations go to short parts."""
+LEAST_DUE: Final = 4
+"""A scale is due in 4 of 64 simulations at least: in 19 of 300, enough for a standard error."""
 
-SHORT_DUE: Final = 11
-"""Short parts run in 11 of 64 simulations: often enough for standard errors from 300 simulations."""
+LARGEST_MAIN: Final = 512
+"""Longest transform of a main part. Scales that would need a longer one go to short parts."""
 
-GRID_STEP: Final = 0.87
-"""Largest step of the wavelet transform's grid, in scales. Its square, which is smoothed, is known from such steps to
-1e-4; at 1 the error begins to show."""
+SHORT_LENGTH: Final = 45.0
+"""Length of a short part in scales, about: eight times its edges."""
+
+GRID_STEP: Final = 1.0
+"""Largest step of the wavelet transform's grid, in scales."""
+
+LEAST_GRID: Final = 16
+"""Points of a grid, at least: of the largest scale there would be few in the series."""
 
 OUTPUT_STEP: Final = 1.2
 """Largest step between output points, in scales. Coherence is correlated over about two scales."""
 
-BAND: Final = 3.6
-"""The wavelet's spectrum is used where |sigma omega - 6| <= 3.6; beyond, its power is below 3e-6 of the peak."""
+BAND: Final = 3.1
+"""The wavelet's spectrum is used where |sigma omega - 6| <= 3.1; beyond, its power is below 7e-5 of the peak. Being less
+than pi, it is folded onto a grid of step 1 without overlapping itself."""
 
 KERNEL_REACH: Final = 3.3
 """The smoothing kernel ends at 3.3 scales; its width is then corrected so that it averages as much as the whole one."""
@@ -358,13 +364,17 @@ class FastPlan:
         self.centre = experiment.box.centre
         self._sigma = [float(sigma) for sigma in experiment.sigma]
         largest = self._sigma[-1]
-        self.due = [min(CYCLE, _ceil(CYCLE * DUE_MARGIN * sigma / largest)) for sigma in self._sigma]
+        self.due = [
+            min(CYCLE, max(LEAST_DUE, _ceil(CYCLE * DUE_MARGIN * sigma / largest))) for sigma in self._sigma
+        ]
         padding = min(experiment.n_padded - experiment.n_samples, PADDING * largest)
         self.parts: list[Part] = []
         i = experiment.J
-        while i >= 0 and self.due[i] >= LEAST_MAIN_DUE:
+        while i >= 0:
             n, n_samples, step = self._main_size(i, padding)
-            while i > 0 and self.due[i - 1] >= LEAST_MAIN_DUE and self._main_size(i - 1, padding)[0] == n:
+            if n > LARGEST_MAIN:
+                break
+            while i > 0 and self._main_size(i - 1, padding)[0] == n:
                 i -= 1
             self._add(n, n_samples, step, i, experiment.J, None)
             i -= 1
@@ -374,8 +384,6 @@ class FastPlan:
             lowest = i
             while lowest > 0 and self._sigma[lowest - 1] > self._sigma[i] / 2 * (1 + _TINY):
                 lowest -= 1
-            for j in range(lowest, i + 1):
-                self.due[j] = SHORT_DUE
             self._add_short(lowest, i, padding)
             i = lowest - 1
 
@@ -402,17 +410,21 @@ class FastPlan:
         if step <= 1 + _TINY:
             step = 1.0
         widest = sigma[self._reach(highest)[1]]
-        edge = EDGE * widest
-        needed = experiment.n_samples * DUE_MARGIN * sigma[highest] / sigma[-1] * CYCLE / SHORT_DUE + 2 * sigma[highest]
-        needed = max(needed, 2 * edge + INTERIOR * sigma[highest])
+        edge: float | None = EDGE * widest
+        needed = max(SHORT_LENGTH * sigma[highest], 2 * EDGE * widest + INTERIOR * sigma[highest])
         zeros = min(experiment.n_padded - experiment.n_samples, 8 * widest)
         n = least_power((needed + zeros) / step)
         if n * step < experiment.n_samples + padding - _TINY and n < experiment.n_padded:
             n_samples = n - _ceil(zeros / step)
-            self._add(n, n_samples, step, lowest, highest, edge)
         else:
             n, n_samples, step = self._main_size(lowest, padding)
-            self._add(n, n_samples, step, lowest, highest, None)
+            edge = None
+        # As often as the largest of its scales needs it, being shorter than the whole series.
+        whole, first = experiment.n_samples, 2 * int(experiment.first_usable[highest])
+        often = CYCLE * DUE_MARGIN * sigma[highest] / sigma[-1] * (whole - first) / (n_samples * step - first)
+        for j in range(lowest, highest + 1):
+            self.due[j] = min(CYCLE, max(LEAST_DUE, _ceil(often)))
+        self._add(n, n_samples, step, lowest, highest, edge)
 
     def _add(self, n: int, n_samples: int, step: float, lowest: int, highest: int, edge: float | None) -> None:
         if n > LARGEST_TRANSFORM:
@@ -453,7 +465,7 @@ class FastPlan:
         last = min(highest, _floor((6 + BAND) / k))
         n_frequencies = max(1, last - row.first_frequency + 1)
         row.filters = np.zeros((2, n_frequencies), np.int64)
-        row.n = min(part.n, max(4, least_power(max(period / (GRID_STEP * sigma), n_frequencies))))
+        row.n = min(part.n, max(LEAST_GRID, least_power(max(period / (GRID_STEP * sigma), n_frequencies))))
 
     def _set_counts(self, part: Part, row: Row, edge: float | None) -> None:
         """The output points that are counted, and their weights."""
@@ -634,8 +646,7 @@ class FastPlan:
             at = place(simulation)
             number, lowest = self.main_parts[at]
             wanted = [(self.parts[number], lowest)]
-            if at < SHORT_DUE:
-                wanted += [(part, part.lowest) for part in self.parts[self.n_main :]]
+            wanted += [(part, part.lowest) for part in self.parts[self.n_main :] if at < self.due[part.lowest]]
             for part, low in wanted:
                 for j in range(low, part.highest + 1):
                     counts[simulation, j] += sum(part.row(j).weights)
