@@ -69,13 +69,9 @@ class Codelet:
                 else f"{r},{i}=({r}*{cosine}-{i}*{-sine})//{UNIT},({i}*{cosine}+{r}*{-sine})//{UNIT}"
             )
         elif sine >= 0:
-            self.statements.append(
-                f"{r},{i}=({i}*{sine}-{r}*{-cosine})//{UNIT},(-{i}*{-cosine}-{r}*{sine})//{UNIT}"
-            )
+            self.statements.append(f"{r},{i}=({i}*{sine}-{r}*{-cosine})//{UNIT},(-{i}*{-cosine}-{r}*{sine})//{UNIT}")
         else:
-            self.statements.append(
-                f"{r},{i}=(-{r}*{-cosine}-{i}*{-sine})//{UNIT},({r}*{-sine}-{i}*{-cosine})//{UNIT}"
-            )
+            self.statements.append(f"{r},{i}=(-{r}*{-cosine}-{i}*{-sine})//{UNIT},({r}*{-sine}-{i}*{-cosine})//{UNIT}")
 
     def first_stage(self) -> int:
         """Blocks of four or of eight; returns their length."""

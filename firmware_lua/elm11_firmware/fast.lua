@@ -1,5 +1,8 @@
 -- fast.lua: the fast pipeline, simulation by simulation; the same counts as fast.py, which explains the steps.
 --
+-- While the board watches for the `q` key, every new line and every jump back costs as much as two additions. So the inner
+-- loops do several things per line, and two at a time where they can.
+--
 -- All work is in integers below 2^31 (fast_plan.lua chooses the shifts). Products that may be negative are divided, not
 -- shifted: `//` rounds down as NumPy's shift does, while Lua's shift fills in zeros.
 --
@@ -195,20 +198,25 @@ function fast.filter(state, part, row)
     if has_nyquist then
         last = count - 1
     end
-    for k = 1, last do
-        f = f + 1
-        local weights, i, place = filters[k], first + k, places[f]
-        local x, y = weights & 2047, weights >> 11
-        w1_re[place], w1_im[place] = re[i] * x // divisor_x, im[i] * x // divisor_x
-        w2_re[place], w2_im[place] = re[j] * y // divisor_y, im[j] * y // divisor_y
-        j = j - 1
+    local i, k = first + 1, 1
+    while k <= last do
+        -- Up to the grid's end, then again from its beginning.
+        local stop = k + n - 1 - f
+        for at = k, stop < last and stop or last do
+            f = f + 1
+            local weights, place = filters[at], places[f]
+            local x, y = weights & 2047, weights >> 11
+            w1_re[place], w1_im[place], i = re[i] * x // divisor_x, im[i] * x // divisor_x, i + 1
+            w2_re[place], w2_im[place], j = re[j] * y // divisor_y, im[j] * y // divisor_y, j - 1
+        end
+        k = stop + 1
         if f == n then
             f = 0
         end
     end
     if has_nyquist then
         f = f + 1
-        local weights, i, place = filters[count], first + count, places[f]
+        local weights, place = filters[count], places[f]
         w1_re[place], w1_im[place] = re[i] * (weights & 2047) // divisor_x, 0
         w2_re[place], w2_im[place] = state.nyquist_re * (weights >> 11) // divisor_y, 0
         if f == n then
@@ -246,7 +254,7 @@ function fast.multiply(state, row)
     end
     local i = row.first_point % n
     for j = guard + 1, guard + count do
-        i = i + 1
+        i = i < n and i + 1 or 1
         local r, s, u, v = w1_re[i], w1_im[i], w2_re[i], w2_im[i]
         if (r + limit_x | s + limit_x) & outside_x ~= 0 then
             r, s = clamped(r, limit_x), clamped(s, limit_x)
@@ -256,9 +264,6 @@ function fast.multiply(state, row)
         end
         p1[j], p2[j] = r * r + s * s + half_x >> shift_x, u * u + v * v + half_y >> shift_y
         re[j], im[j] = (r * u + s * v + half) // divisor, (s * u - r * v + half) // divisor
-        if i == n then
-            i = 0
-        end
     end
     local edges, weights = row.edges, row.edge_weights
     for e = 1, #edges do
@@ -277,14 +282,11 @@ local function smooth_whole(state, row, out, from, stride, centre, step)
     local reach, first = #kernel - 1, kernel[1]
     for o = from, row.length, stride do
         local a, b, c, d = p1[centre] * first, p2[centre] * first, p3[centre] * first, p4[centre] * first
-        local low, high = centre, centre
+        local low, high, weight = centre, centre, 0
         for m = 2, reach + 1 do
-            local weight = kernel[m]
-            low, high = low - 1, high + 1
-            a = a + (p1[low] + p1[high]) * weight
-            b = b + (p2[low] + p2[high]) * weight
-            c = c + (p3[low] + p3[high]) * weight
-            d = d + (p4[low] + p4[high]) * weight
+            low, high, weight = low - 1, high + 1, kernel[m]
+            a, b = a + (p1[low] + p1[high]) * weight, b + (p2[low] + p2[high]) * weight
+            c, d = c + (p3[low] + p3[high]) * weight, d + (p4[low] + p4[high]) * weight
         end
         o1[o], o2[o], o3[o], o4[o] = a >> shift_x, b >> shift_y, c // divisor, d // divisor
         centre = centre + step
@@ -300,14 +302,11 @@ local function smooth_half(state, row, out, from, stride, centre)
     local reach = #kernel
     for o = from, row.length, stride do
         local a, b, c, d = 0, 0, 0, 0
-        local low, high = centre + 1, centre
+        local low, high, weight = centre + 1, centre, 0
         for m = 1, reach do
-            local weight = kernel[m]
-            low, high = low - 1, high + 1
-            a = a + (p1[low] + p1[high]) * weight
-            b = b + (p2[low] + p2[high]) * weight
-            c = c + (p3[low] + p3[high]) * weight
-            d = d + (p4[low] + p4[high]) * weight
+            low, high, weight = low - 1, high + 1, kernel[m]
+            a, b = a + (p1[low] + p1[high]) * weight, b + (p2[low] + p2[high]) * weight
+            c, d = c + (p3[low] + p3[high]) * weight, d + (p4[low] + p4[high]) * weight
         end
         o1[o], o2[o], o3[o], o4[o] = a >> shift_x, b >> shift_y, c // divisor, d // divisor
         centre = centre + 1

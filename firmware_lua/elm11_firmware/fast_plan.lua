@@ -21,6 +21,8 @@ local SHORT_LENGTH = 45
 local LEAST_GRID = 16
 local GRID_STEP = 1
 local OUTPUT_STEP = 12 / 10
+local WIDE_OUTPUT_STEP = 24 / 10
+local WIDE_FROM = 24
 local BAND = 31 / 10
 local DECIMATION = 3
 local PADDING = 22 / 10
@@ -99,7 +101,9 @@ local function set_counts(plan, part, row, edge)
     local first = plan.first_usable[row.j + 1]
     local origin = part.step / 2 - HALF
     row.is_counted = true
-    local n = least_power(part.period / (OUTPUT_STEP * sigma))
+    local usable = plan.n_samples - 2 * first
+    local longest = (usable >= WIDE_FROM * sigma and WIDE_OUTPUT_STEP or OUTPUT_STEP) * sigma
+    local n = least_power(part.period / longest)
     n = n > 4 and n or 4
     row.n_counted = n < part.n and n or part.n
     local step = part.period / row.n_counted
@@ -114,12 +118,11 @@ local function set_counts(plan, part, row, edge)
             end
         end
     end
-    local usable = plan.n_samples - 2 * first
     local unit = WEIGHT * 1.0
-    while usable / (OUTPUT_STEP * sigma) * unit * plan.due[row.j + 1] / CYCLE > MEAN_COUNT do
+    while usable / longest * unit * plan.due[row.j + 1] / CYCLE > MEAN_COUNT do
         unit = unit / 2
     end
-    unit = unit * (step / (OUTPUT_STEP * sigma))
+    unit = unit * (step / longest)
     -- Most weights equal the one before: they are rounded once.
     local total, last, rounded = 0, -1.0, 0
     for i = 1, #weights do

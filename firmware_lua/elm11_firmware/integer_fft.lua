@@ -90,28 +90,20 @@ local function stage(plan, re, im, n, span)
         re[l], im[l] = difference_r - turn_i, difference_i + turn_r
     end
     local first, second, third = 1, 1, 1
+    local twice, thrice = 2 * span, 3 * span
     for offset = 2, span do
         first, second, third = first + step, second + 2 * step, third + 3 * step
         local c1, s1, c2, s2, c3, s3 = cosine[first], sine[first], cosine[second], sine[second], cosine[third], sine[third]
         for i = offset, n, block do
-            local j = i + span
-            local k = j + span
-            local l = k + span
+            local j, k, l = i + span, i + twice, i + thrice
             -- Bit-reversed order: the second quarter takes the squared twiddle, the third the plain one.
-            local r, s = re[j], im[j]
-            local br, bi = (r * c2 + s * s2) // 2048, (s * c2 - r * s2) // 2048
-            local ar, ai = re[i], im[i]
-            local sum_r, sum_i, difference_r, difference_i = ar + br, ai + bi, ar - br, ai - bi
-            r, s = re[k], im[k]
-            ar, ai = (r * c1 + s * s1) // 2048, (s * c1 - r * s1) // 2048
-            r, s = re[l], im[l]
-            br, bi = (r * c3 + s * s3) // 2048, (s * c3 - r * s3) // 2048
-            r, s = ar + br, ai + bi
-            re[i], im[i] = sum_r + r, sum_i + s
-            re[k], im[k] = sum_r - r, sum_i - s
-            r, s = ar - br, ai - bi
-            re[j], im[j] = difference_r + s, difference_i - r
-            re[l], im[l] = difference_r - s, difference_i + r
+            local r, s, u, v, x, y = re[j], im[j], re[k], im[k], re[l], im[l]
+            r, s = (r * c2 + s * s2) // 2048, (s * c2 - r * s2) // 2048
+            u, v, x, y = (u * c1 + v * s1) // 2048, (v * c1 - u * s1) // 2048, (x * c3 + y * s3) // 2048, (y * c3 - x * s3) // 2048
+            local a, b = re[i], im[i]
+            a, b, r, s = a + r, b + s, a - r, b - s
+            u, v, x, y = u + x, v + y, u - x, v - y
+            re[i], im[i], re[j], im[j], re[k], im[k], re[l], im[l] = a + u, b + v, r + y, s - x, a - u, b - v, r - y, s + x
         end
     end
 end

@@ -57,14 +57,19 @@ LEAST_GRID: Final = 16
 """Points of a grid, at least: of the largest scale there would be few in the series."""
 
 OUTPUT_STEP: Final = 1.2
-"""Largest step between output points, in scales. Coherence is correlated over about two scales."""
+"""Largest step between output points, in scales, where the usable samples are few."""
+
+WIDE_OUTPUT_STEP: Final = 2.4
+"""The same where the usable samples span `WIDE_FROM` scales and more: coherence is correlated over about two scales."""
+
+WIDE_FROM: Final = 24.0
 
 BAND: Final = 3.1
 """The wavelet's spectrum is used where |sigma omega - 6| <= 3.1; beyond, its power is below 7e-5 of the peak. Being less
 than pi, it is folded onto a grid of step 1 without overlapping itself."""
 
-KERNEL_REACH: Final = 3.3
-"""The smoothing kernel ends at 3.3 scales; its width is then corrected so that it averages as much as the whole one."""
+KERNEL_REACH: Final = 2.8
+"""The smoothing kernel ends at 2.8 scales; its width is corrected so that it averages as much as the whole one."""
 
 DECIMATION: Final = 3.0
 """Samples per smallest scale of a part: the highest frequency is then 3 pi = 6 + 3.4 for that scale."""
@@ -307,36 +312,49 @@ def _trimmed(first: int, weights: list[int]) -> tuple[int, list[int]]:
 def _kernel(step: float) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Smoothing weights in 1/4096 at whole and at half distances, for a grid step in scales.
 
-    A Gaussian that is cut averages over less than the whole one does. Its width is changed once so that the sum of
-    squared weights, which tells how much it averages, is that of the whole Gaussian.
+    A Gaussian that is cut averages over less than the whole one does. Its width is changed twice so that what is averaged
+    has the variance that it would have with the whole Gaussian: products of a Morlet transform at distance t are
+    correlated like `exp(-(t / scale)^2 / 2)`, and averaging them leaves 1 / sqrt(3) of their variance.
     """
     reach = _ceil(KERNEL_REACH / step)
-    ratio = math.exp(-0.5 * step * step)
-    # exp(-(m step)^2 / 2), m = 0, 1, ...: each is the one before times a factor that itself shrinks by a factor.
-    value, factor = 1.0, ratio
-    total = squares = 0.0
-    for m in range(reach + 1):
-        twice = 2 if m else 1
-        total += twice * value
-        squares += twice * value * value
-        value *= factor
-        factor *= ratio * ratio
-    width = squares / (total * total)
-    wanted = step / (2 * math.sqrt(math.pi))
-    step = step * wanted / width
-    ratio = math.exp(-0.5 * step * step)
+    correlation = math.exp(-0.5 * step * step)
+    width = 1.0
+    for _ in range(2):
+        values = _gaussian(step / width, reach)
+        # Sum over pairs of points at distance 0, 1, ...; the weights are symmetric.
+        total = values[0] + 2 * sum(values[1:])
+        variance, factor, ratio = 0.0, 1.0, correlation
+        for distance in range(2 * reach + 1):
+            pairs = 0.0
+            for m in range(distance - reach, reach + 1):
+                pairs += values[abs(m)] * values[abs(m - distance)]
+            variance += (2 if distance else 1) * factor * pairs
+            factor *= ratio
+            ratio *= correlation * correlation
+        # The variance falls like the width to the power -2/3.
+        width *= 1 + 1.5 * (variance / (total * total) * math.sqrt(3) - 1)
+    step /= width
     unit = KERNEL_SUM * step / math.sqrt(2 * math.pi)
-    whole, half = [], []
-    value, factor = 1.0, ratio
-    other, other_factor = math.exp(-0.125 * step * step), ratio * ratio
-    for _ in range(reach + 1):
-        whole.append(_nearest(unit * value))
-        half.append(_nearest(unit * other))
+    whole = tuple(_nearest(unit * value) for value in _gaussian(step, reach))
+    ratio = math.exp(-0.5 * step * step)
+    half = []
+    value, factor = math.exp(-0.125 * step * step), ratio * ratio
+    for _ in range(reach):
+        half.append(_nearest(unit * value))
         value *= factor
         factor *= ratio * ratio
-        other *= other_factor
-        other_factor *= ratio * ratio
-    return tuple(whole), tuple(half[:reach])
+    return whole, tuple(half)
+
+
+def _gaussian(step: float, reach: int) -> list[float]:
+    """`exp(-(m step)^2 / 2)`, m = 0 ... reach: each is the one before times a factor that itself shrinks by a factor."""
+    ratio = math.exp(-0.5 * step * step)
+    value, factor, values = 1.0, ratio, []
+    for _ in range(reach + 1):
+        values.append(value)
+        value *= factor
+        factor *= ratio * ratio
+    return values
 
 
 class FastPlan:
@@ -364,9 +382,7 @@ class FastPlan:
         self.centre = experiment.box.centre
         self._sigma = [float(sigma) for sigma in experiment.sigma]
         largest = self._sigma[-1]
-        self.due = [
-            min(CYCLE, max(LEAST_DUE, _ceil(CYCLE * DUE_MARGIN * sigma / largest))) for sigma in self._sigma
-        ]
+        self.due = [min(CYCLE, max(LEAST_DUE, _ceil(CYCLE * DUE_MARGIN * sigma / largest))) for sigma in self._sigma]
         padding = min(experiment.n_padded - experiment.n_samples, PADDING * largest)
         self.parts: list[Part] = []
         i = experiment.J
@@ -473,7 +489,9 @@ class FastPlan:
         first = int(experiment.first_usable[row.j])
         origin = part.step / 2 - 0.5
         row.is_counted = True
-        row.n_counted = min(part.n, max(4, least_power(part.period / (OUTPUT_STEP * sigma))))
+        usable = experiment.n_samples - 2 * first
+        longest = (WIDE_OUTPUT_STEP if usable >= WIDE_FROM * sigma else OUTPUT_STEP) * sigma
+        row.n_counted = min(part.n, max(4, least_power(part.period / longest)))
         step = part.period / row.n_counted
         low, weights = quadrature(first - 0.5, part.length - 0.5 - first, origin, step)
         if edge is not None:
@@ -483,11 +501,10 @@ class FastPlan:
             for place, value in enumerate(values, start=inner - low):
                 if 0 <= place < len(weights):
                     weights[place] += (ratio - 1) * value
-        usable = experiment.n_samples - 2 * first
         unit = float(WEIGHT)
-        while usable / (OUTPUT_STEP * sigma) * unit * self.due[row.j] / CYCLE > MEAN_COUNT:
+        while usable / longest * unit * self.due[row.j] / CYCLE > MEAN_COUNT:
             unit /= 2
-        unit *= step / (OUTPUT_STEP * sigma)
+        unit *= step / longest
         # In 1/4096; rounded so that every sum from the first point on is right within 1/2: edges and interior keep their
         # shares.
         whole, total = [], 0
