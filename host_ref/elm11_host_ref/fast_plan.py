@@ -9,8 +9,9 @@ scale by scale, with as little work as that takes:
 1. **Due.** A small scale has hundreds of independent samples in one simulation, the largest about two. Scale j is
    due in `due[j]` of 64 simulations, so that no standard error exceeds that of the largest scale.
 2. **Parts.** A simulation runs one *main part*, which covers the due scales from the largest down, and, when they are
-   due, *short parts*, one per octave of the smallest scales, if a main part for them would be too long. A part has a series of its own, sampled just finely
-   enough for its smallest scale, and, if short, just long enough for its edges and a piece of its interior.
+   due, *short parts*, one per octave of the smallest scales, where a main part would be too long. A part has a series
+   of its own, sampled just finely enough for its smallest scale, and, if short, just long enough for its edges and a
+   piece of its interior.
 3. **Grids.** Wavelet transform and output are evaluated on grids of a power of two of points per period, in steps of
    at most `GRID_STEP` and `OUTPUT_STEP` scales.
 4. **Quadrature.** Sums over samples (the Gaussian's, cut at the ends of the series, and the histogram's, cut at the
@@ -312,8 +313,8 @@ def _trimmed(first: int, weights: list[int]) -> tuple[int, list[int]]:
 def _kernel(step: float) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Smoothing weights in 1/4096 at whole and at half distances, for a grid step in scales.
 
-    A Gaussian that is cut averages over less than the whole one does. Its width is changed twice so that the average has
-    the variance that it would have with the whole Gaussian: products of a Morlet transform at distance t are
+    A Gaussian that is cut averages over less than the whole one. Its width is changed twice so that the average has the
+    variance that it would have with the whole Gaussian: products of a Morlet transform at distance t are
     correlated like `exp(-(t / scale)^2 / 2)`, and averaging them leaves 1 / sqrt(3) of their variance.
     """
     reach = _ceil(KERNEL_REACH / step)
