@@ -132,8 +132,8 @@ def _fast_work(job: Job, simulation: int) -> Counter[str]:
     number, lowest = plan.main_parts[place]
     work = Counter({"simulation": 1})
     _add_part(work, plan, plan.parts[number], lowest)
-    if place < fast_plan.SHORT_DUE:
-        for part in plan.parts[plan.n_main :]:
+    for part in plan.parts[plan.n_main :]:
+        if place < plan.due[part.lowest]:
             _add_part(work, plan, part, part.lowest)
     return work
 
