@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import numpy as np
 
@@ -43,14 +44,15 @@ def save(histogram: Histogram, path: Path | str) -> None:
     with atomic_file(path) as file:
         if Path(path).suffix.lower() == ".npz":
             shape = (0, histogram.job.J + 1, histogram.job.n_bins)
-            np.savez_compressed(
+            counts = np.array([part.counts for part in parts], np.int64) if parts else np.zeros(shape, np.int64)
+            _write_npz(
                 file,
-                format=_FORMAT,
-                job=histogram.job.to_json(),
+                format=np.array(_FORMAT),
+                job=np.array(histogram.job.to_json()),
                 start=np.array([part.start for part in parts], np.int64),
                 stop=np.array([part.stop for part in parts], np.int64),
-                counts=np.array([part.counts for part in parts], np.int64) if parts else np.zeros(shape, np.int64),
-                sha256=histogram.sha256,
+                counts=counts.astype(np.min_scalar_type(int(counts.max(initial=0)))),
+                sha256=np.array(histogram.sha256),
             )
         else:
             document = {
@@ -80,7 +82,7 @@ def load(path: Path | str) -> Histogram:
                 for start, stop, counts in zip(values["start"], values["stop"], values["counts"], strict=True)
             ),
         )
-    except (KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         msg = f"{path} holds no histogram: {error}"
         raise ValueError(msg) from error
     if histogram.sha256 != values["sha256"]:
@@ -89,8 +91,20 @@ def load(path: Path | str) -> Histogram:
     return histogram
 
 
+def _write_npz(file: IO[bytes], **arrays: np.ndarray[Any, Any]) -> None:
+    """An archive that `numpy.load` reads, as `numpy.savez_compressed` writes it, but quickly.
+
+    Counts are small numbers that look random: deflate's level 6, which NumPy takes, needs ten times as long as level 1
+    for a tenth off the size, and half as long as the simulations themselves.
+    """
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for name, values in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, values, allow_pickle=False)
+
+
 def _read_npz(path: Path | str) -> dict[str, Any]:
-    with np.load(path, allow_pickle=False) as file:
+    with Path(path).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
         values = {name: file[name] for name in ("job", "start", "stop", "counts", "sha256")}
     return {**values, "job": str(values["job"]), "sha256": str(values["sha256"])}
 

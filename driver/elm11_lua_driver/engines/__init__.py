@@ -17,11 +17,15 @@ if TYPE_CHECKING:
 
 __all__ = ["ENGINES", "BoardEngine", "Engine", "LuaEngine", "NumpyEngine", "Progress", "create"]
 
-ENGINES: Final[dict[str, Callable[[], Engine]]] = {"numpy": NumpyEngine, "lua": LuaEngine, "board": BoardEngine}
+ENGINES: Final[dict[str, Callable[..., Engine]]] = {"numpy": NumpyEngine, "lua": LuaEngine, "board": BoardEngine}
 
 
-def create(name: str) -> Engine:
+def create(name: str, **options: object) -> Engine:
     """A new engine by its name.
+
+    Args:
+        name: one of `ENGINES`.
+        **options: what the engine's constructor takes.
 
     Raises:
         ValueError: no engine has that name.
@@ -29,4 +33,4 @@ def create(name: str) -> Engine:
     if name not in ENGINES:
         msg = f"engine must be one of {', '.join(ENGINES)}, not {name!r}"
         raise ValueError(msg)
-    return ENGINES[name]()
+    return ENGINES[name](**options)
