@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from typing import TYPE_CHECKING, Final
 
 from . import cache as result_cache
 from . import engines
+from .engines.pool import n_cores
+from .errors import EngineError
 from .run import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from .engines import Engine
     from .histogram import Histogram
@@ -27,9 +29,6 @@ BACKENDS: Final = {
 }
 """pycwt_mod's name of a backend, and the engine that it means here."""
 
-FASTEST: Final = "numpy"
-"""The engine that is taken where none is asked for."""
-
 
 def engine_name(backend: str | Engine | None) -> str:
     """Name of the engine that a backend means.
@@ -41,7 +40,7 @@ def engine_name(backend: str | Engine | None) -> str:
         ValueError: no backend has that name.
     """
     if backend is None:
-        return FASTEST
+        return "auto"
     if not isinstance(backend, str):
         return backend.name
     if backend not in BACKENDS:
@@ -64,8 +63,7 @@ def n_workers(n_jobs: int | None) -> int | None:
     if isinstance(n_jobs, bool) or not isinstance(n_jobs, int) or n_jobs == 0:
         msg = f"n_jobs must be a whole number other than 0 (-1: all cores), or None, not {n_jobs!r}"
         raise ValueError(msg)
-    n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return n_jobs if n_jobs > 0 else max(1, n_cores + 1 + n_jobs)
+    return n_jobs if n_jobs > 0 else max(1, n_cores() + 1 + n_jobs)
 
 
 @contextlib.contextmanager
@@ -78,10 +76,10 @@ def engine_of(
         backend: as for `engine_name`.
         n_jobs: worker processes, for "joblib" and None, as `n_workers` counts them; others have no use for it.
         port: the board's port, for "elm11_lua"; None takes ``ELM11_PORT``, or the only board found.
-        client: a `distributed.Client` or the address of a scheduler, for "dask"; None starts a local cluster.
+        client: a `distributed.Client` or the address of a scheduler, for "dask"; None takes the client made last.
 
     Raises:
-        ValueError: no backend has that name, or an argument is for another one.
+        ValueError: no backend has that name, an argument is for another one, or there is no client.
         EngineError: it cannot be started.
     """
     check_arguments(backend, n_jobs, port=port, client=client)
@@ -95,9 +93,32 @@ def engine_of(
     elif name == "board":
         options["port"] = port
     elif name == "dask":
-        options["client_or_address"] = client
+        options["client"] = _default_client() if client is None else client
     with contextlib.closing(engines.create(name, **options)) as engine:
         yield engine
+
+
+def _default_client() -> object:
+    """The `distributed.Client` that was made last.
+
+    Raises:
+        ValueError: there is none.
+        EngineError: distributed is not installed.
+    """
+    try:
+        import distributed  # noqa: PLC0415  an extra
+    except ImportError as error:
+        raise EngineError(
+            'backend="dask" needs the package distributed.', next_step="pip install 'elm11-lua-driver[dask]'"
+        ) from error
+    try:
+        found: object = distributed.default_client()
+    except ValueError as error:
+        raise ValueError(
+            'client must be given for backend="dask": a distributed.Client, or the address of a scheduler; '
+            "none has been made yet, and distributed.Client() starts a cluster on this computer"
+        ) from error
+    return found
 
 
 def check_arguments(
@@ -125,6 +146,9 @@ def histograms(
     n_jobs: int | None = None,
     port: str | None = None,
     client: object | None = None,
+    checkpoint: Path | str | None = None,
+    target_standard_error: float | None = None,
+    level: float = 0.95,
 ) -> list[Histogram]:
     """The complete results of jobs, from the cache where they are there.
 
@@ -136,15 +160,19 @@ def histograms(
         n_jobs: worker processes.
         port: the board's port.
         client: Dask's client.
+        checkpoint: as for `run`, where there is one job.
+        target_standard_error: as for `run`. What is stopped early is not cached: it is of fewer simulations.
+        level: as for `run`.
 
     Returns:
-        One histogram per job.
+        One complete histogram per job.
 
     Raises:
         ValueError: an argument is outside its range.
         EngineError: the engine failed. What was finished before is in the cache.
     """
     check_arguments(backend, n_jobs, port=port, client=client)
+    cache = cache and target_standard_error is None
     by_board = engine_name(backend) == "board"
     results = [result_cache.load(job, by_board=by_board) if cache else None for job in jobs]
     missing = [number for number, result in enumerate(results) if result is None]
@@ -157,7 +185,14 @@ def histograms(
 
         with engine_of(backend, n_jobs, port=port, client=client) as engine:
             for number in missing:
-                result = run(jobs[number], engine, advance)
+                result = run(
+                    jobs[number],
+                    engine,
+                    advance,
+                    checkpoint=checkpoint,
+                    target_standard_error=target_standard_error,
+                    level=level,
+                )
                 finished += jobs[number].n_simulations
                 if cache:
                     result_cache.save(result, by_board=by_board)

@@ -18,6 +18,7 @@ from .levels import check_level, quantiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from elm11_host_ref.types import FloatArray
     from numpy.typing import ArrayLike
@@ -93,6 +94,8 @@ def wct_significance(
     *,
     port: str | None = None,
     client: object | None = None,
+    checkpoint: Path | str | None = None,
+    target_standard_error: float | None = None,
     seed: int | None = None,
     pipeline: str = "exact",
     scale_box: str = "pycwt",
@@ -118,7 +121,10 @@ def wct_significance(
         n_jobs: worker processes for "joblib" and None; -1 for one on each core. Others have no use for it.
         port: the board's port, for "elm11_lua"; ``virtual://`` for a virtual board. None takes ``ELM11_PORT``, or the
             only board found.
-        client: a `distributed.Client` or a scheduler's address, for "dask"; None starts a local cluster.
+        client: a `distributed.Client` or a scheduler's address, for "dask"; None takes the client made last.
+        checkpoint: a file, ``.npz`` or ``.json``, that keeps what is finished; the same call goes on from it.
+        target_standard_error: stop as soon as no scale's level has a larger standard error, 0 to 1, and after mc_count
+            simulations at the latest.
         seed: 0 to 2**64 - 1; None is 1, so that a call without it can be repeated too.
         pipeline: one of `job.PIPELINES`.
         scale_box: "pycwt" or "grinsted"; use the same for the coherence.
@@ -149,7 +155,18 @@ def wct_significance(
     )
     level = check_level(significance_level)
     with progress_bar("coherence significance", show=progress) as advance:
-        (histogram,) = histograms([job], advance, cache=cache, backend=backend, n_jobs=n_jobs, port=port, client=client)
+        (histogram,) = histograms(
+            [job],
+            advance,
+            cache=cache,
+            backend=backend,
+            n_jobs=n_jobs,
+            port=port,
+            client=client,
+            checkpoint=checkpoint,
+            target_standard_error=target_standard_error,
+            level=level,
+        )
     result = quantiles(histogram.counts, level)
     if pycwt_compatible:
         result[-1] = np.nan
@@ -240,8 +257,8 @@ def wct(
         wavelet: a name or one of pycwt's instances, see `wavelet_name`.
         normalize: take off the mean and divide by the standard deviation first.
         scale_box: "pycwt" or "grinsted", for the coherence and its levels.
-        **kwargs: for `wct_significance`: mc_count, progress, cache, backend, n_jobs, port, client, seed, pipeline,
-            pycwt_compatible.
+        **kwargs: for `wct_significance`: mc_count, progress, cache, backend, n_jobs, port, client, checkpoint,
+            target_standard_error, seed, pipeline, pycwt_compatible.
 
     Returns:
         `(WCT, aWCT, coi, freq, sig)`: squared coherence and phase in radians (positive where y1 leads), each of

@@ -142,6 +142,7 @@ class _Options:
     pipeline: str = "exact"
     surrogates: str = "ar1"
     scale_box: str = "pycwt"
+    checkpoint: Path | None = None
 
     def __post_init__(self) -> None:
         one_of("pipeline", self.pipeline, PIPELINES)
@@ -173,8 +174,9 @@ class _Options:
         if unknown:
             msg = f"{', '.join(unknown)}: no option of {NAME}; there are {', '.join(sorted(known))}, tx_delay, n_jobs"
             raise ValueError(msg)
-        if given.get("trace") is not None:
-            given["trace"] = Path(given["trace"])
+        for name in ("trace", "checkpoint"):
+            if given.get(name) is not None:
+                given[name] = Path(given[name])
         return replace(self, **given)
 
     def engine(self) -> BoardEngine:
@@ -205,6 +207,7 @@ class ELM11LuaBackend(MonteCarloBackend):
             - pipeline: one of `job.PIPELINES`.
             - surrogates: "ar1" (red noise), or "white", which is what pycwt_mod's own backends simulate.
             - scale_box: "pycwt"; "grinsted" does not fit pycwt_mod's coherence.
+            - checkpoint: a file, ``.npz`` or ``.json``, that keeps what is finished; the same call goes on from it.
 
     Raises:
         ValueError: an option is unknown, or outside its range.
@@ -257,12 +260,10 @@ class ELM11LuaBackend(MonteCarloBackend):
 
     def get_info(self) -> dict[str, Any]:
         """What it is, whether it is there, and its options."""
-        options = {key: None if value is None else value for key, value in asdict(self._options).items()}
-        return {
-            **super().get_info(),
-            "version": version("elm11-lua-driver"),
-            "options": {**options, "trace": str(options["trace"]) if options["trace"] else None},
+        options = {
+            key: str(value) if isinstance(value, Path) else value for key, value in asdict(self._options).items()
         }
+        return {**super().get_info(), "version": version("elm11-lua-driver"), "options": options}
 
     def validate_config(self, **config: Any) -> bool:  # noqa: ANN401
         """Whether `run_monte_carlo` would take these options.
@@ -321,7 +322,7 @@ class ELM11LuaBackend(MonteCarloBackend):
             scale_box=options.scale_box,
         )
         with contextlib.closing(options.engine()) as engine, progress_bar("ELM11", show=verbose) as advance:
-            histogram = run(job, engine, advance)
+            histogram = run(job, engine, advance, checkpoint=options.checkpoint)
         return [part.counts.astype(np.float64) for part in histogram.parts]
 
 
