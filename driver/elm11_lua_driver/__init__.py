@@ -2,6 +2,7 @@
 
 from importlib.metadata import version
 
+from .acceleration import accelerate_pycwt, restore_pycwt
 from .analysis import CoherenceAnalysis, analyse
 from .api import (
     check_lua_scripts,
@@ -24,6 +25,7 @@ from .errors import Elm11Error, EngineError, LuaError
 from .histogram import Histogram
 from .job import Job, LuaMonteCarloConfig
 from .levels import Significance, significance
+from .many_pairs import wct_significance_many
 from .pycwt_drop_in import wct, wct_significance
 from .run import run
 
@@ -44,6 +46,7 @@ __all__ = [
     "RunProgress",
     "Significance",
     "__version__",
+    "accelerate_pycwt",
     "analyse",
     "check_lua_scripts",
     "connect",
@@ -53,6 +56,7 @@ __all__ = [
     "get_progress",
     "is_complete",
     "read_results",
+    "restore_pycwt",
     "run",
     "significance",
     "start_lua_execution",
@@ -62,4 +66,5 @@ __all__ = [
     "wait_for_completion",
     "wct",
     "wct_significance",
+    "wct_significance_many",
 ]
