@@ -31,7 +31,7 @@ FOLDER_VARIABLE: Final = "ELM11_CACHE"
 """Environment variable that names another folder."""
 
 MAX_BYTES: Final = 512 * 1024 * 1024
-"""What the folder may hold: about a thousand jobs. Beyond it the results that have not been used for longest go."""
+"""What the folder may hold: some 300 jobs of 21 scales. Beyond it, what has not been used for longest goes."""
 
 _FORMAT: Final = 1
 _NAME: Final = re.compile(r"[0-9a-f]{64}-[0-9]+(-board)?\.npz")
