@@ -201,7 +201,6 @@ def _collect(board: Board, record: RunRecord, kept: Checkpoint, *, yes: bool, by
     if not _is_new(kept.histogram, done) or (by_group and len(single_groups(record.job, [done])) > 1):
         return
     kept.add(board.attach(record.job).fetch(fewer=True))
-    kept.write()
     run_records.mark_fetched(record)
     say(f"fetched simulations {done.start} to {done.stop - 1}, which the board had computed before")
 
@@ -260,7 +259,6 @@ def _compute_block(board: Board, record: RunRecord, block: range, kept: Checkpoi
     except KeyboardInterrupt:
         _stop_run(board, run, kept.histogram, record.output)
     kept.add(piece)
-    kept.write()  # a block of a board has taken minutes
     run_records.mark_fetched(record)
 
 
@@ -432,7 +430,6 @@ def attach(
             raise FailureError(msg, INTERRUPTED) from None
     if without_overlap(fetched, kept.histogram).ranges == fetched.ranges:
         kept.add(fetched)
-        kept.write()
     else:
         say(f"{record.output} has these simulations already")
     run_records.mark_fetched(record)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from elm11_lua_driver.errors import Elm11Error, EngineError
-from elm11_lua_driver.histogram import Histogram
+from elm11_lua_driver.histogram import Histogram, Part
 
 from .base import AbandonedError
 from .handout import FIRST_PIECE, Pieces, joins_groups, single_groups
@@ -194,6 +194,7 @@ class _HandingOut:
         self._progress = progress
         self._finished = 0
         self._told = 0
+        self._error: EngineError | None = None
         self._events: queue.SimpleQueue[_Event] = queue.SimpleQueue()
         self._inboxes: dict[Member, queue.SimpleQueue[tuple[int, range] | None]] = {}
         self._threads: dict[Member, threading.Thread] = {}
@@ -202,24 +203,33 @@ class _HandingOut:
     # ---- in the caller's thread ------------------------------------------------------------------------------
 
     def results(self) -> Iterator[Histogram]:
-        """Hand out until everything is there."""
-        while self._missing:
-            self._hand_out()
-            try:
-                event = self._events.get(timeout=_LOOK_S)
-            except queue.Empty:
-                self._look_at_deadlines()
-                continue
-            result = self._take(event)
-            self._look_at_deadlines()
-            if result is not None:
-                self._hand_out()  # first, so that it computes while the caller keeps the result
-                yield result
+        """Hand out until everything is there.
 
-    def _take(self, event: _Event) -> Histogram | None:
+        Raises:
+            EngineError: that cannot be; what has arrived is given back first.
+        """
+        while self._missing and self._error is None:
+            self._hand_out()
+            parts: list[Part] = []
+            try:
+                self._take(self._events.get(timeout=_LOOK_S), parts)
+                # All that has come meanwhile together: the caller may write a file each time.
+                while self._missing:
+                    self._take(self._events.get_nowait(), parts)
+            except queue.Empty:
+                pass
+            self._look_at_deadlines()
+            if parts:
+                self._hand_out()  # first, so that everybody computes while the caller keeps the results
+                yield Histogram(self._job, parts)
+        if self._error is not None:
+            raise self._error
+
+    def _take(self, event: _Event, parts: list[Part]) -> None:
+        """Take note of what a member says; the parts of a result are added to `parts`."""
         member, now_s = event.member, time.monotonic()
         if event.ticket != member.ticket or member.piece is None:
-            return None
+            return
         piece = member.piece
         if event.ready:
             self._fleet.shares.start += now_s - member.given_s
@@ -228,20 +238,19 @@ class _HandingOut:
             member.piece = None
             self._failed(member, piece, event.error)
         elif event.result is not None:
-            return self._arrived(member, piece, event.result)
+            self._arrived(member, piece, event.result, parts)
         else:
             member.gap_s = max(member.gap_s, now_s - member.sign_s)
             member.sign_s = now_s
             member.partial = min(len(piece), member.partial + event.finished)
             self._tell()
-        return None
 
-    def _arrived(self, member: Member, piece: range, result: Histogram) -> Histogram | None:
+    def _arrived(self, member: Member, piece: range, result: Histogram, parts: list[Part]) -> None:
         now_s = time.monotonic()
         member.piece = None
         if result.ranges != (piece,) or result.job != self._job:
             self._failed(member, piece, EngineError(f"it gave back {result.ranges} instead of {piece}"))
-            return None
+            return
         seconds = max(now_s - member.given_s, 1e-6)
         self._fleet.shares.compute += seconds
         member.gap_s = max(member.gap_s, now_s - member.sign_s)
@@ -253,7 +262,7 @@ class _HandingOut:
         self._missing -= len(piece)
         self._finished += len(piece)
         self._tell()
-        return result
+        parts += result.parts
 
     def _tell(self) -> None:
         # What a failed member had finished is not taken back: progress waits until the others have got there.
@@ -267,11 +276,7 @@ class _HandingOut:
             self._progress(done - told)
 
     def _failed(self, member: Member, piece: range, error: BaseException) -> None:
-        """Give a piece to others, and the member a pause or its leave.
-
-        Raises:
-            EngineError: the piece has failed everywhere, or no member is left.
-        """
+        """Give a piece to others, and the member a pause or its leave; the end if nobody is left to take it."""
         member.failures += 1
         said = _one_line(error)
         if said not in member.said:
@@ -286,15 +291,17 @@ class _HandingOut:
             self._again.append(piece)
         left = [other for other in self._fleet.members if not other.is_out]
         if not left:
-            raise EngineError(
+            self._error = EngineError(
                 f"no engine is left to compute simulations {piece.start} to {piece.stop - 1}: {self._all_said()}",
                 next_step="Mend one of them, and run the job again; a checkpoint keeps what is finished.",
-            ) from error
-        if len(failed_by) > len(self._fleet.members) + 1:
-            raise EngineError(
+            )
+            self._error.__cause__ = error
+        elif len(failed_by) > len(self._fleet.members) + 1:
+            self._error = EngineError(
                 f"simulations {piece.start} to {piece.stop - 1} failed {len(failed_by)} times: {self._all_said()}",
                 next_step="Run the job on another engine; a checkpoint keeps what is finished.",
-            ) from error
+            )
+            self._error.__cause__ = error
 
     def _all_said(self) -> str:
         members = (member for member in self._fleet.members if member.said)
