@@ -114,10 +114,6 @@ class _AbstractBackend(ABC):
         """True, or a `ValueError`."""
         return True
 
-    def __repr__(self) -> str:
-        """One line."""
-        return f"{self.name} ({'available' if self.is_available() else 'unavailable'}): {self.description}"
-
 
 if TYPE_CHECKING:
     MonteCarloBackend = _AbstractBackend
@@ -253,6 +249,10 @@ class ELM11LuaBackend(MonteCarloBackend):
         if os.name == "posix":
             return stat.S_ISCHR(Path(port).stat().st_mode) and os.access(port, os.R_OK | os.W_OK)
         return any(info.device.upper() == port.upper() for info in list_ports.comports())
+
+    def __repr__(self) -> str:
+        """One line."""
+        return f"{self.name} ({'available' if self.is_available() else 'unavailable'}): {self.description}"
 
     def get_capabilities(self) -> list[str]:
         """What it can do: see the user's guide."""
