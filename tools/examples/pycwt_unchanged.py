@@ -36,9 +36,9 @@ warnings.simplefilter("ignore")  # pycwt's, and matplotlib's about a picture tha
 import elm11_lua_driver as elm11  # noqa: E402  after the lines above
 import pycwt  # noqa: E402
 
-TURNS = 3
-PYCWT_SIMULATIONS = 3  # per turn; 300, as in the script, would take more than a minute
-OUR_SIMULATIONS = 150  # per turn: half of the script's
+TURNS = 5
+PYCWT_SIMULATIONS = 2  # per turn; 300, as in the script, would take more than a minute
+OUR_SIMULATIONS = 100  # per turn: a third of the script's
 SIMULATIONS = 300
 WANTED = 30
 
