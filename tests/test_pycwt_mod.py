@@ -19,7 +19,6 @@ import pytest
 from elm11_lua_driver import Job, backends, run
 from elm11_lua_driver import wct_significance as our_wct_significance
 from elm11_lua_driver.errors import BoardNotFoundError, ForeignWorkerError, PortError
-from elm11_lua_driver.levels import quantiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -390,19 +389,3 @@ class TestRecommended:
 
     def test_the_names_are_backends_of_our_own_functions_too(self, alone: ModuleType) -> None:
         assert {"sequential", "joblib", alone.NAME} <= set(backends.BACKENDS)
-
-
-def test_white_noise_gives_pycwt_mods_own_levels(pycwt_mod: ModuleType) -> None:
-    """z test of 4 scales, standard deviations from 40 runs of 50: beyond 4.5 by luck once in 36 000 seeds."""
-    worker, arguments = worker_call()
-    backend = importlib.import_module(OURS).ELM11LuaBackend(port="virtual://", surrogates="white")
-    ours = quantiles(sum(backend.run_monte_carlo(worker, 64, arguments, verbose=False)).astype(np.int64), 0.95)[:-1]
-    repeats = np.array(
-        [
-            quantiles(sum(worker(seed * 1000 + n, *arguments) for n in range(64)).astype(np.int64), 0.95)[:-1]
-            for seed in range(20)
-        ]
-    )
-    assert pycwt_mod
-    z = (ours - repeats.mean(axis=0)) / (repeats.std(axis=0, ddof=1) * np.sqrt(1 + 1 / 20))
-    assert np.abs(z).max() < 4.5, z.round(1)

@@ -67,8 +67,12 @@ class Tally:
 def compute(engine_name: str, checkpoint: Path, told: int) -> None:
     """The child: compute what is missing, and tell how many simulations are finished."""
     engine: Engine = PoolEngine(2) if engine_name == "pool" else SmallPieces()
+
+    def tell(done: int, _: int) -> None:
+        os.write(told, _COUNT.pack(done))
+
     try:
-        run(JOB, engine, lambda done, _: os.write(told, _COUNT.pack(done)) and None, checkpoint=checkpoint)
+        run(JOB, engine, tell, checkpoint=checkpoint)
     finally:
         engine.close()
 

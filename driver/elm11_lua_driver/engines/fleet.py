@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 MAX_FAILURES: Final = 3
 """An engine that fails so often in a row is left out."""
 
+START_S: Final = 120.0
+"""Longest time to become ready: the start of a process and its imports, on a busy computer."""
+
 # Time for one hand-out. The lower bound keeps handing out below 1 %, the upper one limits what a kill may lose; for a
 # board, starting and fetching take seconds, whatever the number of simulations.
 _PIECE_S: Final = (0.25, 2.0)
@@ -67,6 +70,7 @@ class Member:
     # What it is at:
     piece: range | None = None
     ticket: int = 0
+    is_ready: bool = False
     given_s: float = 0.0
     sign_s: float = 0.0
     gap_s: float = 0.0
@@ -101,6 +105,7 @@ class FleetEngine:
     """
 
     name = "fleet"
+    worth_doubling_s = _PIECE_S[0]  # what must be gained when a piece is computed a second time
 
     def __init__(self, engines: Sequence[Engine | str] = ("numpy",), *, retry_s: float = 1.0) -> None:
         if not engines:
@@ -234,6 +239,7 @@ class _HandingOut:
         if event.ready:
             self._fleet.shares.start += now_s - member.given_s
             member.given_s = member.sign_s = now_s
+            member.is_ready = True
         elif event.error is not None:
             member.piece = None
             self._failed(member, piece, event.error)
@@ -317,18 +323,20 @@ class _HandingOut:
             if was_asleep:
                 member.sign_s = now_s
             # Ten times the longest gap so far: another program may take most of the processor for a while.
-            limit_s = max(member.longest_silence_s, 10 * member.gap_s)
+            limit_s = max(member.longest_silence_s, 10 * member.gap_s) if member.is_ready else START_S
             if now_s - member.sign_s > limit_s:
                 piece = member.piece
                 self._dismiss(member)
+                self._fleet.abandon(member)
                 silent = EngineError(f"no sign of life for {limit_s:.3g} s; it was stopped")
                 self._failed(member, piece, silent)
 
     def _dismiss(self, member: Member) -> None:
-        """Listen no longer to what a member computes, and have it stop."""
+        """Listen no longer to what a member computes, and have it stop. One that is being started may end that."""
         member.piece = None
         member.ticket += 1
-        self._fleet.abandon(member)
+        if member.is_ready:
+            self._fleet.abandon(member)
 
     def _hand_out(self) -> None:
         now_s = time.monotonic()
@@ -379,7 +387,8 @@ class _HandingOut:
             else:
                 whole_s = len(piece) / other.speed if other.speed else 0.0
                 left_s = whole_s - elapsed if whole_s > elapsed else elapsed  # late: as long again, for all we know
-            if not more and left_s > 2 * len(piece) / member.speed + _PIECE_S[0] and left_s > most_left_s:
+            own_s = len(piece) / member.speed
+            if not more and left_s > max(2 * own_s, own_s + self._fleet.worth_doubling_s, most_left_s):
                 best, most_left_s = piece, left_s
         return best
 
@@ -388,7 +397,7 @@ class _HandingOut:
         if member.sign_s:
             self._fleet.shares.idle += now_s - member.sign_s
         member.ticket += 1
-        member.piece, member.partial = piece, 0
+        member.piece, member.partial, member.is_ready = piece, 0, False
         member.given_s = member.sign_s = now_s
         if member not in self._threads or not self._threads[member].is_alive():
             self._inboxes[member] = queue.SimpleQueue()
@@ -400,14 +409,17 @@ class _HandingOut:
         self._inboxes[member].put((member.ticket, piece))
 
     def stop(self) -> None:
-        """Have everybody stop, and wait for them a little."""
+        """Have everybody stop, and wait a little for those that compute."""
+        end_s = time.monotonic() + _LEAVE_S
+        to_wait_for = []
         for member, inbox in self._inboxes.items():
+            if member.piece is None or member.is_ready:
+                to_wait_for.append(self._threads[member])
             inbox.put(None)
             if member.piece is not None:
                 self._dismiss(member)
             member.sign_s = 0.0
-        end_s = time.monotonic() + _LEAVE_S
-        for thread in self._threads.values():
+        for thread in to_wait_for:
             thread.join(max(0.0, end_s - time.monotonic()))
 
     # ---- in the members' threads -----------------------------------------------------------------------------
@@ -423,6 +435,8 @@ class _HandingOut:
 
             try:
                 self._fleet.prepare(member)
+                if member.ticket != ticket:
+                    continue
                 self._events.put(_Event(member, ticket, ready=True))
                 event = _Event(member, ticket, result=member.engine.simulate(self._job, piece, tell))
             except BaseException as error:  # noqa: BLE001  whatever it is, the caller's thread hears of it
