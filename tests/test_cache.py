@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import random
 import threading
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -125,6 +126,25 @@ class TestKept:
             levels = wct_significance(**ARGUMENTS)
         np.testing.assert_array_equal(levels, quantiles(run(JOB).counts, 0.95))
         assert cache.load(JOB) is not None
+
+    def test_no_damage_is_believed_or_raises(self) -> None:
+        job = dataclasses.replace(JOB, n_bins=20, n_simulations=4)
+        expected = run(job)
+        cache.save(expected)
+        path, chance = cache.path_of(job), random.Random(1)
+        good = path.read_bytes()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for _ in range(200):
+                damaged = bytearray(good)
+                for _ in range(chance.randint(1, 3)):
+                    damaged[chance.randrange(len(good))] ^= 1 << chance.randrange(8)
+                if chance.random() < 0.2:
+                    del damaged[chance.randrange(len(good)) :]
+                path.write_bytes(damaged)
+                loaded = cache.load(job)
+                assert loaded is None or loaded.sha256 == expected.sha256
+                assert len(cache.entries()) == 1
 
     def test_a_folder_that_cannot_be_written_costs_a_warning(self, folder: Path) -> None:
         folder.write_text("a file where a folder should be")

@@ -176,7 +176,7 @@ def _job_of(path: Path) -> Job | None:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what there was to say was said when it was computed
             return Job.from_json(str(file["job"]))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+    except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error):
         return None
 
 
