@@ -16,9 +16,8 @@ if TYPE_CHECKING:
     from elm11_lua_driver import Histogram
     from elm11_lua_driver.engines import Progress
 
-OPTIONS = tuple(
-    ["--lag1", "0.72", "0.5", "--dt", "0.25", "--dj", "0.25", "--s0", "0.5", "--scales", "4", "--simulations", "200"]
-)
+LENGTHS = ["--dt", "0.25", "--dj", "0.25", "--s0", "0.5", "--scales", "4"]
+OPTIONS = ["--lag1", "0.72", "0.5", *LENGTHS, "--simulations", "200"]
 JOB = Job(lag1_x=0.72, lag1_y=0.5, dt=0.25, dj=0.25, s0=0.5, J=4, n_simulations=200)
 
 
