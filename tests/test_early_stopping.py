@@ -125,3 +125,5 @@ def test_a_wrong_target_is_named(target: object) -> None:
         return
     with pytest.raises(ValueError, match="target_standard_error must lie between 0 and 1"):
         run(SMALL, target_standard_error=target)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="significance_level must lie between 0 and 1"):
+        run(SMALL, target_standard_error=0.1, level=95)

@@ -142,6 +142,18 @@ def test_an_engine_that_fails_is_tried_again_and_then_left_out() -> None:
     assert not numpy.is_out
 
 
+def test_who_is_left_out_stays_so_for_the_job() -> None:
+    fleet = FleetEngine([Unsteady(1.0, 1)], retry_s=0.0)
+    with pytest.raises(EngineError, match="no engine is left to compute simulations 0 to"):
+        run(SMALL, fleet)
+    with pytest.raises(EngineError, match="no engine is left: unsteady: it slipped"):
+        run(SMALL, fleet)
+    (unsteady,) = fleet.members
+    unsteady.engine = NumpyEngine()
+    other = dataclasses.replace(SMALL, seed=2)
+    assert run(other, fleet).sha256 == run(other).sha256
+
+
 def test_a_wrong_argument_is_not_tried_again() -> None:
     refusing = Refusing()
     assert run(SMALL, FleetEngine([refusing, "numpy"])).sha256 == run(SMALL).sha256

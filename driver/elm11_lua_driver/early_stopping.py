@@ -23,12 +23,15 @@ MIN_GROUPS: Final = 8
 """Before so many groups there is no check: with 7 degrees of freedom a standard error is known to about 27 %."""
 
 
-def check_target(target_standard_error: float) -> float:
-    """The target as a float, if it is greater than 0.
+def check_target(target_standard_error: float, level: float) -> float:
+    """The target as a float, if it lies between 0 and 1, and the level does as well.
 
     Raises:
-        ValueError: it is not.
+        ValueError: one does not.
     """
+    from .levels import check_level  # noqa: PLC0415  levels.py needs run.py, which needs this
+
+    check_level(level)
     try:
         number = float(target_standard_error)
     except (TypeError, ValueError):

@@ -53,7 +53,7 @@ def run(
         OSError: the checkpoint cannot be written.
     """
     if target_standard_error is not None:
-        target_standard_error = early_stopping.check_target(target_standard_error)
+        target_standard_error = early_stopping.check_target(target_standard_error, level)
     kept = Checkpoint.open(checkpoint, job, Aim(level, target_standard_error)) if checkpoint is not None else None
     with contextlib.ExitStack() as stack:
         if isinstance(engine, str):

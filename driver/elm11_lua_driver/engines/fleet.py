@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .base import Engine, Progress
 
 MAX_FAILURES: Final = 3
-"""An engine that fails so often in a row is left out."""
+"""An engine that fails so often in a row is left out of the job."""
 
 START_S: Final = 120.0
 """Longest time to become ready: the start of a process and its imports, on a busy computer."""
@@ -47,12 +47,10 @@ class Shares:
     Attributes:
         start: until a member was ready, such as a new process with its imports.
         compute: from hand-out to result.
-        idle: waiting for work.
     """
 
     start: float = 0.0
     compute: float = 0.0
-    idle: float = 0.0
 
 
 @dataclass(eq=False)
@@ -67,6 +65,7 @@ class Member:
     said: list[str] = field(default_factory=list)
     not_before_s: float = 0.0
     is_out: bool = False
+    thread: threading.Thread | None = None
     # What it is at:
     piece: range | None = None
     ticket: int = 0
@@ -147,6 +146,7 @@ class FleetEngine:
             self._job = job
             for member in self._members:
                 member.speed, member.gap_s = None, 0.0
+                member.is_out, member.failures, member.said = False, 0, []
         handing_out = _HandingOut(self, job, simulations, progress, by_group=by_group)
         try:
             yield from handing_out.results()
@@ -202,8 +202,7 @@ class _HandingOut:
         self._error: EngineError | None = None
         self._events: queue.SimpleQueue[_Event] = queue.SimpleQueue()
         self._inboxes: dict[Member, queue.SimpleQueue[tuple[int, range] | None]] = {}
-        self._threads: dict[Member, threading.Thread] = {}
-        self._looked_s = time.monotonic()
+        self._begun_s = self._looked_s = time.monotonic()
 
     # ---- in the caller's thread ------------------------------------------------------------------------------
 
@@ -215,6 +214,7 @@ class _HandingOut:
         """
         while self._missing and self._error is None:
             self._hand_out()
+            self._check_that_somebody_works()
             parts: list[Part] = []
             try:
                 self._take(self._events.get(timeout=_LOOK_S), parts)
@@ -229,6 +229,25 @@ class _HandingOut:
                 yield Histogram(self._job, parts)
         if self._error is not None:
             raise self._error
+
+    def _check_that_somebody_works(self) -> None:
+        """Give up if everybody was left out before, or does not come back from what was taken away from it."""
+        members = self._fleet.members
+        if all(member.is_out for member in members):
+            self._error = EngineError(f"no engine is left: {self._all_said()}")
+        elif (
+            not self._inboxes
+            and all(member.is_out or not self._is_free(member) for member in members)
+            and time.monotonic() - self._begun_s > START_S
+        ):
+            self._error = EngineError(
+                f"the engines do not come back from what they were told to stop {START_S:g} s ago",
+                next_step="Close them and make new ones.",
+            )
+
+    def _is_free(self, member: Member) -> bool:
+        """Whether no thread of an earlier stream is still at work with its engine."""
+        return member in self._inboxes or member.thread is None or not member.thread.is_alive()
 
     def _take(self, event: _Event, parts: list[Part]) -> None:
         """Take note of what a member says; the parts of a result are added to `parts`."""
@@ -341,7 +360,7 @@ class _HandingOut:
     def _hand_out(self) -> None:
         now_s = time.monotonic()
         for member in self._fleet.members:
-            if member.piece is None and not member.is_out and now_s >= member.not_before_s:
+            if member.piece is None and not member.is_out and now_s >= member.not_before_s and self._is_free(member):
                 piece = self._choose(member)
                 if piece is not None:
                     self._give(member, piece)
@@ -394,18 +413,16 @@ class _HandingOut:
 
     def _give(self, member: Member, piece: range) -> None:
         now_s = time.monotonic()
-        if member.sign_s:
-            self._fleet.shares.idle += now_s - member.sign_s
         member.ticket += 1
         member.piece, member.partial, member.is_ready = piece, 0, False
         member.given_s = member.sign_s = now_s
-        if member not in self._threads or not self._threads[member].is_alive():
+        if member not in self._inboxes:
             self._inboxes[member] = queue.SimpleQueue()
             # A daemon, so that an engine which hangs does not keep the program from ending.
-            self._threads[member] = threading.Thread(
+            member.thread = threading.Thread(
                 target=self._work, args=(member, self._inboxes[member]), name=f"elm11 {member.name}", daemon=True
             )
-            self._threads[member].start()
+            member.thread.start()
         self._inboxes[member].put((member.ticket, piece))
 
     def stop(self) -> None:
@@ -413,12 +430,11 @@ class _HandingOut:
         end_s = time.monotonic() + _LEAVE_S
         to_wait_for = []
         for member, inbox in self._inboxes.items():
-            if member.piece is None or member.is_ready:
-                to_wait_for.append(self._threads[member])
+            if member.thread is not None and (member.piece is None or member.is_ready):
+                to_wait_for.append(member.thread)
             inbox.put(None)
             if member.piece is not None:
                 self._dismiss(member)
-            member.sign_s = 0.0
         for thread in to_wait_for:
             thread.join(max(0.0, end_s - time.monotonic()))
 

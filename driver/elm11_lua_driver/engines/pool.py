@@ -1,20 +1,21 @@
 """The pool engine: all cores of this computer.
 
-Worker processes, since threads do not scale: NumPy holds the interpreter's lock for half of the time. Measured on two
-cores, Python 3.11, 5 s of work in pieces of 0.3 s, speed-up over one process (second of two rounds, quiet machine):
+Worker processes, since threads do not scale: between its transforms NumPy holds the interpreter's lock. Measured on two
+cores that other programs used a little, Python 3.11, 2 to 6 s of work in pieces of 0.15 to 0.3 s; speed-up over one
+process in two rounds:
 
-====================================  ======  ======  ======  =====
-scales less one (J)                       10      20      28  start
-====================================  ======  ======  ======  =====
-two threads                             1.50    1.56    1.56  0
-`concurrent.futures`, spawn             1.96    1.47    2.06  1.2 to 2.0 s
-loky (joblib's)                         2.06    1.69    2.34  0.3 to 0.8 s
-====================================  ======  ======  ======  =====
+============================  ==============  ==============  ==============  =============
+scales less one (J)                       10              20              28  start
+============================  ==============  ==============  ==============  =============
+two threads                       1.4 to 1.5      0.4 to 1.6      0.9 to 1.6  none
+`concurrent.futures`, spawn       1.9 to 2.0      1.5 to 1.8      2.0 to 2.1  1.2 to 4.8 s
+loky (joblib's)                   1.3 to 2.1      1.7 to 2.1      1.2 to 2.3  0.3 to 0.8 s
+============================  ==============  ==============  ==============  =============
 
-(A second core also brings a second cache; other programs ran, which is what the spread shows.) The ways of starting
-processes do not differ in speed. They differ in what happens when one dies or hangs: both libraries then give up all
-of them, and neither can tell which task a hung process had. So the processes are our own: each has one pipe in each
-direction, and can be killed and replaced alone.
+(loky's start lacks the imports, which its processes do at their first task.) The ways of starting processes do not
+differ in speed. They differ in what happens when a process dies or hangs: both libraries then give up all of them, and
+neither tells which process has a task that hangs. So the processes are our own: each has one pipe in each direction,
+and can be killed and replaced alone.
 """
 
 from __future__ import annotations
