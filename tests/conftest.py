@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import rv32
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 # A first build fetches the Lua sources and compiles them: some ten seconds on a slow computer.
@@ -27,6 +32,14 @@ def build_emblua(*options: str) -> Path:
     if done.returncode:
         pytest.skip(f"emblua cannot be built here: {done.stderr.strip()[-500:]}")
     return Path(done.stdout.strip())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache_of_the_tests() -> Iterator[None]:
+    """Keep results out of the user's cache folder, and what is there out of the tests. Subprocesses inherit it."""
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ELM11_CACHE", str(Path(folder) / "results"))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from importlib.metadata import version
 
+from .acceleration import accelerate_pycwt, restore_pycwt
 from .analysis import CoherenceAnalysis, analyse
 from .api import (
     check_lua_scripts,
@@ -19,31 +20,37 @@ from .api import (
     wait_for_completion,
 )
 from .board import Board, Run, RunProgress
-from .engines import BoardEngine, LuaEngine, NumpyEngine
+from .engines import AutoEngine, BoardEngine, DaskEngine, FleetEngine, LuaEngine, NumpyEngine, PoolEngine
 from .errors import Elm11Error, EngineError, LuaError
 from .histogram import Histogram
 from .job import Job, LuaMonteCarloConfig
 from .levels import Significance, significance
+from .many_pairs import wct_significance_many
 from .pycwt_drop_in import wct, wct_significance
 from .run import run
 
 __version__ = version("elm11-lua-driver")
 __all__ = [
+    "AutoEngine",
     "Board",
     "BoardEngine",
     "CoherenceAnalysis",
+    "DaskEngine",
     "Elm11Error",
     "EngineError",
+    "FleetEngine",
     "Histogram",
     "Job",
     "LuaEngine",
     "LuaError",
     "LuaMonteCarloConfig",
     "NumpyEngine",
+    "PoolEngine",
     "Run",
     "RunProgress",
     "Significance",
     "__version__",
+    "accelerate_pycwt",
     "analyse",
     "check_lua_scripts",
     "connect",
@@ -53,6 +60,7 @@ __all__ = [
     "get_progress",
     "is_complete",
     "read_results",
+    "restore_pycwt",
     "run",
     "significance",
     "start_lua_execution",
@@ -62,4 +70,5 @@ __all__ = [
     "wait_for_completion",
     "wct",
     "wct_significance",
+    "wct_significance_many",
 ]
