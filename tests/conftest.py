@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from elm11_lua_driver import config
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 # A first build fetches the Lua sources and compiles them: some ten seconds on a slow computer.
@@ -26,6 +27,16 @@ def build_emblua(*options: str) -> Path:
     if done.returncode:
         pytest.skip(f"emblua cannot be built here: {done.stderr.strip()[-500:]}")
     return Path(done.stdout.strip())
+
+
+@pytest.fixture(autouse=True)
+def _no_configuration_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Whoever runs the tests may have settings, calibrations and boards of their own."""
+    folder = tmp_path_factory.mktemp("settings")
+    for variable in ("XDG_CONFIG_HOME", "APPDATA"):
+        monkeypatch.setenv(variable, str(folder))
+    for key in config.KEYS:
+        monkeypatch.delenv(config.variable(key), raising=False)
 
 
 @pytest.fixture(scope="session")

@@ -1,33 +1,61 @@
-"""Wavelet coherence and its significance levels: on this computer, or in Lua as on the ELM11 board."""
+"""Wavelet coherence and its significance levels: on this computer, or in Lua as on the ELM11 board.
 
-from importlib.metadata import version
+Names are imported when they are first used: ``import elm11_lua_driver`` loads neither NumPy nor SciPy, so that the
+command line answers at once.
+"""
 
-from .analysis import CoherenceAnalysis, analyse
-from .api import (
-    check_lua_scripts,
-    connect,
-    detect_elm11,
-    disconnect,
-    execute_lua,
-    get_progress,
-    is_complete,
-    read_results,
-    start_lua_execution,
-    upload_config,
-    upload_lua_scripts,
-    verify_fft_library,
-    wait_for_completion,
-)
-from .board import Board, Run, RunProgress
-from .engines import BoardEngine, LuaEngine, NumpyEngine
-from .errors import Elm11Error, EngineError, LuaError
-from .histogram import Histogram
-from .job import Job, LuaMonteCarloConfig
-from .levels import Significance, significance
-from .pycwt_drop_in import wct, wct_significance
-from .run import run
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Final
 
-__version__ = version("elm11-lua-driver")
+if TYPE_CHECKING:
+    from .analysis import CoherenceAnalysis, analyse
+    from .api import (
+        check_lua_scripts,
+        connect,
+        detect_elm11,
+        disconnect,
+        execute_lua,
+        get_progress,
+        is_complete,
+        read_results,
+        start_lua_execution,
+        upload_config,
+        upload_lua_scripts,
+        verify_fft_library,
+        wait_for_completion,
+    )
+    from .board import Board, Run, RunProgress
+    from .engines import BoardEngine, LuaEngine, NumpyEngine
+    from .errors import Elm11Error, EngineError, LuaError
+    from .histogram import Histogram
+    from .job import Job, LuaMonteCarloConfig
+    from .levels import Significance, significance
+    from .pycwt_drop_in import wct, wct_significance
+    from .run import run
+
+    __version__: str
+
+# Where each name lives. A test holds it to the imports above, which type checkers read.
+_MODULE_OF: Final = {
+    name: module
+    for module, names in {
+        "analysis": "CoherenceAnalysis analyse",
+        "api": "check_lua_scripts connect detect_elm11 disconnect execute_lua get_progress is_complete read_results "
+        "start_lua_execution upload_config upload_lua_scripts verify_fft_library wait_for_completion",
+        "board": "Board Run RunProgress",
+        "engines": "BoardEngine LuaEngine NumpyEngine",
+        "errors": "Elm11Error EngineError LuaError",
+        "histogram": "Histogram",
+        "job": "Job LuaMonteCarloConfig",
+        "levels": "Significance significance",
+        "pycwt_drop_in": "wct wct_significance",
+        "run": "run",
+    }.items()
+    for name in names.split()
+}
+
 __all__ = [
     "Board",
     "BoardEngine",
@@ -63,3 +91,39 @@ __all__ = [
     "wct",
     "wct_significance",
 ]
+
+
+class _Package(ModuleType):
+    """This package, whose function `run` stays itself when the module of that name is imported."""
+
+    def __setattr__(self, name: str, value: Any) -> None:  # noqa: ANN401  any attribute of a module
+        """Keep the import system from putting a module in the place of a function of the same name."""
+        if not (isinstance(value, ModuleType) and name in _MODULE_OF):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401  whatever has that name
+    """Import a name, or a module of this package, at its first use."""
+    if name == "__version__":
+        value: Any = import_module("importlib.metadata").version("elm11-lua-driver")
+    elif name in _MODULE_OF:
+        value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    else:
+        full_name = f"{__name__}.{name}"
+        try:
+            return import_module(full_name)
+        except ModuleNotFoundError as error:
+            if error.name != full_name:
+                raise
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Everything that is offered, imported already or not."""
+    return sorted({*globals(), *__all__})

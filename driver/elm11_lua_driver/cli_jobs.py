@@ -10,7 +10,7 @@ from elm11_host_ref.experiment import MAX_SIMULATIONS, SURROGATES
 from elm11_host_ref.smoothing import SCALE_BOXES
 from elm11_host_ref.wavelet import WAVELETS
 
-from .cli_common import Meter, Number, Where, Whole, board_options, json_option, options, quiet_option
+from .cli_common import Configured, Meter, Number, Where, Whole, board_options, json_option, options, quiet_option
 from .engines import ENGINES, BoardEngine
 from .job import PIPELINES
 from .pycwt_drop_in import progress_bar
@@ -36,6 +36,8 @@ seed_option = click.option(
 )
 _engine = click.option(
     "--engine",
+    cls=Configured,
+    setting="engine",
     type=click.Choice(list(ENGINES)),
     default="numpy",
     show_default=True,
@@ -49,7 +51,13 @@ _wavelet = click.option(
     help="Mother wavelet.",
 )
 _pipeline = click.option(
-    "--pipeline", type=click.Choice(PIPELINES), default="exact", show_default=True, help="How it is computed."
+    "--pipeline",
+    cls=Configured,
+    setting="pipeline",
+    type=click.Choice(PIPELINES),
+    default="exact",
+    show_default=True,
+    help="How it is computed.",
 )
 _surrogates = click.option(
     "--surrogates",
@@ -139,7 +147,7 @@ def engine_of(name: str, where: Where) -> Iterator[Engine | str]:
         ValueError: a board is named, and another engine asked for.
     """
     if name != BoardEngine.name:
-        if where != Where():
+        if any(map(where.given, ("port", "hw_id", "tx_delay_s", "trace"))):
             msg = f"--port, --hw-id, --tx-delay and --trace are for --engine board, not for --engine {name}"
             raise ValueError(msg)
         yield name

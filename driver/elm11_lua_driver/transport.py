@@ -21,6 +21,7 @@ import contextlib
 import errno
 import importlib
 import json
+import logging
 import os
 import re
 import sys
@@ -47,6 +48,8 @@ from elm11_lua_driver.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
+
+_log = logging.getLogger(__name__)
 
 BAUD_RATE = 115_200
 WIRE_BYTE_S = 10 / BAUD_RATE
@@ -561,8 +564,15 @@ def open_transport(port: str, *, tx_delay_s: float = DEFAULT_TX_DELAY_S, trace_p
     if port.startswith(VIRTUAL):
         clock = SkippingClock()
         board = _virtual_board(port, clock)
+        _log.info("switched a virtual board on: %s", port)
         return VirtualTransport(board, clock, name=port, trace=Trace(trace_path) if trace_path else None)
     transport = SerialTransport(port, tx_delay_s=tx_delay_s)
+    _log.info(
+        "opened %s, %g ms from byte to byte, low latency %s",
+        port,
+        1000 * tx_delay_s,
+        "set" if transport.low_latency else "not available",
+    )
     transport.trace = Trace(trace_path) if trace_path else None
     return transport
 
