@@ -19,7 +19,7 @@ from elm11_host_ref.percentiles import percentile_transform
 from . import series_files
 from .analysis import DEFAULT_UNIT, CoherenceAnalysis, analyse
 from .atomic_file import atomic_file, check_writable
-from .cli_common import Number, Where, Whole, quiet_option
+from .cli_common import Number, Where, Whole, json_option, quiet_option, say
 from .cli_jobs import advancing, computation, engine_of, job_options, seed_option, simulations_option
 from .cli_output import level_table, print_levels, simulated
 from .errors import EngineError
