@@ -29,6 +29,7 @@ from click.shell_completion import CompletionItem
 from . import config, user_folder
 from .atomic_file import check_writable
 from .config import LONGEST_TX_DELAY_MS, Source
+from .entry import Importing
 from .errors import Elm11Error
 
 if TYPE_CHECKING:
@@ -134,11 +135,25 @@ class _EndsPlainly(click.Command):
         """Parse and run; exits, unless `standalone_mode` is off."""
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+        mend_streams()
         escape_foreign_letters()
         with plain_warnings(), _plain_end(self.name or "elm11"):
             super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
             sys.stdout.flush()
         return sys.exit(0)
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,  # noqa: ANN401
+    ) -> click.Context:
+        """Parse the arguments. Ctrl-C becomes an abort here, as in `invoke`."""
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except KeyboardInterrupt:
+            raise click.Abort from None
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401
         """Run a command. Ctrl-C becomes an abort here, before click prints an empty line for it."""
@@ -175,7 +190,17 @@ def _plain_end(program: str) -> Iterator[None]:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
         where = f"{error.filename}: " if error.filename else ""
+        if error.errno == errno.ENOENT and not where and not _folder_exists():
+            _fail(program, "the current folder has been deleted; change to another one", 1)
         _fail(program, f"{where}{error.strerror or error}", 1)
+
+
+def _folder_exists() -> bool:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 class Elm11Group(_EndsPlainly, click.Group):
@@ -218,7 +243,8 @@ class LazyGroup(Elm11Group):
             return there
         place = self.lazy[cmd_name]
         try:
-            module = importlib.import_module(f".{place.module}", __package__)
+            with Importing():
+                module = importlib.import_module(f".{place.module}", __package__)
         except ModuleNotFoundError as error:
             if (error.name or "").startswith("elm11_"):
                 raise
@@ -275,7 +301,8 @@ def _fail(program: str, message: str, exit_code: int, *, keep_lines: bool = Fals
             lines.append(line)
         else:
             lines[-1:] = [" ".join([*lines[-1:], *line.split()])]
-    text = "\n".join(lines)
+    # A number of three hundred digits says no more than its first ones.
+    text = re.sub(r"[0-9]{40,}", lambda digits: f"{digits[0][:6]}... ({len(digits[0])} digits)", "\n".join(lines))
     click.echo(f"{program}: {text}", err=True)
     sys.exit(exit_code)
 
@@ -284,6 +311,13 @@ def _with_option(message: str) -> str:
     """The message, with the option in front whose argument it names by another name."""
     option = OPTION_OF.get(message.split(" ", 1)[0])
     return f"{option}: {message}" if option else message
+
+
+def mend_streams() -> None:
+    """Give a process whose standard streams were closed (``>&-``) empty ones: Python has None in their place."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123  open to the end
 
 
 def escape_foreign_letters() -> None:
@@ -449,6 +483,7 @@ def confirm(question: str, *, yes: bool) -> None:
         agreed = click.confirm(question, err=True)
     except click.Abort as abort:
         if isinstance(abort.__context__, EOFError):
+            click.echo(err=True)  # the question's line is unfinished
             raise FailureError("nobody answered the question; with --yes none is asked", 2) from None
         raise
     if not agreed:

@@ -84,6 +84,8 @@ def coherence(x: str, y: str | None, **options: Any) -> None:  # noqa: ANN401  c
       elm11 coherence series.csv --dt 0.25 --output coherence.png
       elm11 coherence ao.dat ice.dat --percentiles y --time-unit years --table levels.csv
     """  # noqa: D301  click's mark for "do not wrap" is the character
+    if not x or y == "":
+        raise ValueError(f"{'Y' if x else 'X'}: the name is empty; give a file")
     _check_outputs((("--output", options["output"]), ("--table", options["table"])), inputs=(x, y))
     pair = _read(x, y, options["columns"], options["percentiles"], options["dt"])
     with (
@@ -183,6 +185,8 @@ def demo(output_dir: str, lua_simulations: int, simulations: int, seed: int, *, 
     with the levels of the NumPy engine. The data are those that pycwt brings.
     """
     tell = say if as_json else _say
+    if not output_dir:
+        raise ValueError("--output-dir: the name is empty; give a folder")
     folder = Path(output_dir)
     try:
         folder.mkdir(parents=True, exist_ok=True)

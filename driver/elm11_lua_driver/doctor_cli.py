@@ -54,7 +54,8 @@ def doctor(port: str | None, *, strict: bool, as_json: bool, quiet: bool) -> Non
         _print_steps(done)
     states = {check.state for check in done}
     if State.FAILED in states or (strict and State.WARNING in states):
-        click.get_current_context().exit(1)
+        sys.stdout.flush()
+        sys.exit(1)  # without a message: all is said
 
 
 def _print(check: Check) -> None:

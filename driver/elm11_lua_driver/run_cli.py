@@ -422,7 +422,9 @@ def _job_from(path: str) -> Job:
     with contextlib.suppress(ValueError, OSError):
         return histogram_files.load(path).job
     try:
-        document: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
+        document: Any = json.loads(Path(path).read_text(encoding="utf-8"))
+        if not isinstance(document, dict):
+            raise TypeError(f"it is a {type(document).__name__}, not an object")  # noqa: TRY301  told with the others
         values = document.get("job", document)
         return Job.from_json(json.dumps({"format": 1, **values}))
     except OSError as error:
