@@ -185,14 +185,19 @@ def _plain_end(program: str) -> Iterator[None]:
     except MemoryError:
         _fail(program, "not enough memory; use fewer scales (--scales, --dj) or a shorter series", 1)
     except OSError as error:
-        if error.errno == errno.EPIPE:
-            # Whoever read the output has left. The interpreter flushes once more at its end: into nothing.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(1)
-        where = f"{error.filename}: " if error.filename else ""
-        if error.errno == errno.ENOENT and not where and not _folder_exists():
-            _fail(program, "the current folder has been deleted; change to another one", 1)
-        _fail(program, f"{where}{error.strerror or error}", 1)
+        _fail_by_system(program, error)
+
+
+def _fail_by_system(program: str, error: OSError) -> NoReturn:
+    """End for a reason that the system gave."""
+    if error.errno == errno.EPIPE:
+        # Whoever read the output has left. The interpreter flushes once more at its end: into nothing.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    if error.errno == errno.ENOENT and not error.filename and not _folder_exists():
+        _fail(program, "the current folder has been deleted; change to another one", 1)
+    where = f"{error.filename}: " if error.filename else ""
+    _fail(program, f"{where}{error.strerror or error}", 1)
 
 
 def _folder_exists() -> bool:

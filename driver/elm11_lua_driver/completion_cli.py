@@ -22,7 +22,7 @@ _INSTALL: Final = {
 
 
 @click.command(short_help="Script for completion in bash, zsh or fish.")
-@click.argument("shell", type=click.Choice(list(_INSTALL)))
+@click.argument("shell", metavar="SHELL", type=click.Choice(list(_INSTALL)))
 @remarks_option
 def completion(shell: str) -> None:
     """Print a script with which SHELL completes commands, options, ports and names, and say how to install it.
