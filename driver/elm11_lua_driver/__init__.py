@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         wait_for_completion,
     )
     from .board import Board, Run, RunProgress
-    from .engines import BoardEngine, LuaEngine, NumpyEngine
+    from .engines import AutoEngine, BoardEngine, DaskEngine, FleetEngine, LuaEngine, NumpyEngine, PoolEngine
     from .errors import Elm11Error, EngineError, LuaError
     from .histogram import Histogram
     from .job import Job, LuaMonteCarloConfig
@@ -48,7 +48,7 @@ _MODULE_OF = {
         "api": "check_lua_scripts connect detect_elm11 disconnect execute_lua get_progress is_complete read_results "
         "start_lua_execution upload_config upload_lua_scripts verify_fft_library wait_for_completion",
         "board": "Board Run RunProgress",
-        "engines": "BoardEngine LuaEngine NumpyEngine",
+        "engines": "AutoEngine BoardEngine DaskEngine FleetEngine LuaEngine NumpyEngine PoolEngine",
         "errors": "Elm11Error EngineError LuaError",
         "histogram": "Histogram",
         "job": "Job LuaMonteCarloConfig",
@@ -60,17 +60,21 @@ _MODULE_OF = {
 }
 
 __all__ = [
+    "AutoEngine",
     "Board",
     "BoardEngine",
     "CoherenceAnalysis",
+    "DaskEngine",
     "Elm11Error",
     "EngineError",
+    "FleetEngine",
     "Histogram",
     "Job",
     "LuaEngine",
     "LuaError",
     "LuaMonteCarloConfig",
     "NumpyEngine",
+    "PoolEngine",
     "Run",
     "RunProgress",
     "Significance",

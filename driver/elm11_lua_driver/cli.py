@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "list": LazyCommand("board_cli", "list_command", "Which programs are on a board."),
     "reboot": LazyCommand("board_cli", "reboot", "Start the board anew."),
     "repl": LazyCommand("board_cli", "repl", "A small terminal for the board's prompt."),
+    "resume": LazyCommand("coherence_cli", "resume", "Finish a computation that was broken off."),
     "run": LazyCommand("run_cli", "run_command", "Have a board compute significance levels."),
     "significance": LazyCommand("coherence_cli", "significance_command", "Only the significance levels."),
     "support-bundle": LazyCommand("doctor_cli", "support_bundle", "Collect what a bug report needs, in a zip."),

@@ -382,12 +382,12 @@ class Configured(click.Option):
         if source is ParameterSource.DEFAULT and not ctx.resilient_parsing:
             found = config.load().setting(self.setting)
             if found.source is not Source.DEFAULT:
-                _settings(ctx)[self.name or self.setting] = found
+                settings_of(ctx)[self.name or self.setting] = found
                 return str(found.value), ParameterSource.DEFAULT_MAP
         return value, source
 
 
-def _settings(ctx: click.Context) -> dict[str, config.Setting[Any]]:
+def settings_of(ctx: click.Context) -> dict[str, config.Setting[Any]]:
     """The settings that options of a command have taken, by the options' names."""
     found: dict[str, config.Setting[Any]] = ctx.meta.setdefault(f"{__package__}.settings", {})
     return found
@@ -607,7 +607,7 @@ def board_options(command: Callable[..., Any]) -> Callable[..., Any]:
         trace: str | None,
         **rest: Any,  # noqa: ANN401
     ) -> Any:  # noqa: ANN401
-        where = _where(_settings(click.get_current_context()), port, hw_id, tx_delay, trace)
+        where = _where(settings_of(click.get_current_context()), port, hw_id, tx_delay, trace)
         return command(*args, where=where, **rest)
 
     decorated: Callable[..., Any] = options(

@@ -33,6 +33,10 @@ def print_levels(result: Significance, *, as_json: bool, more: dict[str, Any] | 
         "standard_error": result.standard_error,
     }
     click.echo(level_table(columns, ""))
+    target = result.target_standard_error
+    if target is not None:
+        reached = "reached" if result.precision()["reached"] else "not reached; allow more --simulations"
+        click.echo(f"largest standard error {result.max_standard_error:.2g}, target {target:g} {reached}")
 
 
 def simulated(result: Significance) -> str:

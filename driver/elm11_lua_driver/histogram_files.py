@@ -1,12 +1,16 @@
 """Histograms in files: what a run has counted, whole or in part, to be added to and to be read again.
 
-The name's end says which kind: ``.npz`` (NumPy's archive, small) or ``.json`` (readable everywhere).
+The name's end says which kind: ``.npz`` (NumPy's archive, small) or ``.json`` (readable everywhere). Both have the job
+in full, the name of its experiment (`Job.sha256`), the parts with their first simulation and the first one after them,
+the SHA-256 of all counts together, and for whom it was made: the confidence and precision that were asked for.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,39 +35,76 @@ def check_suffix(path: Path | str) -> None:
         raise ValueError(msg)
 
 
-def save(histogram: Histogram, path: Path | str) -> None:
+@dataclass(frozen=True)
+class Aim:
+    """What a run is for, so that it can be finished without being told again.
+
+    Attributes:
+        level: the confidence of the levels.
+        target_standard_error: see `run`; None for all simulations.
+    """
+
+    level: float = 0.95
+    target_standard_error: float | None = None
+
+
+def save(histogram: Histogram, path: Path | str, aim: Aim | None = None) -> None:
     """Write a histogram; whoever reads the file finds the old one or the new one, never a part.
+
+    Args:
+        histogram: what to write.
+        path: the file.
+        aim: what it is for; `Aim()` if None.
 
     Raises:
         ValueError: the name's end is neither of the two.
         OSError: it cannot be written.
     """
     check_suffix(path)
-    parts = histogram.parts
+    parts, aim = histogram.parts, aim or Aim()
     with atomic_file(path) as file:
         if Path(path).suffix.lower() == ".npz":
             shape = (0, histogram.job.J + 1, histogram.job.n_bins)
-            np.savez_compressed(
+            counts = np.array([part.counts for part in parts], np.int64) if parts else np.zeros(shape, np.int64)
+            # The narrowest integers and no compression: a checkpoint is written every second or so, and compressing
+            # takes 0.3 s where this takes 0.01 s (64 groups, 29 scales, 1000 bins: 3.7 MB instead of 1.4).
+            np.savez(
                 file,
                 format=_FORMAT,
                 job=histogram.job.to_json(),
+                job_sha256=histogram.job.sha256,
                 start=np.array([part.start for part in parts], np.int64),
                 stop=np.array([part.stop for part in parts], np.int64),
-                counts=np.array([part.counts for part in parts], np.int64) if parts else np.zeros(shape, np.int64),
+                counts=counts.astype(np.min_scalar_type(int(counts.max(initial=0)))),
                 sha256=histogram.sha256,
+                level=aim.level,
+                target_standard_error=math.nan if aim.target_standard_error is None else aim.target_standard_error,
             )
         else:
             document = {
                 "format": _FORMAT,
                 "job": json.loads(histogram.job.to_json()),
+                "job_sha256": histogram.job.sha256,
                 "parts": [{"start": part.start, "stop": part.stop, "counts": part.counts.tolist()} for part in parts],
                 "sha256": histogram.sha256,
+                "level": aim.level,
+                "target_standard_error": aim.target_standard_error,
             }
             file.write((json.dumps(document, separators=(",", ":")) + "\n").encode())
 
 
 def load(path: Path | str) -> Histogram:
     """Read a histogram.
+
+    Raises:
+        ValueError: the file is none that `save` wrote, or it is damaged.
+        OSError: it cannot be read.
+    """
+    return load_with_aim(path)[0]
+
+
+def load_with_aim(path: Path | str) -> tuple[Histogram, Aim]:
+    """Read a histogram and what it is for.
 
     Raises:
         ValueError: the file is none that `save` wrote, or it is damaged.
@@ -80,19 +121,23 @@ def load(path: Path | str) -> Histogram:
                 for start, stop, counts in zip(values["start"], values["stop"], values["counts"], strict=True)
             ),
         )
+        target = values["target_standard_error"]
+        aim = Aim(float(values["level"]), None if target is None or math.isnan(float(target)) else float(target))
     except (KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile) as error:
         msg = f"{path} holds no histogram: {error}"
         raise ValueError(msg) from error
-    if histogram.sha256 != values["sha256"]:
-        msg = f"{path} is damaged: its counts do not have the SHA-256 that it tells"
+    if job.sha256 != values["job_sha256"] or histogram.sha256 != values["sha256"]:
+        msg = f"{path} is damaged: its job or its counts do not have the SHA-256 that it tells"
         raise ValueError(msg)
-    return histogram
+    return histogram, aim
 
 
 def _read_npz(path: Path | str) -> dict[str, Any]:
-    with np.load(path, allow_pickle=False) as file:
-        values = {name: file[name] for name in ("job", "start", "stop", "counts", "sha256")}
-    return {**values, "job": str(values["job"]), "sha256": str(values["sha256"])}
+    # Opened here: np.load leaves a damaged file open.
+    with Path(path).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+        values = {name: file[name] for name in ("start", "stop", "counts", "level", "target_standard_error")}
+        texts = {name: str(file[name]) for name in ("job", "job_sha256", "sha256")}
+    return {**values, **texts}
 
 
 def _read_json(path: Path | str) -> dict[str, Any]:
@@ -102,5 +147,5 @@ def _read_json(path: Path | str) -> dict[str, Any]:
         "start": [part["start"] for part in document["parts"]],
         "stop": [part["stop"] for part in document["parts"]],
         "counts": [part["counts"] for part in document["parts"]],
-        "sha256": document["sha256"],
+        **{name: document[name] for name in ("job_sha256", "sha256", "level", "target_standard_error")},
     }
