@@ -2,6 +2,7 @@
 #   make demo    the main job on real data, ends with the path of the picture
 #   make test    the test suite            make lint    ruff, Lua syntax and stray globals
 #   make types   mypy --strict             make bench   speed against pycwt, in one run
+#   make examples  the programs of tools/examples, each of which checks its own results
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -11,7 +12,7 @@ else
 BIN := $(VENV)/bin
 endif
 
-.PHONY: demo test lint types bench clean
+.PHONY: demo test lint types bench examples clean
 .DELETE_ON_ERROR:
 
 $(VENV)/.made:
@@ -43,6 +44,9 @@ types: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python tools/bench.py
+
+examples: $(VENV)/.dev
+	@for example in tools/examples/*.py; do printf '\n== %s\n' "$$example"; $(BIN)/python "$$example" || exit 1; done
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -121,7 +121,8 @@ class TestThisComputer:
         def load(environ: dict[str, str]) -> config.Config:
             return config.load(environ, tmp_path)
 
-        assert doctor.check_settings(system).found == "all defaults"
+        defaults = doctor.check_settings(dataclasses.replace(system, load_config=lambda: load({})))
+        assert defaults.found == "all defaults"
         found = doctor.check_settings(dataclasses.replace(system, load_config=lambda: load({"ELM11_WORKERS": "2"})))
         assert found.found == "workers = 2 (ELM11_WORKERS)"
         wrong = doctor.check_settings(dataclasses.replace(system, load_config=lambda: load({"ELM11_WORKERS": "x"})))

@@ -14,6 +14,7 @@ from elm11_lua_driver.errors import (
     ConfigError,
     Elm11Error,
     EngineError,
+    ForeignWorkerError,
     LuaError,
     PortBusyError,
     PortPermissionError,
@@ -46,6 +47,7 @@ EXAMPLES: list[Elm11Error] = [
     ScriptsError("2 problems.", problems=("a.lua:1: too long", "b.lua:2: not ASCII")),
     CommandRefusedError("refused.", command="list|x", reply="Error"),
     ConfigError("config.toml: 'prot' is no setting", file="config.toml", key="prot"),
+    ForeignWorkerError("not ours.", worker="shuffle", next_step="Take another backend."),
 ]
 
 
@@ -78,6 +80,7 @@ def test_exit_codes_are_those_of_the_command_line() -> None:
         "CommandRefusedError": 1,
         "ScriptsError": 2,
         "ConfigError": 2,
+        "ForeignWorkerError": 1,
     }
 
 

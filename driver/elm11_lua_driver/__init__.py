@@ -11,6 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
 
+    from .acceleration import accelerate_pycwt, restore_pycwt
     from .analysis import CoherenceAnalysis, analyse
     from .api import (
         check_lua_scripts,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from .histogram import Histogram
     from .job import Job, LuaMonteCarloConfig
     from .levels import Significance, significance
+    from .many_pairs import wct_significance_many
     from .pycwt_drop_in import wct, wct_significance
     from .run import run
 
@@ -44,6 +46,7 @@ else:
 _MODULE_OF = {
     name: module
     for module, names in {
+        "acceleration": "accelerate_pycwt restore_pycwt",
         "analysis": "CoherenceAnalysis analyse",
         "api": "check_lua_scripts connect detect_elm11 disconnect execute_lua get_progress is_complete read_results "
         "start_lua_execution upload_config upload_lua_scripts verify_fft_library wait_for_completion",
@@ -53,6 +56,7 @@ _MODULE_OF = {
         "histogram": "Histogram",
         "job": "Job LuaMonteCarloConfig",
         "levels": "Significance significance",
+        "many_pairs": "wct_significance_many",
         "pycwt_drop_in": "wct wct_significance",
         "run": "run",
     }.items()
@@ -79,6 +83,7 @@ __all__ = [
     "RunProgress",
     "Significance",
     "__version__",
+    "accelerate_pycwt",
     "analyse",
     "check_lua_scripts",
     "connect",
@@ -88,6 +93,7 @@ __all__ = [
     "get_progress",
     "is_complete",
     "read_results",
+    "restore_pycwt",
     "run",
     "significance",
     "start_lua_execution",
@@ -97,6 +103,7 @@ __all__ = [
     "wait_for_completion",
     "wct",
     "wct_significance",
+    "wct_significance_many",
 ]
 
 

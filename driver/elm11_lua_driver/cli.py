@@ -15,6 +15,7 @@ from .cli_common import LazyCommand, LazyGroup
 
 COMMANDS: Final = {
     "attach": LazyCommand("run_cli", "attach", "Find a run on a board, follow it, fetch its results."),
+    "cache": LazyCommand("cache_cli", "cache_group", "Results kept on this computer."),
     "calibrate": LazyCommand("board_cli", "calibrate", "Measure how fast a board takes bytes and computes."),
     "cancel": LazyCommand("run_cli", "cancel", "Stop what runs on a board."),
     "completion": LazyCommand("completion_cli", "completion", "Script for completion in bash, zsh or fish."),

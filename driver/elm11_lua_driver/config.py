@@ -3,7 +3,8 @@
 The command line wins over the environment, that over ``[tool.elm11]`` in the nearest ``pyproject.toml`` (of this folder
 or the first one above it that has the file), that over ``config.toml`` in the user's folder, that over the default.
 
-Only the commands read this. The library's functions take arguments, and read nothing but ``ELM11_PORT``.
+Only the commands read this. The library's functions take arguments, and read nothing but ``ELM11_PORT`` and
+``ELM11_CACHE``.
 """
 
 from __future__ import annotations

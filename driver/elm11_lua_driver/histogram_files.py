@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +21,8 @@ from .atomic_file import atomic_file
 from .histogram import Histogram, Part
 from .job import Job
 
+# What reading a damaged archive may raise; RuntimeError where bits say that it is encrypted, or of a later kind.
+_DAMAGED: Final = (ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 _FORMAT: Final = 1
 SUFFIXES: Final = (".npz", ".json")
 
@@ -123,7 +126,7 @@ def load_with_aim(path: Path | str) -> tuple[Histogram, Aim]:
         )
         target = values["target_standard_error"]
         aim = Aim(float(values["level"]), None if target is None or math.isnan(float(target)) else float(target))
-    except (KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (*_DAMAGED, KeyError, TypeError) as error:
         msg = f"{path} holds no histogram: {error}"
         raise ValueError(msg) from error
     if job.sha256 != values["job_sha256"] or histogram.sha256 != values["sha256"]:
