@@ -115,6 +115,7 @@ def test_remarks_go_with_quiet_and_logs_come_with_verbose() -> None:
     assert plain.stderr == again.stderr == "no programs are stored on the board\n"
     assert quiet.stderr == ""
     assert "switched a virtual board on: virtual://" in verbose.stderr
+    assert verbose.stderr.count("settings: ") == 1, "they are read once"
     assert verbose.stderr.startswith("elm11: ")
     assert plain.stdout == quiet.stdout == verbose.stdout == ""
 

@@ -373,14 +373,17 @@ class Configured(click.Option):
         self.setting = setting
 
     def consume_value(self, ctx: click.Context, opts: Mapping[str, Any]) -> tuple[Any, ParameterSource]:
-        """The value, and where it comes from; its setting's origin is kept for `origin_of`.
+        """The value, and where it comes from; its setting is kept for `settings_of`.
 
         Raises:
             ConfigError: a file or a variable makes no sense.
         """
         value, source = super().consume_value(ctx, opts)
         if source is ParameterSource.DEFAULT and not ctx.resilient_parsing:
-            found = config.load().setting(self.setting)
+            key = f"{__package__}.config"
+            if key not in ctx.meta:  # read once for all options
+                ctx.meta[key] = config.load()
+            found = ctx.meta[key].setting(self.setting)
             if found.source is not Source.DEFAULT:
                 settings_of(ctx)[self.name or self.setting] = found
                 return str(found.value), ParameterSource.DEFAULT_MAP
