@@ -3,6 +3,7 @@
 #   make test    the test suite            make lint    ruff, Lua syntax and stray globals
 #   make types   mypy --strict             make bench   speed against pycwt, in one run
 #   make examples  the programs of tools/examples, each of which checks its own results
+#   make cost    what jobs cost on the board: docs/cost.md    make cost-check    whether that has grown
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -12,7 +13,7 @@ else
 BIN := $(VENV)/bin
 endif
 
-.PHONY: demo test lint types bench examples clean
+.PHONY: demo test lint types bench cost cost-check examples clean
 .DELETE_ON_ERROR:
 
 $(VENV)/.made:
@@ -47,6 +48,12 @@ bench: $(VENV)/.dev
 
 examples: $(VENV)/.dev
 	@for example in tools/examples/*.py; do printf '\n== %s\n' "$$example"; $(BIN)/python "$$example" || exit 1; done
+
+cost: $(VENV)/.dev
+	$(BIN)/python tools/cost/cost_table.py
+
+cost-check: $(VENV)/.dev
+	$(BIN)/python tools/cost/cost_table.py --check
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import rv32
 from elm11_lua_driver import config
 
 if TYPE_CHECKING:
@@ -62,3 +63,12 @@ def emblua_path() -> Path:
 def emblua_m32_path() -> Path:
     """emblua with 4-byte pointers; it needs the compiler's 32-bit libraries (Debian: gcc-multilib)."""
     return build_emblua("--m32")
+
+
+@pytest.fixture(scope="session")
+def rv32_machine() -> rv32.Machine:
+    """The rv32i machine that counts instructions, built if need be; the test skips where that is impossible."""
+    try:
+        return rv32.machine()
+    except rv32.MachineMissing as error:
+        pytest.skip(str(error))

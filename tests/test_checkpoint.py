@@ -169,11 +169,11 @@ def test_what_it_is_for_is_kept(tmp_path: Path) -> None:
 
 @given(st.lists(st.integers(1, 2000), min_size=2, max_size=2), st.data())
 def test_what_fits_another_length_is_taken_over_as_it_is(lengths: list[int], data: st.DataObject) -> None:
-    before, after = (dataclasses.replace(SMALL, n_simulations=n, n_bins=1, J=0) for n in lengths)
+    before, after = (dataclasses.replace(SMALL, n_simulations=n, n_bins=2, J=0) for n in lengths)
     size = before.group_size
     starts = data.draw(st.sets(st.sampled_from(range(0, before.n_simulations, size))))
     parts = [
-        Part(start, stop, np.full((1, 1), (stop - start) * before.n_usable[0], np.int64))
+        Part(start, stop, np.array([[(stop - start) * int(before.n_usable[0]), 0]], np.int64))
         for start in starts
         for stop in [min(start + size, before.n_simulations)]
     ]

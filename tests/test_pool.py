@@ -163,23 +163,8 @@ def test_ctrl_c_or_the_death_of_the_program_leaves_a_checkpoint_and_no_processes
     tmp_path: Path, death: signal.Signals
 ) -> None:
     checkpoint = tmp_path / "levels.npz"
-    command = [sys.executable, "-c", "from elm11_lua_driver.cli import main; main()", "significance"]
-    command += [
-        "--lag1",
-        "0.72",
-        "0.72",
-        "--dt",
-        "0.25",
-        "--dj",
-        "0.25",
-        "--s0",
-        "0.5",
-        "--scales",
-        "10",
-        "--simulations",
-        "1000000",
-        "--quiet",
-    ]
+    options = "--lag1 0.72 0.72 --dt 0.25 --dj 0.25 --s0 0.5 --scales 10 --simulations 1000000 --quiet"
+    command = [sys.executable, "-c", "from elm11_lua_driver.cli import main; main()", "significance", *options.split()]
     command += ["--engine", "pool", "--workers", "2", "--checkpoint", str(checkpoint)]
     program = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
     with program:

@@ -178,6 +178,17 @@ class TestSimulations:
             results = backend.run_monte_carlo(worker, 8, arguments, verbose=False, **more)
             np.testing.assert_array_equal(sum(results), white)
 
+    def test_a_checkpoint_keeps_what_is_finished(self, pycwt_mod: ModuleType, tmp_path: Path) -> None:
+        assert pycwt_mod
+        worker, arguments = worker_call()
+        ours = importlib.import_module(OURS)
+        backend = ours.ELM11LuaBackend(port="virtual://", checkpoint=tmp_path / "run.npz")
+        first = sum(backend.run_monte_carlo(worker, 16, arguments, verbose=False))
+        assert backend.get_info()["options"]["checkpoint"] == str(tmp_path / "run.npz")
+        # All is there: no board is needed for the same again.
+        again = sum(backend.run_monte_carlo(worker, 16, arguments, verbose=False, port="/nowhere"))
+        np.testing.assert_array_equal(first, again)
+
     def test_arguments_by_name(self, pycwt_mod: ModuleType) -> None:
         assert pycwt_mod
         worker, arguments = worker_call()

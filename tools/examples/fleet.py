@@ -26,39 +26,47 @@ JOB = Job(lag1_x=0.5, lag1_y=0.3, dt=0.25, dj=0.25, s0=0.5, J=10, n_simulations=
 VIRTUAL = ("virtual://?seed=1&faults=unplug@110000", "virtual://?seed=2")
 
 
+class CountedBoard(BoardEngine):
+    """A board, and how many simulations it has computed."""
+
+    done = 0
+
+    def simulate(self, job: Job, simulations: range, progress: Progress) -> Histogram:
+        """See `BoardEngine.simulate`."""
+        histogram = super().simulate(job, simulations, progress)
+        self.done += len(simulations)
+        return histogram
+
+
+class CountedNumpy(NumpyEngine):
+    """This computer, and how many simulations it has computed."""
+
+    done = 0
+
+    def simulate(self, job: Job, simulations: range, progress: Progress) -> Histogram:
+        """See `NumpyEngine.simulate`."""
+        histogram = super().simulate(job, simulations, progress)
+        self.done += len(simulations)
+        return histogram
+
+
 def main() -> int:
     """Compute together, compare."""
-    ports = sys.argv[1:] or list(VIRTUAL)
-    done: dict[str, int] = {}
+    members: dict[str, CountedBoard | CountedNumpy] = {port: CountedBoard(port) for port in sys.argv[1:] or VIRTUAL}
+    members["this computer"] = CountedNumpy()
 
-    def counted(name: str, engine: BoardEngine | NumpyEngine) -> None:
-        """Have an engine say how much it has done."""
-        simulate = engine.simulate
-
-        def and_count(job: Job, simulations: range, progress: Progress) -> Histogram:
-            histogram = simulate(job, simulations, progress)
-            done[name] = done.get(name, 0) + len(simulations)
-            return histogram
-
-        engine.simulate = and_count  # type: ignore[method-assign]
-
-    members: list[BoardEngine | NumpyEngine] = [BoardEngine(port) for port in ports]
-    members.append(NumpyEngine())
-    for name, member in zip([*ports, "this computer"], members, strict=True):
-        counted(name, member)
-
-    fleet = FleetEngine(members)
+    fleet = FleetEngine([*members.values()])
     started = time.perf_counter()
     try:
         together = run(JOB, fleet)
     finally:
         fleet.close()
     print(f"{JOB.n_simulations} simulations in {time.perf_counter() - started:.1f} s:")
-    for name in [*ports, "this computer"]:
-        print(f"  {done.get(name, 0):5d} by {name}")
-    for member_of_fleet in fleet.members:
-        for said in member_of_fleet.said:
-            print(f"  {member_of_fleet.name} said: {said}")
+    for name, engine in members.items():
+        print(f"  {engine.done:5d} by {name}")
+    for member in fleet.members:
+        for said in member.said:
+            print(f"  {member.name} said: {said}")
 
     alone = run(JOB, "numpy")
     same = together.sha256 == alone.sha256
