@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import rv32
+from elm11_lua_driver import config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +33,16 @@ def build_emblua(*options: str) -> Path:
     if done.returncode:
         pytest.skip(f"emblua cannot be built here: {done.stderr.strip()[-500:]}")
     return Path(done.stdout.strip())
+
+
+@pytest.fixture(autouse=True)
+def _no_configuration_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Whoever runs the tests may have settings, calibrations and boards of their own."""
+    folder = tmp_path_factory.mktemp("settings")
+    for variable in ("XDG_CONFIG_HOME", "APPDATA"):
+        monkeypatch.setenv(variable, str(folder))
+    for key in set(config.KEYS) - {"cache"}:  # which has a folder of the tests, see below
+        monkeypatch.delenv(config.variable(key), raising=False)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -20,13 +20,13 @@ from click.testing import CliRunner, Result
 from elm11_lua_driver import (
     Board,
     Job,
-    board_cli,
     calibration,
     cli,
     detect,
     histogram_files,
     run,
     run_records,
+    scripts_cli,
     significance,
 )
 from elm11_lua_driver.board import Run
@@ -121,7 +121,7 @@ class TestHelp:
     def test_every_command_has_help(self, command: str) -> None:
         assert "Usage:" in done(elm11(command, "--help"))
 
-    @pytest.mark.parametrize("program", [board_cli.upload_scripts, board_cli.check_scripts])
+    @pytest.mark.parametrize("program", [scripts_cli.upload_scripts, scripts_cli.check_scripts])
     def test_the_other_programs_have_help(self, program: click.Command) -> None:
         assert "Usage: elm11-" in done(start(program, "-h"))
 
@@ -208,7 +208,7 @@ class TestExitCodes:
         assert "unexpected symbol" in failed(elm11("exec", "x = = 1", "--port", VIRTUAL), 8)
 
     def test_other_programs_on_the_board(self) -> None:
-        result = start(board_cli.check_scripts, "--port", VIRTUAL)
+        result = start(scripts_cli.check_scripts, "--port", VIRTUAL)
         text = failed(result, 9)
         assert f"elm11-upload-scripts --port {VIRTUAL}" in text
         assert result.stdout.count("missing") == len(elm11_firmware.programs())
@@ -310,24 +310,24 @@ class TestScripts:
     def test_upload_skip_force(self) -> None:
         port = f"{VIRTUAL}?store=flash.json"
         names = [program.name for program in elm11_firmware.programs()]
-        dry = json.loads(done(start(board_cli.upload_scripts, "--dry-run", "--json", "--port", port)))
+        dry = json.loads(done(start(scripts_cli.upload_scripts, "--dry-run", "--json", "--port", port)))
         assert (dry["dry_run"], dry["uploaded"], dry["skipped"]) == (True, names, [])
         assert dry["seconds"] > 1
-        first = start(board_cli.upload_scripts, "--port", port)
+        first = start(scripts_cli.upload_scripts, "--port", port)
         done(first)
         assert first.stderr.count("uploading:") == 10, "one line per tenth"
-        assert "uploading" not in start(board_cli.upload_scripts, "--force", "--quiet", "--port", port).stderr
-        again = json.loads(done(start(board_cli.upload_scripts, "--json", "--port", port)))
+        assert "uploading" not in start(scripts_cli.upload_scripts, "--force", "--quiet", "--port", port).stderr
+        again = json.loads(done(start(scripts_cli.upload_scripts, "--json", "--port", port)))
         assert (again["uploaded"], again["skipped"]) == ([], names)
-        checked = json.loads(done(start(board_cli.check_scripts, "--json", "--port", port)))
+        checked = json.loads(done(start(scripts_cli.check_scripts, "--json", "--port", port)))
         assert checked["ok"]
 
     def test_only_what_differs(self, loaded: str) -> None:
         done(elm11("delete", "fft.lua", "--yes", "--port", loaded))
-        assert "1 of 11 programs" in failed(start(board_cli.check_scripts, "--port", loaded), 9)
-        report = json.loads(done(start(board_cli.upload_scripts, "--json", "--port", loaded)))
+        assert "1 of 11 programs" in failed(start(scripts_cli.check_scripts, "--port", loaded), 9)
+        report = json.loads(done(start(scripts_cli.upload_scripts, "--json", "--port", loaded)))
         assert report["uploaded"] == ["fft.lua"]
-        done(start(board_cli.check_scripts, "--port", loaded))
+        done(start(scripts_cli.check_scripts, "--port", loaded))
 
 
 class TestRun:

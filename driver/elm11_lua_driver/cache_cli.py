@@ -2,30 +2,53 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
-from typing import TYPE_CHECKING, Final
+import os
+from typing import TYPE_CHECKING
 
 import click
 
-from . import cache
-from .cli_common import confirm, json_option, yes_option
+from . import cache, config
+from .cli_common import confirm, json_option, remarks_option, yes_option
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .cache import Entry
 
 
 @click.group("cache", short_help="Results kept on this computer.")
-def cache_group() -> None:
+@click.pass_context
+def cache_group(ctx: click.Context) -> None:
     """Results that wct and wct_significance keep, so that the same job is not computed twice.
 
-    They lie in the folder that ELM11_CACHE names, else in elm11-lua-driver/results in the user's cache folder. They can
-    be deleted at any time.
+    They lie in the folder that ELM11_CACHE or the setting cache names, else in elm11-lua-driver/results in the user's
+    cache folder. They can be deleted at any time.
     """
+    ctx.with_resource(_configured_folder())
+
+
+@contextlib.contextmanager
+def _configured_folder() -> Iterator[None]:
+    """Have the cache where the settings say, for this command."""
+    folder = config.load().cache.value
+    before = os.environ.get(cache.FOLDER_VARIABLE)
+    if folder is not None:
+        os.environ[cache.FOLDER_VARIABLE] = str(folder)
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(cache.FOLDER_VARIABLE, None)
+        else:
+            os.environ[cache.FOLDER_VARIABLE] = before
 
 
 @cache_group.command(short_help="What is there.")
 @json_option
+@remarks_option
 def show(*, as_json: bool) -> None:
     """List the results, latest used first."""
     entries = cache.entries()
@@ -43,13 +66,18 @@ def show(*, as_json: bool) -> None:
 
 @cache_group.command(short_help="Delete them.")
 @yes_option
-def clear(*, yes: bool) -> None:
+@json_option
+@remarks_option
+def clear(*, yes: bool, as_json: bool) -> None:
     """Delete every result, of this version of the program and of others."""
     number = len(cache.entries())
     plural = "" if number == 1 else "s"
     if number:
         confirm(f"Delete {number} result{plural} in {cache.folder()}", yes=yes)
     number = cache.clear()
+    if as_json:
+        click.echo(json.dumps({"deleted": number}))
+        return
     click.echo(f"{number} result{'' if number == 1 else 's'} deleted")
 
 
@@ -72,6 +100,3 @@ def _described(entry: Entry) -> str:
         f"lag-1 {job.noise_lag1[0]:.4g} and {job.noise_lag1[1]:.4g}, {job.wavelet}, s0/dt {job.s0 / job.dt:.4g}, "
         f"dj {job.dj:.4g}, J {job.J}, {job.n_simulations} simulations, seed {job.seed}, {job.pipeline}{board}"
     )
-
-
-COMMANDS: Final = (cache_group,)

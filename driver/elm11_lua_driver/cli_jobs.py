@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 from elm11_host_ref.experiment import MAX_SIMULATIONS, SURROGATES
@@ -16,6 +16,7 @@ from . import detect, histogram_files
 from .atomic_file import check_writable
 from .cli_common import (
     INTERRUPTED,
+    Configured,
     FailureError,
     Meter,
     Number,
@@ -25,7 +26,8 @@ from .cli_common import (
     json_option,
     options,
     quiet_option,
-    say,
+    settings_of,
+    warn,
 )
 from .engines import ENGINES, AutoEngine, BoardEngine, DaskEngine, FleetEngine, PoolEngine, create
 from .engines.pool import MAX_WORKERS
@@ -72,7 +74,13 @@ _wavelet = click.option(
     help="Mother wavelet.",
 )
 _pipeline = click.option(
-    "--pipeline", type=click.Choice(PIPELINES), default="exact", show_default=True, help="How it is computed."
+    "--pipeline",
+    cls=Configured,
+    setting="pipeline",
+    type=click.Choice(PIPELINES),
+    default="exact",
+    show_default=True,
+    help="How it is computed.",
 )
 _surrogates = click.option(
     "--surrogates",
@@ -127,6 +135,9 @@ simulation_options = options(
 """How to compute it, and how to tell."""
 
 
+_WITH_WORKERS: Final = frozenset({PoolEngine.name, AutoEngine.name})
+
+
 @dataclass(frozen=True)
 class Who:
     """Who is to compute.
@@ -151,10 +162,11 @@ class Who:
         Raises:
             ValueError: one does not, or one that the engine needs is missing.
         """
-        if self.where != Where() and self.engine != BoardEngine.name:
+        is_named = any(map(self.where.given, ("port", "hw_id", "tx_delay_s", "trace")))
+        if is_named and self.engine != BoardEngine.name:
             msg = f"--port, --hw-id, --tx-delay and --trace are for --engine board, not for --engine {self.engine}"
             raise ValueError(msg)
-        if self.workers is not None and self.engine not in {PoolEngine.name, AutoEngine.name}:
+        if self.workers is not None and self.engine not in _WITH_WORKERS:
             msg = f"--workers is for --engine pool and --engine auto, not for --engine {self.engine}"
             raise ValueError(msg)
         if (self.dask_address is not None) != (self.engine == DaskEngine.name):
@@ -187,6 +199,8 @@ def engine_options(default: str) -> Callable[[Any], Any]:
             fleet: str | None,
             **rest: Any,  # noqa: ANN401
         ) -> Any:  # noqa: ANN401
+            if "workers" in settings_of(click.get_current_context()) and engine not in _WITH_WORKERS:
+                workers = None  # it is set for the engines that have several
             who = Who(engine, where, workers, dask_address, fleet)
             who.check()
             if rest.get("checkpoint") is not None:
@@ -196,6 +210,8 @@ def engine_options(default: str) -> Callable[[Any], Any]:
         decorated: Callable[..., Any] = options(
             click.option(
                 "--engine",
+                cls=Configured,
+                setting="engine",
                 type=click.Choice(list(ENGINES)),
                 default=default,
                 show_default=True,
@@ -205,6 +221,8 @@ def engine_options(default: str) -> Callable[[Any], Any]:
             ),
             click.option(
                 "--workers",
+                cls=Configured,
+                setting="workers",
                 type=Whole(1, MAX_WORKERS),
                 metavar="N",
                 help="Processes of the engines pool and auto.  [default: one per core]",
@@ -268,7 +286,7 @@ def _made(who: Who) -> Engine:
         return DaskEngine(who.dask_address)
     if who.engine == FleetEngine.name:
         return FleetEngine(_fleet(who.fleet))
-    if who.engine in {PoolEngine.name, AutoEngine.name}:
+    if who.engine in _WITH_WORKERS:
         return create(who.engine, n_workers=who.workers)
     return create(who.engine)
 
@@ -312,7 +330,7 @@ def telling_what_is_kept(checkpoint: str | None) -> Iterator[None]:
     except Elm11Error:
         kept = _kept(checkpoint)
         if kept:
-            say(kept)
+            warn(kept)
         raise
 
 

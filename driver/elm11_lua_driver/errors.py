@@ -17,6 +17,7 @@
     +-- BoardRebootedError             1   the power failed for a moment: the results on the board are gone
     +-- CommandRefusedError            1   "Error, failed to delete program, err=6"
     +-- ScriptsError                   2   a program has a line that the board could not store
+    +-- ConfigError                    2   config.toml has the key "prot"
     +-- EngineError                    1   a worker process of the NumPy pool died
         +-- ForeignWorkerError         1   pycwt_mod hands over a function that the board has no program for
         +-- LuaError                   8   the Lua code failed: attempt to index a nil value
@@ -291,6 +292,23 @@ class ScriptsError(Elm11Error):
     def __str__(self) -> str:
         """Add one line for each problem."""
         return "\n".join([super().__str__(), *(f"  {problem}" for problem in self.problems)])
+
+
+class ConfigError(Elm11Error):
+    """A configuration file or a variable of the environment makes no sense.
+
+    Args:
+        what: what happened.
+        file: the file, or the variable.
+        key: the key in it.
+    """
+
+    exit_code = 2
+
+    def __init__(self, what: str, *, file: str = "", key: str = "", **kept: Unpack[Kept]) -> None:
+        super().__init__(what, **kept)
+        self.file = file
+        self.key = key
 
 
 class ProtocolError(Elm11Error):

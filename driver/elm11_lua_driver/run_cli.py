@@ -24,7 +24,9 @@ from .cli_common import (
     duration,
     json_option,
     quiet_option,
+    remarks_option,
     say,
+    warn,
     yes_option,
 )
 from .cli_jobs import job_options, level_option, simulation_options, target_option
@@ -295,7 +297,7 @@ def _follow(run: Run, meter: Meter, before: int, total: int) -> None:
             )
         if progress.age_s >= _SILENCE_TOLD * limit_s and not told:
             told = True
-            say(f"no sign of life for {duration(progress.age_s)}; giving up after {duration(limit_s)}")
+            warn(f"no sign of life for {duration(progress.age_s)}; giving up after {duration(limit_s)}")
 
 
 def _stop_run(board: Board, run: Run | None, histogram: Histogram, path: Path) -> NoReturn:
@@ -313,7 +315,7 @@ def _stop_run(board: Board, run: Run | None, histogram: Histogram, path: Path) -
         else:
             stopped = _stopped(run.cancel())
     except KeyboardInterrupt:
-        say("left at once; the run on the board may go on: elm11 attach follows it, elm11 cancel stops it")
+        warn("left at once; the run on the board may go on: elm11 attach follows it, elm11 cancel stops it")
         raise
     kept = (
         f"{path} holds {histogram.n_simulations} simulations" if histogram.n_simulations else f"{path} holds none yet"
@@ -371,7 +373,7 @@ def _print_result(
     print_levels(result, as_json=as_json, more=more)
     say(f"histogram: {path}")
     if not histogram.is_complete:
-        say(f"{histogram.n_simulations} of {job.n_simulations} simulations; elm11 run goes on with the rest")
+        warn(f"{histogram.n_simulations} of {job.n_simulations} simulations; elm11 run goes on with the rest")
 
 
 # ---- attach -------------------------------------------------------------------------------------------------
@@ -445,7 +447,9 @@ def _job_from(path: str) -> Job:
     with contextlib.suppress(ValueError, OSError):
         return histogram_files.load(path).job
     try:
-        document: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
+        document: Any = json.loads(Path(path).read_text(encoding="utf-8"))
+        if not isinstance(document, dict):
+            raise TypeError(f"it is a {type(document).__name__}, not an object")  # noqa: TRY301  told with the others
         values = document.get("job", document)
         return Job.from_json(json.dumps({"format": 1, **values}))
     except OSError as error:
@@ -516,20 +520,33 @@ def _print_status(run: Run, *, as_json: bool) -> None:
 
 @click.command(short_help="Stop what runs on a board.")
 @board_options
-def cancel(where: Where) -> None:
+@json_option
+@remarks_option
+def cancel(where: Where, *, as_json: bool) -> None:
     """Stop whatever runs on a board, and wait for its prompt. Finished simulations can still be fetched."""
     with where.open() as board:
         try:
             stopped = board.interrupt()
         except KeyboardInterrupt:
             raise FailureError("left at once; what runs on the board may go on", INTERRUPTED) from None
-        if not stopped:
-            click.echo("nothing was running")
-            return
         status: BoardStatus | None = None
-        with contextlib.suppress(Elm11Error):  # that it has stopped is what matters
-            status = board.status()
-    if status is None or not status.job:
+        if stopped:
+            with contextlib.suppress(Elm11Error):  # that it has stopped is what matters
+                status = board.status()
+    if as_json:
+        run = None if status is None or not status.job else status
+        document = {
+            "stopped": stopped,
+            "job_name": run.job if run else None,
+            "first": run.first if run else None,
+            "count": run.count if run else None,
+            "done": run.done if run else None,
+            "usable": run.is_usable if run else None,
+        }
+        click.echo(json.dumps(document, indent=2))
+    elif not stopped:
+        click.echo("nothing was running")
+    elif status is None or not status.job:
         click.echo("stopped; the board is at its prompt")
     elif not status.is_usable:
         click.echo(f"stopped in the midst of a simulation: the {status.done} that were finished are lost")
@@ -538,7 +555,3 @@ def cancel(where: Where) -> None:
         click.echo(f"stopped; {status.done} of {status.count} simulations can be fetched: elm11 attach{partial}")
     else:
         click.echo("stopped before the first simulation was finished")
-
-
-COMMANDS: Final = (run_command, attach, cancel)
-"""What `elm11` offers of this."""
