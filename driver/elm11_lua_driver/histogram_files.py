@@ -8,13 +8,17 @@ from __future__ import annotations
 import json
 import zipfile
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from .atomic_file import atomic_file
 from .histogram import Histogram, Part
 from .job import Job
+from .sessions import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _FORMAT: Final = 1
 SUFFIXES: Final = (".npz", ".json")
@@ -31,8 +35,13 @@ def check_suffix(path: Path | str) -> None:
         raise ValueError(msg)
 
 
-def save(histogram: Histogram, path: Path | str) -> None:
+def save(histogram: Histogram, path: Path | str, sessions: Iterable[Session] = ()) -> None:
     """Write a histogram; whoever reads the file finds the old one or the new one, never a part.
+
+    Args:
+        histogram: whole or in part.
+        path: its end says which kind of file.
+        sessions: who computed it, for the report; `load_sessions` reads it again.
 
     Raises:
         ValueError: the name's end is neither of the two.
@@ -40,6 +49,7 @@ def save(histogram: Histogram, path: Path | str) -> None:
     """
     check_suffix(path)
     parts = histogram.parts
+    history = [session.to_dict() for session in sessions]
     with atomic_file(path) as file:
         if Path(path).suffix.lower() == ".npz":
             shape = (0, histogram.job.J + 1, histogram.job.n_bins)
@@ -51,6 +61,7 @@ def save(histogram: Histogram, path: Path | str) -> None:
                 stop=np.array([part.stop for part in parts], np.int64),
                 counts=np.array([part.counts for part in parts], np.int64) if parts else np.zeros(shape, np.int64),
                 sha256=histogram.sha256,
+                sessions=json.dumps(history),
             )
         else:
             document = {
@@ -58,6 +69,7 @@ def save(histogram: Histogram, path: Path | str) -> None:
                 "job": json.loads(histogram.job.to_json()),
                 "parts": [{"start": part.start, "stop": part.stop, "counts": part.counts.tolist()} for part in parts],
                 "sha256": histogram.sha256,
+                "sessions": history,
             }
             file.write((json.dumps(document, separators=(",", ":")) + "\n").encode())
 
@@ -87,6 +99,29 @@ def load(path: Path | str) -> Histogram:
         msg = f"{path} is damaged: its counts do not have the SHA-256 that it tells"
         raise ValueError(msg)
     return histogram
+
+
+def load_sessions(path: Path | str) -> tuple[Session, ...]:
+    """Who computed the histogram in a file.
+
+    Returns:
+        In the order of the work; nothing for a file of an earlier version, and where it cannot be understood: the
+        counts are right all the same.
+
+    Raises:
+        ValueError: the name's end is not that of such a file.
+        OSError: it cannot be read.
+    """
+    check_suffix(path)
+    try:
+        if Path(path).suffix.lower() == ".npz":
+            with np.load(path, allow_pickle=False) as file:
+                history = json.loads(str(file["sessions"]))
+        else:
+            history = json.loads(Path(path).read_text(encoding="utf-8"))["sessions"]
+        return tuple(Session.from_dict(values) for values in history)
+    except (KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile):
+        return ()
 
 
 def _read_npz(path: Path | str) -> dict[str, Any]:
