@@ -1,0 +1,128 @@
+"""Checkpoints: what a run has finished, in a file that is never half-written, to go on from.
+
+A checkpoint is a histogram's file (`histogram_files`): the job in full, its SHA-256, and the counts by parts. So the
+result of a run, the blocks that `elm11 run` has fetched from a board, and the checkpoint of a run that was killed are
+one and the same kind of file, and each can be finished.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from . import histogram_files
+from .atomic_file import check_writable
+from .histogram import Histogram
+
+if TYPE_CHECKING:
+    from .job import Job
+
+_WRITING_SHARE: Final = 0.1
+"""At most this part of the time goes into writing. Where that holds anyway, every piece is written at once."""
+
+
+class Checkpoint:
+    """A file that holds what is finished.
+
+    Args:
+        path: the file.
+        histogram: what is finished already.
+    """
+
+    def __init__(self, path: Path | str, histogram: Histogram) -> None:
+        self.path = Path(path)
+        self._histogram = histogram
+        self._is_written = True
+        self._next_s = 0.0
+
+    @classmethod
+    def open(cls, path: Path | str, job: Job) -> Checkpoint:
+        """The checkpoint of a job; what the file holds of the same experiment is taken over.
+
+        A run of another length goes on from what it can use: all of it, if every part lies in one group of the job or
+        is several whole groups, which for a longer run holds of every engine but the board.
+
+        Args:
+            path: the file, which need not exist.
+            job: what is to be computed.
+
+        Raises:
+            ValueError: the file's name has the wrong end, it cannot be written, holds no histogram, is damaged, or
+                holds another experiment.
+        """
+        histogram_files.check_suffix(path)
+        check_writable(path)
+        try:
+            found = histogram_files.load(path)
+        except FileNotFoundError:
+            return cls(path, Histogram(job, []))
+        if found.job.sha256 != job.sha256:
+            msg = (
+                f"{path} holds another experiment: {found.job.to_json()}, not {job.to_json()}; "
+                "give another file, or take this one away"
+            )
+            raise ValueError(msg)
+        return cls(path, of_length(found, job))
+
+    @property
+    def histogram(self) -> Histogram:
+        """All that is finished."""
+        return self._histogram
+
+    def add(self, piece: Histogram) -> None:
+        """Take in what has been finished, and write it, unless writing would take too much of the time.
+
+        Raises:
+            ValueError: it is of another job, or simulations would be counted twice.
+            OSError: the file cannot be written.
+        """
+        self._histogram += piece
+        self._is_written = False
+        if time.monotonic() >= self._next_s:
+            self.write()
+
+    def write(self) -> None:
+        """Write what has not been written.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        if self._is_written:
+            return
+        started_s = time.monotonic()
+        histogram_files.save(self._histogram, self.path)
+        self._is_written = True
+        now_s = time.monotonic()
+        self._next_s = now_s + (now_s - started_s) * (1 / _WRITING_SHARE - 1)
+
+
+def of_length(histogram: Histogram, job: Job) -> Histogram:
+    """What of a histogram can be used for a job of the same experiment and another number of simulations."""
+    if histogram.job == job:
+        return histogram
+    fitting = []
+    for part in histogram.parts:
+        try:
+            Histogram.check_range(job, range(part.start, part.stop))
+        except ValueError:
+            continue
+        if part.stop <= job.n_simulations:
+            fitting.append(part)
+    return Histogram(job, fitting)
+
+
+def missing(histogram: Histogram, stop: int | None = None) -> list[range]:
+    """The simulations that a histogram lacks, as few ranges as possible.
+
+    Args:
+        histogram: what is there.
+        stop: only simulations below this one are looked at; None for all.
+    """
+    stop = histogram.job.n_simulations if stop is None else stop
+    gaps, start = [], 0
+    for have in (*histogram.ranges, range(stop, stop)):
+        if start < min(have.start, stop):
+            gaps.append(range(start, min(have.start, stop)))
+        start = max(start, have.stop)
+    return gaps
