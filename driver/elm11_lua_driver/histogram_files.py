@@ -15,7 +15,7 @@ import numpy as np
 from .atomic_file import atomic_file
 from .histogram import Histogram, Part
 from .job import Job
-from .sessions import Session
+from .sessions import Session, extended
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,7 +35,7 @@ def check_suffix(path: Path | str) -> None:
         raise ValueError(msg)
 
 
-def save(histogram: Histogram, path: Path | str, sessions: Iterable[Session] = ()) -> None:
+def save(histogram: Histogram, path: Path | str, *, sessions: Iterable[Session] = ()) -> None:
     """Write a histogram; whoever reads the file finds the old one or the new one, never a part.
 
     Args:
@@ -99,6 +99,24 @@ def load(path: Path | str) -> Histogram:
         msg = f"{path} is damaged: its counts do not have the SHA-256 that it tells"
         raise ValueError(msg)
     return histogram
+
+
+def save_more(histogram: Histogram, path: Path | str, session: Session) -> None:
+    """Write a histogram to which a session has added, keeping what the file says of the earlier ones.
+
+    Args:
+        histogram: with what the session has computed.
+        path: its end says which kind of file; it need not exist.
+        session: the latest.
+
+    Raises:
+        ValueError: the name's end is neither of the two.
+        OSError: it cannot be written.
+    """
+    check_suffix(path)
+    # A file that is overwritten with nothing but new simulations held something else.
+    continued = histogram.n_simulations > session.n_simulations and Path(path).exists()
+    save(histogram, path, sessions=extended(load_sessions(path) if continued else (), session))
 
 
 def load_sessions(path: Path | str) -> tuple[Session, ...]:

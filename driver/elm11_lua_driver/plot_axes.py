@@ -50,7 +50,7 @@ def log2_axis(axis: Axis, low: float, high: float) -> None:
         high: the largest.
     """
     powers = range(math.ceil(math.log2(low) - 1e-9), math.floor(math.log2(high) + 1e-9) + 1)
-    ticks = [2.0**power for power in powers] if len(powers) > 1 else MaxNLocator(4).tick_values(low, high).tolist()
+    ticks = [2.0**power for power in powers] if len(powers) > 1 else list(MaxNLocator(4).tick_values(low, high))
     axis.set_major_locator(FixedLocator(ticks))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_locator(NullLocator())

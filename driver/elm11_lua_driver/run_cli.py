@@ -33,6 +33,7 @@ from .histogram import Histogram, block_ranges
 from .job import Job
 from .levels import Significance, quantiles, standard_errors
 from .run_records import RunRecord
+from .sessions import Session
 from .transport import VIRTUAL
 
 if TYPE_CHECKING:
@@ -185,8 +186,9 @@ def _collect(board: Board, record: RunRecord, histogram: Histogram, *, yes: bool
     done = range(status.first, status.first + status.done)
     if not _is_new(histogram, done):
         return histogram
-    histogram += board.attach(record.job).fetch(fewer=True)
-    histogram_files.save(histogram, record.output)
+    fetched = board.attach(record.job).fetch(fewer=True)
+    histogram += fetched
+    histogram_files.save_more(histogram, record.output, Session("board", fetched.n_simulations, None))
     run_records.mark_fetched(record)
     say(f"fetched simulations {done.start} to {done.stop - 1}, which the board had computed before")
     return histogram
@@ -235,13 +237,15 @@ def _compute(board: Board, record: RunRecord, histogram: Histogram, *, quiet: bo
         for block in blocks:
             run_records.save(record)
             run = None
+            started_s = time.monotonic()
             try:
                 run = board.start(job, block)
                 _follow(run, meter, histogram.n_simulations, job.n_simulations)
                 histogram += run.fetch()
             except KeyboardInterrupt:
                 _stop_run(board, run, histogram, record.output)
-            histogram_files.save(histogram, record.output)
+            session = Session("board", len(block), time.monotonic() - started_s)
+            histogram_files.save_more(histogram, record.output, session)
             run_records.mark_fetched(record)
     return histogram
 
@@ -399,14 +403,13 @@ def attach(
         except KeyboardInterrupt:
             msg = "left; the run goes on: elm11 attach follows it, elm11 cancel stops it"
             raise FailureError(msg, INTERRUPTED) from None
-    if have is None:
-        histogram = fetched
-    elif all(_is_new(have, part) for part in fetched.ranges):
-        histogram = have + fetched
-    else:
+    if have is not None and not all(_is_new(have, part) for part in fetched.ranges):
         say(f"{record.output} has these simulations already")
         histogram = have
-    histogram_files.save(histogram, record.output)
+    else:
+        histogram = fetched if have is None else have + fetched
+        # How long the board took nobody has watched: it may have waited with its results since last week.
+        histogram_files.save_more(histogram, record.output, Session("board", fetched.n_simulations, None))
     run_records.mark_fetched(record)
     _print_result(histogram, record.level, record.output, time.time() - record.started, as_json=as_json)
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
+import datetime as dt
 import math
 import platform
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 PACKAGES: Final = ("elm11-lua-driver", "numpy", "scipy", "pycwt", "lupa")
 """What results depend on, besides Python."""
@@ -26,12 +29,12 @@ def versions() -> dict[str, str]:
 
 
 def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
 
 
 @dataclass(frozen=True)
 class Session:
-    """One stretch of work on a histogram; a run that was broken off and continued has several.
+    """One stretch of work on a histogram: by one engine, with the same versions, without a break that is known.
 
     Attributes:
         engine: name of the engine.
@@ -66,3 +69,23 @@ class Session:
             raise ValueError(msg)
         of_versions = {str(name): str(text) for name, text in dict(values["versions"]).items()}
         return cls(str(values["engine"]), int(values["n_simulations"]), seconds, str(values["ended"]), of_versions)
+
+
+def extended(history: Sequence[Session], session: Session) -> tuple[Session, ...]:
+    """A history with one more session, which goes on with the last one if engine and versions are the same.
+
+    A time that is not known stays apart: the sum with one that is known would be wrong.
+    """
+    last = history[-1] if history else None
+    if (
+        last is None
+        or (last.engine, last.versions) != (session.engine, session.versions)
+        or (last.seconds is None) != (session.seconds is None)
+    ):
+        return (*history, session)
+    joined = dataclasses.replace(
+        session,
+        n_simulations=last.n_simulations + session.n_simulations,
+        seconds=None if last.seconds is None or session.seconds is None else last.seconds + session.seconds,
+    )
+    return (*history[:-1], joined)
