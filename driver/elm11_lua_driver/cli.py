@@ -21,7 +21,7 @@ import numpy as np
 from elm11_host_ref.experiment import MAX_SIMULATIONS
 from elm11_host_ref.percentiles import percentile_transform
 
-from . import board_cli, run_cli, series_files
+from . import board_cli, report_cli, run_cli, series_files
 from .analysis import DEFAULT_UNIT, CoherenceAnalysis, analyse
 from .atomic_file import atomic_file, check_writable
 from .cli_common import Elm11Group, Number, Where, Whole, quiet_option
@@ -71,7 +71,7 @@ def main() -> None:
     """Wavelet coherence of two time series and its significance levels; and the ELM11 board, which can compute them."""
 
 
-for _command in (*board_cli.COMMANDS, *run_cli.COMMANDS):
+for _command in (*board_cli.COMMANDS, *run_cli.COMMANDS, *report_cli.COMMANDS):
     main.add_command(_command)
 
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from .sessions import Session
 
 LARGE_ERROR: Final = 0.02
-"""Squared coherence. It is as far as levels move when white noise is taken for red, or the seed changes at 300
-simulations; what lies that near the level is neither significant nor the opposite."""
+"""Squared coherence. The levels of white and of red noise differ by as much (0.023 at most): an error of that size
+hides what the test is for."""
 
 GOOD_ERROR: Final = 0.01
 """Standard error that the advised number of simulations reaches."""
@@ -29,7 +29,10 @@ FEW_GROUPS: Final = 10
 """A jackknife of g groups knows its standard error to one part in sqrt(2 (g - 1)): 24 % at ten."""
 
 FEW_ABOVE: Final = 10
-"""Simulations that the part of noise above the level is worth; with fewer the level hangs on single series."""
+"""Independent values that should lie above the level; with fewer it hangs on single series."""
+
+_VALUES_PER_SIMULATION: Final = 2
+"""Independent values of a simulation at the largest scale: the series are six times as long."""
 
 
 @dataclass(frozen=True)
@@ -74,13 +77,15 @@ def _of_simulations(result: Significance) -> Iterator[Doubt]:
             advice="The levels are right for these, with the standard errors shown. The command that wrote the file "
             "goes on with the rest, unless it stopped because its levels were known well enough.",
         )
-    above = n * (1 - result.level)
+    above = _VALUES_PER_SIMULATION * n * (1 - result.level)
     if above < FEW_ABOVE:
+        needed = math.ceil(FEW_ABOVE / (_VALUES_PER_SIMULATION * (1 - result.level)) - 1e-9)
         yield Doubt(
             grave=True,
-            what=f"Too few simulations for a {100 * result.level:g} % level: at the largest scales, where a simulation "
-            f"holds about one independent value, it hangs on the {max(1, round(above))} largest of {n}.",
-            advice=f"Compute at least {math.ceil(FEW_ABOVE / (1 - result.level) - 1e-9)} simulations.",
+            what=f"{n} simulation{'s are' if n != 1 else ' is'} too few for a {100 * result.level:g} % level: at the "
+            f"largest scale, where each holds about {_VALUES_PER_SIMULATION} independent values, about {above:.2g} of "
+            "them lie above it.",
+            advice=f"Compute at least {needed} simulations.",
         )
 
 
@@ -132,8 +137,8 @@ def _of_levels(result: Significance) -> Iterator[Doubt]:
     if near_one.size:
         yield Doubt(
             grave=True,
-            what=f"The level lies in the last bin, next to 1, at period {near_one[0]:.3g}: nearly all noise is coherent "
-            "there, since too little is smoothed.",
+            what=f"The level lies in the last bin, next to 1, at period {near_one[0]:.3g}: noise is often fully "
+            "coherent there, since too little is smoothed.",
             advice="Leave out these scales (s0), or space the scales more closely (dj).",
         )
 
