@@ -148,8 +148,7 @@ def _of_job(job: Job) -> Iterator[Doubt]:
         warnings.simplefilter("always")
         Job.from_json(job.to_json())  # a job knows what is doubtful in it, and tells when it is made
     for warning in caught:
-        text = str(warning.message)
-        yield Doubt(grave=True, what=f"{text[0].upper()}{text[1:]}.", advice="Begin with a larger s0; 2 dt is usual.")
+        yield Doubt(grave=True, what=f"{warning.message}.", advice="Begin with a larger s0; 2 dt is usual.")
     if job.surrogates == "white" and (job.lag1_x, job.lag1_y) != (0, 0):
         yield Doubt(
             grave=False,

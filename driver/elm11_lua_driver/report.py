@@ -78,15 +78,15 @@ def report_html(
     level = check_level(level)
     if not histogram.n_simulations:
         raise ValueError("the histogram is empty: there is nothing to report yet")
-    unit = drawable(time_unit) or DEFAULT_UNIT
-    seconds = _seconds(sessions)
+    time_unit = drawable(time_unit)
+    unit = time_unit or DEFAULT_UNIT
     result = Significance(
         histogram,
         level,
         quantiles(histogram.counts, level),
         standard_errors(histogram, level),
         _engines(sessions),
-        seconds or 0.0,
+        0.0,  # the page takes times from the sessions
     )
     heading = drawable(title) or f"{100 * level:g} % significance levels of squared wavelet coherence"
     template = resources.files(__package__).joinpath("report_page.html").read_text(encoding="utf-8")
@@ -94,9 +94,9 @@ def report_html(
         generator=escape(f"elm11-lua-driver {versions()['elm11-lua-driver']}"),
         title=escape(heading),
         subtitle=escape(_subtitle(result, sessions, source)),
-        numbers="\n".join(_number(*pair) for pair in _numbers(result, seconds, unit)),
+        numbers="\n".join(_number(*pair) for pair in _numbers(result, sessions, time_unit)),
         doubts=_doubts(result, sessions),
-        words="\n".join(f"<p>{escape(sentence)}</p>" for sentence in _words(result, unit)),
+        words="\n".join(f"<p>{escape(sentence)}</p>" for sentence in _words(result, time_unit)),
         figures="\n".join(_figures(result, time_unit)),
         levels=_levels_table(result, unit),
         job=_job_table(histogram.job, unit),
@@ -119,10 +119,24 @@ def _engines(sessions: Sequence[Session]) -> str:
     return ", ".join(dict.fromkeys(session.engine for session in sessions)) or "engine not recorded"
 
 
-def _seconds(sessions: Sequence[Session]) -> float | None:
-    """What all sessions took; None if that is not known of all."""
+def _time(sessions: Sequence[Session]) -> str:
+    """What all sessions took, for people."""
     known = [session.seconds for session in sessions if session.seconds is not None]
-    return sum(known) if known and len(known) == len(sessions) else None
+    if not known:
+        return "not recorded"
+    return ("" if len(known) == len(sessions) else "at least ") + duration(sum(known))
+
+
+def _per_simulation(session: Session) -> str:
+    if session.seconds is None or not session.n_simulations:
+        return _NONE
+    seconds = session.seconds / session.n_simulations
+    return f"{1e3 * seconds:.3g} ms" if seconds < 1 else duration(seconds)
+
+
+def _minute(session: Session) -> str:
+    """When a session ended, to the minute."""
+    return session.ended[:16].replace("T", " ")
 
 
 def _subtitle(result: Significance, sessions: Sequence[Session], source: str) -> str:
@@ -130,11 +144,11 @@ def _subtitle(result: Significance, sessions: Sequence[Session], source: str) ->
     if source:
         parts.append(f"from {drawable(source)}")
     if sessions:
-        parts.append(f"computed until {sessions[-1].ended.replace('T', ' ').replace('+00:00', ' UTC')}")
+        parts.append(f"computed until {_minute(sessions[-1])} UTC")
     return ", ".join(parts)
 
 
-def _numbers(result: Significance, seconds: float | None, unit: str) -> Iterable[tuple[str, str]]:
+def _numbers(result: Significance, sessions: Sequence[Session], time_unit: str) -> Iterable[tuple[str, str]]:
     histogram, job = result.histogram, result.histogram.job
     total = "" if histogram.is_complete else f" of {job.n_simulations}"
     yield f"{histogram.n_simulations}{total}", "simulations"
@@ -144,20 +158,24 @@ def _numbers(result: Significance, seconds: float | None, unit: str) -> Iterable
     errors = result.standard_error
     if np.isfinite(errors).any():
         worst = int(np.nanargmax(errors))
-        yield f"± {errors[worst]:.3f}", f"largest standard error, at period {job.periods[worst]:.3g} ({unit})"
+        yield (
+            f"± {errors[worst]:.3f}",
+            f"largest standard error, at period {job.periods[worst]:.3g} {time_unit}".rstrip(),
+        )
     else:
         yield "unknown", "standard errors"
-    yield (duration(seconds) if seconds is not None else "not recorded"), f"time ({result.engine})"
+    yield _time(sessions), f"time ({result.engine})"
 
 
-def _words(result: Significance, unit: str) -> Iterable[str]:
+def _words(result: Significance, time_unit: str) -> Iterable[str]:
     histogram, job = result.histogram, result.histogram.job
     n = histogram.n_simulations
+    unit = f" {time_unit}" if time_unit else ""
     pairs = "One pair" if n == 1 else f"{n} pairs"
     yield (
-        f"{pairs} of random series were made, each of {job.n_samples} samples at intervals of {job.dt:g} ({unit}): "
-        f"{_noise(job)}. For each pair the squared wavelet coherence was computed at {job.J + 1} "
-        f"scale{'s' * (job.J > 0)} (periods {job.periods[0]:.4g} to {job.periods[-1]:.4g}, "
+        f"{pairs} of random series, each series of {job.n_samples} samples at intervals of {job.dt:g}{unit}: "
+        f"{_noise(job)}. Of each pair the squared wavelet coherence was computed at {job.J + 1} "
+        f"scale{'s' * (job.J > 0)} (periods {job.periods[0]:.4g} to {job.periods[-1]:.4g}{unit}, "
         f"{1 / job.dj:.4g} to the octave) with the {job.wavelet} wavelet, smoothed over time and over scales (by "
         f"{_BOXES[job.scale_box]}). Samples that the ends of the series do not disturb were counted."
     )
@@ -240,13 +258,13 @@ def _number(value: str, name: str) -> str:
 
 
 def _table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: bool = False) -> str:
-    """A table; every cell is escaped."""
+    """A table; every cell is escaped. The caption, in small letters, is its name in the style sheet too."""
     kind = ' class="number"' if numbers else ""
     head = "".join(f'<th scope="col"{kind}>{escape(text)}</th>' for text in heads)
     body = "\n".join("<tr>" + "".join(f"<td{kind}>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return (
-        f'<table aria-label="{escape(caption)}">\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>'
-    )
+    name, label = escape(caption.lower().replace(" ", "-")), escape(caption)
+    start = f'<table id="{name}" aria-label="{label}">'
+    return f"{start}\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>"
 
 
 def _levels_table(result: Significance, unit: str) -> str:
@@ -272,7 +290,8 @@ def _levels_table(result: Significance, unit: str) -> str:
 
 def _job_table(job: Job, unit: str) -> str:
     rows = (
-        ("lag1_x, lag1_y", f"{job.lag1_x!r}, {job.lag1_y!r}", "lag-1 autocorrelations of the two series"),
+        ("lag1_x", repr(job.lag1_x), "lag-1 autocorrelation of the first series"),
+        ("lag1_y", repr(job.lag1_y), "and of the second"),
         ("dt", repr(job.dt), f"sampling interval ({unit})"),
         ("dj", repr(job.dj), "spacing of the scales (octaves)"),
         ("s0", repr(job.s0), f"smallest scale ({unit})"),
@@ -284,14 +303,13 @@ def _job_table(job: Job, unit: str) -> str:
         ("n_simulations", str(job.n_simulations), "simulations wanted"),
         ("n_bins", str(job.n_bins), "bins over squared coherence 0 to 1"),
         ("seed", str(job.seed), "of the random numbers"),
-        ("SHA-256", job.sha256, "name of the experiment, whatever the number of simulations"),
     )
-    return _table("Parameters of the job", ("Parameter", "Value", "Meaning"), rows)
+    return _table("Parameters", ("Parameter", "Value", "Meaning"), rows)
 
 
 def _engine_section(histogram: Histogram, sessions: Sequence[Session]) -> str:
     ranges = ", ".join(f"{part.start} to {part.stop - 1}" for part in histogram.ranges)
-    groups = f"{len(histogram.parts)} block{'s' * (len(histogram.parts) != 1)}"
+    groups = f"{len(histogram.parts)} group{'s' * (len(histogram.parts) != 1)}"
     counted = escape(f"The file holds simulations {ranges}, in {groups}.")
     if not sessions:
         return (
@@ -303,14 +321,12 @@ def _engine_section(histogram: Histogram, sessions: Sequence[Session]) -> str:
             session.engine,
             str(session.n_simulations),
             duration(session.seconds) if session.seconds is not None else "not known",
-            f"{1e3 * session.seconds / session.n_simulations:.3g}"
-            if session.seconds is not None and session.n_simulations
-            else _NONE,
-            session.ended.replace("T", " ").replace("+00:00", ""),
+            _per_simulation(session),
+            _minute(session),
         )
         for session in sessions
     ]
-    heads = ("Engine", "Simulations", "Time", "ms per simulation", "Until (UTC)")
+    heads = ("Engine", "Simulations", "Time", "Each", "Until (UTC)")
     work = _table("Who computed it", heads, rows)
     return (
         f'<p>{counted}</p>\n<div class="wide">\n{work}\n</div>\n<h3>Versions</h3>\n'
@@ -326,7 +342,10 @@ def _versions_table(sessions: Sequence[Session]) -> str:
             sets.append(session.versions)
     names = dict.fromkeys(name for of_set in sets for name in of_set)
     rows = [(name, *(of_set.get(name, _NONE) for of_set in sets)) for name in names]
-    heads = ["Version"] if len(sets) == 1 else [f"Version, set {position + 1}" for position in range(len(sets))]
+    heads = ["Version"]
+    if len(sets) > 1:
+        last = {sets.index(session.versions): session for session in sessions}
+        heads = [f"Version until {_minute(last[position])}" for position in range(len(sets))]
     return _table("Versions", ("Program or library", *heads), rows)
 
 
@@ -346,7 +365,8 @@ def _again_section(result: Significance, sessions: Sequence[Session]) -> str:
         "</code></pre>"
     )
     pieces.append(
-        f"<p>SHA-256 of the counts: <code>{histogram.sha256}</code>. The same seed gives the same counts on every "
-        "engine.</p>"
+        "<p>The same seed gives the same counts on every engine.</p>\n"
+        f"<p>SHA-256 of the counts: <code>{histogram.sha256}</code><br>\n"
+        f"SHA-256 of the experiment, whatever the number of simulations: <code>{job.sha256}</code></p>"
     )
     return "\n".join(pieces)
