@@ -21,12 +21,23 @@ import numpy as np
 from elm11_host_ref.experiment import MAX_SIMULATIONS
 from elm11_host_ref.percentiles import percentile_transform
 
-from . import board_cli, report_cli, run_cli, series_files
+from . import board_cli, histogram_files, report_cli, run_cli, series_files
 from .analysis import DEFAULT_UNIT, CoherenceAnalysis, analyse
 from .atomic_file import atomic_file, check_writable
-from .cli_common import Elm11Group, Number, Where, Whole, quiet_option
-from .cli_jobs import advancing, computation, engine_of, job_options, seed_option, simulations_option
-from .cli_output import level_table, print_levels, simulated
+from .cli_common import Elm11Group, Number, Whole, json_option, quiet_option, say
+from .cli_jobs import (
+    Who,
+    advancing,
+    computation,
+    engine_of,
+    engine_options,
+    job_options,
+    seed_option,
+    simulations_option,
+    target_option,
+    telling_what_is_kept,
+)
+from .cli_output import level_table, plot_option, print_levels, simulated
 from .errors import EngineError
 from .job import Job
 from .levels import significance
@@ -105,7 +116,7 @@ for _command in (*board_cli.COMMANDS, *run_cli.COMMANDS, *report_cli.COMMANDS):
     is_flag=True,
     help="The levels of pycwt, for comparison only: white noise, none at the largest scale.",
 )
-@click.option("--output", type=click.Path(), help="Write the picture here: .png, .pdf, .svg, .jpg or .tif.")
+@click.option("--output", "--plot", type=click.Path(), help="Write the picture here: .png, .pdf, .svg, .jpg or .tif.")
 @click.option("--table", type=click.Path(), help="Write the values by scale here, as CSV.")
 @click.option(
     "--names", nargs=2, metavar="X Y", help="Names of the series, for the picture.  [default: from the files]"
@@ -129,9 +140,11 @@ def coherence(x: str, y: str | None, **options: Any) -> None:  # noqa: ANN401  c
     """  # noqa: D301  click's mark for "do not wrap" is the character
     _check_outputs((("--output", options["output"]), ("--table", options["table"])), inputs=(x, y))
     pair = _read(x, y, options["columns"], options["percentiles"], options["dt"])
+    who = options["who"]
     with (
-        engine_of(options["engine"], options["where"]) as engine,
-        advancing("coherence significance", options["engine"], quiet=options["quiet"]) as advance,
+        telling_what_is_kept(options["checkpoint"]),
+        engine_of(who) as engine,
+        advancing("coherence significance", who.engine, quiet=options["quiet"]) as advance,
     ):
         result = analyse(
             pair.x,
@@ -152,6 +165,8 @@ def coherence(x: str, y: str | None, **options: Any) -> None:  # noqa: ANN401  c
             times=pair.times,
             names=options["names"] or (pair.name_x, pair.name_y),
             progress=advance,
+            checkpoint=options["checkpoint"],
+            target_standard_error=options["target_standard_error"],
         )
     if options["output"]:
         _write_picture(result, options["output"], options["time_unit"], options["title"], options["longest_period"])
@@ -173,12 +188,15 @@ def coherence(x: str, y: str | None, **options: Any) -> None:  # noqa: ANN401  c
 @main.command("significance", short_help="Only the significance levels.")
 @job_options
 @computation
+@plot_option
 def significance_command(
     lag1: tuple[float, float],
     level: float,
-    engine: str,
     simulations: int,
-    where: Where,
+    who: Who,
+    target_standard_error: float | None,
+    checkpoint: str | None,
+    plot: str | None,
     *,
     as_json: bool,
     quiet: bool,
@@ -187,13 +205,78 @@ def significance_command(
     """Squared coherence that noise exceeds with probability 1 - LEVEL, scale by scale.
 
     \b
-    Example:
+    Examples:
       elm11 significance --lag1 0.72 0.72 --dt 0.25 --dj 0.25 --s0 0.5 --scales 20 --json
+      elm11 significance ... --simulations 100000 --target-standard-error 0.002 --engine auto
+      elm11 significance ... --simulations 100000 --checkpoint levels.npz, and after a power cut
+      elm11 resume levels.npz
     """  # noqa: D301
     job = Job(*lag1, n_simulations=simulations, **options)
-    with engine_of(engine, where) as worker, advancing("coherence significance", engine, quiet=quiet) as advance:
-        result = significance(job, level, worker, advance)
-    print_levels(result, as_json=as_json)
+    _significance(job, level, who, checkpoint, target_standard_error, plot, as_json=as_json, quiet=quiet)
+
+
+def _significance(
+    job: Job,
+    level: float,
+    who: Who,
+    checkpoint: str | None,
+    target_standard_error: float | None,
+    plot: str | None,
+    *,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Compute, print and draw levels."""
+    with (
+        telling_what_is_kept(checkpoint),
+        engine_of(who) as engine,
+        advancing("coherence significance", who.engine, quiet=quiet) as advance,
+    ):
+        result = significance(
+            job, level, engine, advance, checkpoint=checkpoint, target_standard_error=target_standard_error
+        )
+    print_levels(result, as_json=as_json, more=None if checkpoint is None else {"file": checkpoint}, plot=plot)
+
+
+@main.command("resume", short_help="Finish a computation that was broken off.")
+@click.argument("file", metavar="FILE", type=click.Path())
+@click.option("--level", type=Number(0, 1), help="Confidence of the significance levels.  [default: as it was begun]")
+@target_option
+@plot_option
+@json_option
+@quiet_option
+@engine_options("auto")
+def resume(
+    file: str,
+    level: float | None,
+    target_standard_error: float | None,
+    plot: str | None,
+    who: Who,
+    *,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Compute what is missing in FILE, and print the significance levels.
+
+    FILE is what --checkpoint of significance and coherence named, or the histogram of elm11 run. It holds the job; any
+    engine can finish what another has begun. A computation with --target-standard-error keeps its target.
+    """
+    try:
+        histogram, aim = histogram_files.load_with_aim(file)
+    except OSError as error:
+        msg = f"{file} cannot be read: {error.strerror}"
+        raise ValueError(msg) from error
+    say(f"{file} holds {histogram.n_simulations} of {histogram.job.n_simulations} simulations")
+    _significance(
+        histogram.job,
+        aim.level if level is None else level,
+        who,
+        file,
+        aim.target_standard_error if target_standard_error is None else target_standard_error,
+        plot,
+        as_json=as_json,
+        quiet=quiet,
+    )
 
 
 DEMO_SIMULATIONS: Final = 20

@@ -49,6 +49,11 @@ def check_numbers(job: Job) -> list[int]:
     return [*inside, job.n_simulations]
 
 
+def stops(job: Job, target_standard_error: float | None) -> list[int]:
+    """Numbers of simulations up to which to compute in one go: the last, and with a target those to look after."""
+    return [job.n_simulations] if target_standard_error is None else check_numbers(job)
+
+
 def prefix(histogram: Histogram, stop: int) -> Histogram:
     """The simulations below `stop`, which no part may contain in its midst."""
     return Histogram(histogram.job, [part for part in histogram.parts if part.stop <= stop])
@@ -65,6 +70,21 @@ def shortened(histogram: Histogram, n_simulations: int) -> Histogram:
         warnings.simplefilter("ignore")  # the job has given its warnings when it was made
         job = dataclasses.replace(histogram.job, n_simulations=n_simulations)
     return Histogram(job, prefix(histogram, n_simulations).parts)
+
+
+def stopped_at(histogram: Histogram, stop: int, target: float, level: float) -> Histogram | None:
+    """The result, if so many simulations are enough; None if they are not, or not all are there yet.
+
+    Args:
+        histogram: what is finished.
+        stop: one of `check_numbers`.
+        target: largest standard error wanted.
+        level: the confidence of the levels.
+    """
+    begun = prefix(histogram, stop)
+    if begun.ranges != (range(stop),) or not max_standard_error(begun, level) <= target:
+        return None
+    return shortened(begun, stop)
 
 
 def spans_groups(histogram: Histogram) -> bool:

@@ -1,12 +1,16 @@
 """Histograms in files: what a run has counted, whole or in part, to be added to and to be read again.
 
-The name's end says which kind: ``.npz`` (NumPy's archive, small) or ``.json`` (readable everywhere).
+The name's end says which kind: ``.npz`` (NumPy's archive, small) or ``.json`` (readable everywhere). Both have the job
+in full, the name of its experiment (`Job.sha256`), the parts with their first simulation and the first one after them,
+the SHA-256 of all counts together, and for whom it was made: the confidence and precision that were asked for.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,7 +19,7 @@ import numpy as np
 from .atomic_file import atomic_file
 from .histogram import Histogram, Part
 from .job import Job
-from .sessions import Session, extended
+from .sessions import Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,40 +39,63 @@ def check_suffix(path: Path | str) -> None:
         raise ValueError(msg)
 
 
-def save(histogram: Histogram, path: Path | str, *, sessions: Iterable[Session] = ()) -> None:
+@dataclass(frozen=True)
+class Aim:
+    """What a run is for, so that it can be finished without being told again.
+
+    Attributes:
+        level: the confidence of the levels.
+        target_standard_error: see `run`; None for all simulations.
+    """
+
+    level: float = 0.95
+    target_standard_error: float | None = None
+
+
+def save(histogram: Histogram, path: Path | str, aim: Aim | None = None, sessions: Iterable[Session] = ()) -> None:
     """Write a histogram; whoever reads the file finds the old one or the new one, never a part.
 
     Args:
-        histogram: whole or in part.
-        path: its end says which kind of file.
-        sessions: who computed it, for the report; `load_sessions` reads it again.
+        histogram: what to write.
+        path: the file.
+        aim: what it is for; `Aim()` if None.
+        sessions: who computed it, in the order of the work; `load_sessions` reads them.
 
     Raises:
         ValueError: the name's end is neither of the two.
         OSError: it cannot be written.
     """
     check_suffix(path)
-    parts = histogram.parts
+    parts, aim = histogram.parts, aim or Aim()
     history = [session.to_dict() for session in sessions]
     with atomic_file(path) as file:
         if Path(path).suffix.lower() == ".npz":
             shape = (0, histogram.job.J + 1, histogram.job.n_bins)
-            np.savez_compressed(
+            counts = np.array([part.counts for part in parts], np.int64) if parts else np.zeros(shape, np.int64)
+            # The narrowest integers and no compression: a checkpoint is written every second or so, and compressing
+            # takes 0.3 s where this takes 0.01 s (64 groups, 29 scales, 1000 bins: 3.7 MB instead of 1.4).
+            np.savez(
                 file,
                 format=_FORMAT,
                 job=histogram.job.to_json(),
+                job_sha256=histogram.job.sha256,
                 start=np.array([part.start for part in parts], np.int64),
                 stop=np.array([part.stop for part in parts], np.int64),
-                counts=np.array([part.counts for part in parts], np.int64) if parts else np.zeros(shape, np.int64),
+                counts=counts.astype(np.min_scalar_type(int(counts.max(initial=0)))),
                 sha256=histogram.sha256,
+                level=aim.level,
+                target_standard_error=math.nan if aim.target_standard_error is None else aim.target_standard_error,
                 sessions=json.dumps(history),
             )
         else:
             document = {
                 "format": _FORMAT,
                 "job": json.loads(histogram.job.to_json()),
+                "job_sha256": histogram.job.sha256,
                 "parts": [{"start": part.start, "stop": part.stop, "counts": part.counts.tolist()} for part in parts],
                 "sha256": histogram.sha256,
+                "level": aim.level,
+                "target_standard_error": aim.target_standard_error,
                 "sessions": history,
             }
             file.write((json.dumps(document, separators=(",", ":")) + "\n").encode())
@@ -76,6 +103,16 @@ def save(histogram: Histogram, path: Path | str, *, sessions: Iterable[Session] 
 
 def load(path: Path | str) -> Histogram:
     """Read a histogram.
+
+    Raises:
+        ValueError: the file is none that `save` wrote, or it is damaged.
+        OSError: it cannot be read.
+    """
+    return load_with_aim(path)[0]
+
+
+def load_with_aim(path: Path | str) -> tuple[Histogram, Aim]:
+    """Read a histogram and what it is for.
 
     Raises:
         ValueError: the file is none that `save` wrote, or it is damaged.
@@ -92,31 +129,15 @@ def load(path: Path | str) -> Histogram:
                 for start, stop, counts in zip(values["start"], values["stop"], values["counts"], strict=True)
             ),
         )
+        target = values["target_standard_error"]
+        aim = Aim(float(values["level"]), None if target is None or math.isnan(float(target)) else float(target))
     except (KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile) as error:
         msg = f"{path} holds no histogram: {error}"
         raise ValueError(msg) from error
-    if histogram.sha256 != values["sha256"]:
-        msg = f"{path} is damaged: its counts do not have the SHA-256 that it tells"
+    if job.sha256 != values["job_sha256"] or histogram.sha256 != values["sha256"]:
+        msg = f"{path} is damaged: its job or its counts do not have the SHA-256 that it tells"
         raise ValueError(msg)
-    return histogram
-
-
-def save_more(histogram: Histogram, path: Path | str, session: Session) -> None:
-    """Write a histogram to which a session has added, keeping what the file says of the earlier ones.
-
-    Args:
-        histogram: with what the session has computed.
-        path: its end says which kind of file; it need not exist.
-        session: the latest.
-
-    Raises:
-        ValueError: the name's end is neither of the two.
-        OSError: it cannot be written.
-    """
-    check_suffix(path)
-    # A file that is overwritten with nothing but new simulations held something else.
-    continued = histogram.n_simulations > session.n_simulations and Path(path).exists()
-    save(histogram, path, sessions=extended(load_sessions(path) if continued else (), session))
+    return histogram, aim
 
 
 def load_sessions(path: Path | str) -> tuple[Session, ...]:
@@ -144,8 +165,9 @@ def load_sessions(path: Path | str) -> tuple[Session, ...]:
 
 def _read_npz(path: Path | str) -> dict[str, Any]:
     with np.load(path, allow_pickle=False) as file:
-        values = {name: file[name] for name in ("job", "start", "stop", "counts", "sha256")}
-    return {**values, "job": str(values["job"]), "sha256": str(values["sha256"])}
+        values = {name: file[name] for name in ("start", "stop", "counts", "level", "target_standard_error")}
+        texts = {name: str(file[name]) for name in ("job", "job_sha256", "sha256")}
+    return {**values, **texts}
 
 
 def _read_json(path: Path | str) -> dict[str, Any]:
@@ -155,5 +177,5 @@ def _read_json(path: Path | str) -> dict[str, Any]:
         "start": [part["start"] for part in document["parts"]],
         "stop": [part["stop"] for part in document["parts"]],
         "counts": [part["counts"] for part in document["parts"]],
-        "sha256": document["sha256"],
+        **{name: document[name] for name in ("job_sha256", "sha256", "level", "target_standard_error")},
     }

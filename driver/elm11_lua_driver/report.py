@@ -19,6 +19,7 @@ from matplotlib import rc_context, style
 from .analysis import DEFAULT_UNIT
 from .cli_common import duration
 from .doubts import doubts
+from .engines import BoardEngine
 from .levels import Significance, check_level, quantiles, standard_errors
 from .plot import plot_convergence, plot_histogram, plot_significance
 from .plot_axes import drawable
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from .sessions import Session
 
 _FIGURE_DPI: Final = 200  # of the heat map's cells; all else is lines
-_BOARD: Final = "board"
 _NONE: Final = "\N{EN DASH}"  # in a table's cell
 _BOXES: Final = {
     "pycwt": "pycwt's box, which is 1.6 to 2.9 times as wide as Grinsted's",
@@ -356,7 +356,7 @@ def _again_section(result: Significance, sessions: Sequence[Session]) -> str:
     if line is not None:
         partial = "" if histogram.is_complete else f" (all {job.n_simulations} simulations)"
         pieces.append(f"<p>On this computer{partial}:</p>\n<pre><code>{escape(line)}</code></pre>")
-        if any(session.engine == _BOARD for session in sessions):
+        if any(session.engine == BoardEngine.name for session in sessions):
             on_board = command(job, result.level, "run")
             assert on_board is not None
             pieces.append(f"<p>On a board:</p>\n<pre><code>{escape(on_board)}</code></pre>")

@@ -14,6 +14,7 @@ from .cli_common import Number, quiet_option, say
 
 if TYPE_CHECKING:
     from .histogram import Histogram
+    from .histogram_files import Aim
 
 
 @click.command(short_help="A result as one HTML page, to read and to hand on.")
@@ -25,23 +26,24 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Write the page here.  [default: RESULT with .html in place of its end]",
 )
-@click.option("--level", type=Number(0, 1), default="0.95", show_default=True, help="Confidence of the levels.")
+@click.option("--level", type=Number(0, 1), help="Confidence of the levels.  [default: the one it was computed for]")
 @click.option("--time-unit", default="", metavar="TEXT", help="Unit of dt, for axes and tables.")
 @click.option("--title", default="", metavar="TEXT", help="Heading of the page.")
 @quiet_option
-def report(result: str, output: str | None, level: float, time_unit: str, title: str, *, quiet: bool) -> None:
+def report(result: str, output: str | None, level: float | None, time_unit: str, title: str, *, quiet: bool) -> None:
     """Write a page about a result: levels with standard errors, histogram, convergence, how to compute it again.
 
-    RESULT is a histogram's file (.npz or .json), whole or in part: what elm11 run keeps, what --checkpoint names, what
+    RESULT is a histogram's file (.npz or .json), whole or in part: what --checkpoint names, what elm11 run keeps and
     elm11 attach has fetched. The page is one file, which needs no network, and can be printed.
 
     An existing page is overwritten.
 
     \b
-    Example:
-      elm11 report elm11-run-1f0c3a52.npz -o report.html --time-unit years
+    Examples:
+      elm11 significance ... --checkpoint levels.npz
+      elm11 report levels.npz -o report.html --time-unit years
     """  # noqa: D301  click's mark for "do not wrap" is the character
-    histogram = _histogram(result)
+    histogram, aim = _histogram(result)
     page = Path(output) if output is not None else Path(result).with_suffix(".html")
     try:
         check_writable(page)
@@ -55,7 +57,7 @@ def report(result: str, output: str | None, level: float, time_unit: str, title:
 
     text = report_html(
         histogram,
-        level=level,
+        level=aim.level if level is None else level,
         sessions=histogram_files.load_sessions(result),
         time_unit=time_unit,
         title=title,
@@ -68,8 +70,8 @@ def report(result: str, output: str | None, level: float, time_unit: str, title:
         say(f"{result} holds {histogram.n_simulations} of {histogram.job.n_simulations} simulations")
 
 
-def _histogram(path: str) -> Histogram:
-    """The histogram in a file, if there are simulations in it.
+def _histogram(path: str) -> tuple[Histogram, Aim]:
+    """The histogram in a file and what it is for, if there are simulations in it.
 
     Raises:
         ValueError: there are none, or it cannot be read.
@@ -77,7 +79,7 @@ def _histogram(path: str) -> Histogram:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # the page tells what is doubtful in a job
-            histogram = histogram_files.load(path)
+            histogram, aim = histogram_files.load_with_aim(path)
     except OSError as error:
         msg = f"{path} cannot be read: {error.strerror}"
         raise ValueError(msg) from error
@@ -87,7 +89,7 @@ def _histogram(path: str) -> Histogram:
     if not histogram.n_simulations:
         msg = f"{path} holds no simulations yet; go on with its run first"
         raise ValueError(msg)
-    return histogram
+    return histogram, aim
 
 
 COMMANDS: Final = (report,)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from typing import TYPE_CHECKING
 
 from . import early_stopping, engines
@@ -10,6 +11,7 @@ from .checkpoint import Checkpoint, missing
 from .engines.handout import stream
 from .errors import EngineError
 from .histogram import Histogram
+from .histogram_files import Aim
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +55,7 @@ def run(
     """
     if target_standard_error is not None:
         target_standard_error = early_stopping.check_target(target_standard_error)
-    kept = Checkpoint.open(checkpoint, job) if checkpoint is not None else None
+    kept = Checkpoint.open(checkpoint, job, Aim(level, target_standard_error)) if checkpoint is not None else None
     with contextlib.ExitStack() as stack:
         if isinstance(engine, str):
             engine = engines.create(engine)
@@ -80,20 +82,22 @@ def _piecewise(
     if target is not None and early_stopping.spans_groups(have):
         assert kept is not None
         msg = (
-            f"{kept.path} has blocks of several groups, as a board makes them, and standard errors cannot be compared "
-            "with a target from these; finish it without a target, or begin another file"
+            f"{kept.path} has blocks of several groups, as boards and longer runs make them, which show standard "
+            "errors too roughly for a target; finish it without one, or begin another file"
         )
         raise ValueError(msg)
     advance = _Advance(job, have.n_simulations, progress)
+    before_s = time.monotonic()
     try:
-        for stop in early_stopping.check_numbers(job) if target is not None else [job.n_simulations]:
+        for stop in early_stopping.stops(job, target):
             gaps = missing(have, stop)
             if gaps:
                 with contextlib.closing(stream(engine, job, gaps, advance, by_group=target is not None)) as pieces:
                     for piece in pieces:
                         if kept is not None:
-                            kept.add(piece)
-                            have = kept.histogram
+                            now_s = time.monotonic()
+                            kept.add(piece, engine.name, now_s - before_s)
+                            have, before_s = kept.histogram, now_s
                         else:
                             have += piece
             if target is None:
@@ -104,8 +108,9 @@ def _piecewise(
                     f"engine {engine.name} was asked for simulations 0 to {stop - 1} by groups of {job.group_size} "
                     f"and gave back {begun.ranges}; run the job without a target, or on another engine"
                 )
-            if early_stopping.max_standard_error(begun, level) <= target:
-                return early_stopping.shortened(begun, stop)
+            found = early_stopping.stopped_at(begun, stop, target, level)
+            if found is not None:
+                return found
     finally:
         if kept is not None:
             kept.write()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import functools
 import math
 import platform
 from dataclasses import dataclass, field
@@ -19,6 +20,11 @@ PACKAGES: Final = ("elm11-lua-driver", "numpy", "scipy", "pycwt", "lupa")
 
 def versions() -> dict[str, str]:
     """Version of this program, of Python, and of each library that results depend on and that is installed."""
+    return dict(_versions())
+
+
+@functools.cache  # looking for them takes milliseconds, and a run has many pieces
+def _versions() -> dict[str, str]:
     found = {"Python": platform.python_version()}
     for name in PACKAGES:
         try:

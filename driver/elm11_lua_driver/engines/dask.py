@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 BOARD_RESOURCE: Final = "ELM11"
 """The resource by which a worker says how many boards are plugged into its computer: ``--resources "ELM11=1"``."""
 
-CONNECT_S: Final = 30.0
+CONNECT_S: Final = 10.0
 """How long to wait for the scheduler, and for the first worker."""
 
 FIRST_SILENCE_S: Final = 300.0

@@ -424,5 +424,7 @@ class _HandingOut:
 
 
 def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
+    # What it would tell the user to do concerns one engine alone, and would make the sentence endless.
+    text = error.what if isinstance(error, Elm11Error) else str(error)
+    text = " ".join(text.split()).rstrip(".") or type(error).__name__
     return text if isinstance(error, (Elm11Error, ValueError)) else f"{type(error).__name__}: {text}"
