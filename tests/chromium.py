@@ -9,6 +9,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -18,6 +19,15 @@ if TYPE_CHECKING:
 
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 DEADLINE_S: Final = 60.0
+
+# The browser speaks on 3 and 4. This puts the pipes there, whichever numbers they have, and becomes the browser.
+_START: Final = """
+import fcntl, os, sys
+pipes = [fcntl.fcntl(int(number), fcntl.F_DUPFD, 10) for number in sys.argv[1:3]]
+for number, pipe in enumerate(pipes, 3):
+    os.dup2(pipe, number)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 
 
 def find_chromium() -> str | None:
@@ -40,8 +50,6 @@ class Chromium:
         self._left_over = b""
         from_us, self._to = os.pipe()
         self._from, to_us = os.pipe()
-        # The browser speaks on 3 and 4. A shell puts the pipes there, whichever numbers they have here.
-        command = f'exec "$0" "$@" 3<&{from_us} 4>&{to_us}'
         options = [
             "--headless",
             "--no-sandbox",  # continuous integration runs as root
@@ -54,7 +62,7 @@ class Chromium:
             "--remote-debugging-pipe",
         ]
         self._process = subprocess.Popen(
-            ["/bin/sh", "-c", command, program, *options],
+            [sys.executable, "-c", _START, str(from_us), str(to_us), program, *options],
             pass_fds=(from_us, to_us),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -62,10 +70,14 @@ class Chromium:
         os.close(from_us)
         os.close(to_us)
         self._session: str | None = None
-        target = self.call("Target.createTarget", url="about:blank")["targetId"]
-        self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        for domain in ("Page", "Runtime", "Log", "Network"):
-            self.call(f"{domain}.enable")
+        try:
+            target = self.call("Target.createTarget", url="about:blank")["targetId"]
+            self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+            for domain in ("Page", "Runtime", "Log", "Network"):
+                self.call(f"{domain}.enable")
+        except BaseException:
+            self.close()
+            raise
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401  JSON
         """Call a method of the protocol and wait for its answer."""
@@ -146,6 +158,10 @@ class Chromium:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """End it."""
+        self.close()
+
+    def close(self) -> None:
+        """End the browser."""
         self._session = None
         with contextlib.suppress(RuntimeError, OSError):
             self.call("Browser.close")

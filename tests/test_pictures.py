@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-# Root mean square over 0 ... 255, room for letters that another FreeType draws. Measured for what must not pass: a curve
-# taken away 4.6 to 28, the significance contour 12, the phase arrows 10, bars of errors 7, another colour map 36.
+# Root mean square over 0 ... 255, room for letters that another FreeType draws. Measured for what must not pass: a
+# curve taken away 4.6 to 28, the significance contour 12, the phase arrows 10, bars of errors 7, another colour map 36.
 TOLERANCE = 4.0
 
 
@@ -109,7 +109,7 @@ class TestHistogram:
     def test_scales_without_samples_are_left_blank(self) -> None:
         empty = Histogram(result().histogram.job, [])
         ax = plot.plot_histogram(empty, level=None)
-        assert np.ma.getmaskarray(ax.collections[0].get_array()).all()  # type: ignore[no-untyped-call]
+        assert np.ma.getmaskarray(np.ma.asarray(ax.collections[0].get_array())).all()
 
 
 class TestConvergence:

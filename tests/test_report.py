@@ -382,7 +382,9 @@ class TestInABrowser:
     def test_complaints_are_seen(self, browser: Chromium, tmp_path: Path) -> None:
         """The other tests would be worth nothing otherwise."""
         path = tmp_path / "page.html"
-        page = report_html(HISTOGRAM).replace("</main>", '<img src="http://127.0.0.1:9/a.png" width="5000"></main>')
+        page = report_html(HISTOGRAM).replace(
+            "</main>", '<img src="http://127.0.0.1:9/a.png"><pre style="width: 5000px">a</pre></main>'
+        )
         path.write_text(page)
         browser.problems.clear()
         browser.open(path.as_uri(), 360, 800)
