@@ -19,7 +19,7 @@ from .api import (
     wait_for_completion,
 )
 from .board import Board, Run, RunProgress
-from .engines import BoardEngine, LuaEngine, NumpyEngine
+from .engines import AutoEngine, BoardEngine, DaskEngine, FleetEngine, LuaEngine, NumpyEngine, PoolEngine
 from .errors import Elm11Error, EngineError, LuaError
 from .histogram import Histogram
 from .job import Job, LuaMonteCarloConfig
@@ -29,17 +29,21 @@ from .run import run
 
 __version__ = version("elm11-lua-driver")
 __all__ = [
+    "AutoEngine",
     "Board",
     "BoardEngine",
     "CoherenceAnalysis",
+    "DaskEngine",
     "Elm11Error",
     "EngineError",
+    "FleetEngine",
     "Histogram",
     "Job",
     "LuaEngine",
     "LuaError",
     "LuaMonteCarloConfig",
     "NumpyEngine",
+    "PoolEngine",
     "Run",
     "RunProgress",
     "Significance",

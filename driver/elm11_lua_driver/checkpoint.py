@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import glob
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
@@ -21,9 +22,6 @@ from .sessions import Session, extended
 if TYPE_CHECKING:
     from .histogram_files import Aim
     from .job import Job
-
-_WRITING_SHARE: Final = 0.1
-"""At most this part of the time goes into writing. Where that holds anyway, every piece is written at once."""
 
 _LEFT_OVER_S: Final = 60.0
 """Age from which the half-written file of a process that was killed is taken away; writing takes much less."""
@@ -55,7 +53,6 @@ class Checkpoint:
         is_longer = stored is not None and stored.job.n_simulations > job.n_simulations
         self._longer = stored if is_longer else None
         self._is_written = True
-        self._next_s = 0.0
 
     @classmethod
     def open(cls, path: Path | str, job: Job, aim: Aim | None = None) -> Self:
@@ -82,10 +79,10 @@ class Checkpoint:
         except FileNotFoundError:
             return cls(path, job, aim=aim)
         if found.job.sha256 != job.sha256:
-            msg = (
-                f"{path} holds another experiment: {found.job.to_json()}, not {job.to_json()}; "
-                "give another file, or take this one away"
-            )
+            theirs, ours = asdict(found.job), asdict(job)
+            differing = [name for name in ours if theirs[name] != ours[name] and name != "n_simulations"]
+            differences = ", ".join(f"{name} is {theirs[name]!r} there, not {ours[name]!r}" for name in differing)
+            msg = f"{path} holds another job: {differences}; give another file, or take this one away"
             raise ValueError(msg)
         return cls(path, job, found, aim, histogram_files.load_sessions(path))
 
@@ -95,7 +92,7 @@ class Checkpoint:
         return self._histogram
 
     def add(self, piece: Histogram, engine: str, seconds: float | None) -> None:
-        """Take in what has been finished, and write it, unless writing would take too much of the time.
+        """Take in what has been finished, and write the file: some 10 ms, for pieces that take a second.
 
         Args:
             piece: what has been finished.
@@ -111,8 +108,7 @@ class Checkpoint:
         if self._longer is not None:
             self._longer += without_overlap(of_length(piece, self._longer.job), self._longer)
         self._is_written = False
-        if time.monotonic() >= self._next_s:
-            self.write()
+        self.write()
 
     def write(self) -> None:
         """Write what has not been written.
@@ -122,12 +118,9 @@ class Checkpoint:
         """
         if self._is_written:
             return
-        started_s = time.monotonic()
         kept = self._histogram if self._longer is None else self._longer
         histogram_files.save(kept, self.path, self._aim, self._sessions)
         self._is_written = True
-        now_s = time.monotonic()
-        self._next_s = now_s + (now_s - started_s) * (1 / _WRITING_SHARE - 1)
 
 
 def of_length(histogram: Histogram, job: Job) -> Histogram:

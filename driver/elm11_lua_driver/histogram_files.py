@@ -164,7 +164,8 @@ def load_sessions(path: Path | str) -> tuple[Session, ...]:
 
 
 def _read_npz(path: Path | str) -> dict[str, Any]:
-    with np.load(path, allow_pickle=False) as file:
+    # Opened here: np.load leaves a damaged file open.
+    with Path(path).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
         values = {name: file[name] for name in ("start", "stop", "counts", "level", "target_standard_error")}
         texts = {name: str(file[name]) for name in ("job", "job_sha256", "sha256")}
     return {**values, **texts}

@@ -206,7 +206,6 @@ def _collect(board: Board, record: RunRecord, kept: Checkpoint, *, yes: bool, by
     if not _is_new(kept.histogram, done) or (by_group and len(single_groups(record.job, [done])) > 1):
         return
     kept.add(board.attach(record.job).fetch(fewer=True), BoardEngine.name, None)
-    kept.write()
     run_records.mark_fetched(record)
     say(f"fetched simulations {done.start} to {done.stop - 1}, which the board had computed before")
 
@@ -266,7 +265,6 @@ def _compute_block(board: Board, record: RunRecord, block: range, kept: Checkpoi
     except KeyboardInterrupt:
         _stop_run(board, run, kept.histogram, record.output)
     kept.add(piece, BoardEngine.name, time.monotonic() - started_s)
-    kept.write()  # a block of a board has taken minutes
     run_records.mark_fetched(record)
 
 
@@ -448,7 +446,6 @@ def attach(
     if without_overlap(fetched, kept.histogram).ranges == fetched.ranges:
         # How long the board took nobody has watched: it may have waited with its results since last week.
         kept.add(fetched, BoardEngine.name, None)
-        kept.write()
     else:
         say(f"{record.output} has these simulations already")
     run_records.mark_fetched(record)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from elm11_lua_driver.errors import Elm11Error, EngineError
-from elm11_lua_driver.histogram import Histogram
+from elm11_lua_driver.histogram import Histogram, Part
 
 from .base import AbandonedError
 from .handout import FIRST_PIECE, Pieces, joins_groups, single_groups
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 MAX_FAILURES: Final = 3
 """An engine that fails so often in a row is left out."""
+
+START_S: Final = 120.0
+"""Longest time to become ready: the start of a process and its imports, on a busy computer."""
 
 # Time for one hand-out. The lower bound keeps handing out below 1 %, the upper one limits what a kill may lose; for a
 # board, starting and fetching take seconds, whatever the number of simulations.
@@ -67,6 +70,7 @@ class Member:
     # What it is at:
     piece: range | None = None
     ticket: int = 0
+    is_ready: bool = False
     given_s: float = 0.0
     sign_s: float = 0.0
     gap_s: float = 0.0
@@ -101,6 +105,7 @@ class FleetEngine:
     """
 
     name = "fleet"
+    worth_doubling_s = _PIECE_S[0]  # what must be gained when a piece is computed a second time
 
     def __init__(self, engines: Sequence[Engine | str] = ("numpy",), *, retry_s: float = 1.0) -> None:
         if not engines:
@@ -194,6 +199,7 @@ class _HandingOut:
         self._progress = progress
         self._finished = 0
         self._told = 0
+        self._error: EngineError | None = None
         self._events: queue.SimpleQueue[_Event] = queue.SimpleQueue()
         self._inboxes: dict[Member, queue.SimpleQueue[tuple[int, range] | None]] = {}
         self._threads: dict[Member, threading.Thread] = {}
@@ -202,46 +208,55 @@ class _HandingOut:
     # ---- in the caller's thread ------------------------------------------------------------------------------
 
     def results(self) -> Iterator[Histogram]:
-        """Hand out until everything is there."""
-        while self._missing:
-            self._hand_out()
-            try:
-                event = self._events.get(timeout=_LOOK_S)
-            except queue.Empty:
-                self._look_at_deadlines()
-                continue
-            result = self._take(event)
-            self._look_at_deadlines()
-            if result is not None:
-                self._hand_out()  # first, so that it computes while the caller keeps the result
-                yield result
+        """Hand out until everything is there.
 
-    def _take(self, event: _Event) -> Histogram | None:
+        Raises:
+            EngineError: that cannot be; what has arrived is given back first.
+        """
+        while self._missing and self._error is None:
+            self._hand_out()
+            parts: list[Part] = []
+            try:
+                self._take(self._events.get(timeout=_LOOK_S), parts)
+                # All that has come meanwhile together: the caller may write a file each time.
+                while self._missing:
+                    self._take(self._events.get_nowait(), parts)
+            except queue.Empty:
+                pass
+            self._look_at_deadlines()
+            if parts:
+                self._hand_out()  # first, so that everybody computes while the caller keeps the results
+                yield Histogram(self._job, parts)
+        if self._error is not None:
+            raise self._error
+
+    def _take(self, event: _Event, parts: list[Part]) -> None:
+        """Take note of what a member says; the parts of a result are added to `parts`."""
         member, now_s = event.member, time.monotonic()
         if event.ticket != member.ticket or member.piece is None:
-            return None
+            return
         piece = member.piece
         if event.ready:
             self._fleet.shares.start += now_s - member.given_s
             member.given_s = member.sign_s = now_s
+            member.is_ready = True
         elif event.error is not None:
             member.piece = None
             self._failed(member, piece, event.error)
         elif event.result is not None:
-            return self._arrived(member, piece, event.result)
+            self._arrived(member, piece, event.result, parts)
         else:
             member.gap_s = max(member.gap_s, now_s - member.sign_s)
             member.sign_s = now_s
             member.partial = min(len(piece), member.partial + event.finished)
             self._tell()
-        return None
 
-    def _arrived(self, member: Member, piece: range, result: Histogram) -> Histogram | None:
+    def _arrived(self, member: Member, piece: range, result: Histogram, parts: list[Part]) -> None:
         now_s = time.monotonic()
         member.piece = None
         if result.ranges != (piece,) or result.job != self._job:
             self._failed(member, piece, EngineError(f"it gave back {result.ranges} instead of {piece}"))
-            return None
+            return
         seconds = max(now_s - member.given_s, 1e-6)
         self._fleet.shares.compute += seconds
         member.gap_s = max(member.gap_s, now_s - member.sign_s)
@@ -253,7 +268,7 @@ class _HandingOut:
         self._missing -= len(piece)
         self._finished += len(piece)
         self._tell()
-        return result
+        parts += result.parts
 
     def _tell(self) -> None:
         # What a failed member had finished is not taken back: progress waits until the others have got there.
@@ -267,11 +282,7 @@ class _HandingOut:
             self._progress(done - told)
 
     def _failed(self, member: Member, piece: range, error: BaseException) -> None:
-        """Give a piece to others, and the member a pause or its leave.
-
-        Raises:
-            EngineError: the piece has failed everywhere, or no member is left.
-        """
+        """Give a piece to others, and the member a pause or its leave; the end if nobody is left to take it."""
         member.failures += 1
         said = _one_line(error)
         if said not in member.said:
@@ -286,15 +297,17 @@ class _HandingOut:
             self._again.append(piece)
         left = [other for other in self._fleet.members if not other.is_out]
         if not left:
-            raise EngineError(
+            self._error = EngineError(
                 f"no engine is left to compute simulations {piece.start} to {piece.stop - 1}: {self._all_said()}",
                 next_step="Mend one of them, and run the job again; a checkpoint keeps what is finished.",
-            ) from error
-        if len(failed_by) > len(self._fleet.members) + 1:
-            raise EngineError(
+            )
+            self._error.__cause__ = error
+        elif len(failed_by) > len(self._fleet.members) + 1:
+            self._error = EngineError(
                 f"simulations {piece.start} to {piece.stop - 1} failed {len(failed_by)} times: {self._all_said()}",
                 next_step="Run the job on another engine; a checkpoint keeps what is finished.",
-            ) from error
+            )
+            self._error.__cause__ = error
 
     def _all_said(self) -> str:
         members = (member for member in self._fleet.members if member.said)
@@ -310,18 +323,20 @@ class _HandingOut:
             if was_asleep:
                 member.sign_s = now_s
             # Ten times the longest gap so far: another program may take most of the processor for a while.
-            limit_s = max(member.longest_silence_s, 10 * member.gap_s)
+            limit_s = max(member.longest_silence_s, 10 * member.gap_s) if member.is_ready else START_S
             if now_s - member.sign_s > limit_s:
                 piece = member.piece
                 self._dismiss(member)
+                self._fleet.abandon(member)
                 silent = EngineError(f"no sign of life for {limit_s:.3g} s; it was stopped")
                 self._failed(member, piece, silent)
 
     def _dismiss(self, member: Member) -> None:
-        """Listen no longer to what a member computes, and have it stop."""
+        """Listen no longer to what a member computes, and have it stop. One that is being started may end that."""
         member.piece = None
         member.ticket += 1
-        self._fleet.abandon(member)
+        if member.is_ready:
+            self._fleet.abandon(member)
 
     def _hand_out(self) -> None:
         now_s = time.monotonic()
@@ -372,7 +387,8 @@ class _HandingOut:
             else:
                 whole_s = len(piece) / other.speed if other.speed else 0.0
                 left_s = whole_s - elapsed if whole_s > elapsed else elapsed  # late: as long again, for all we know
-            if not more and left_s > 2 * len(piece) / member.speed + _PIECE_S[0] and left_s > most_left_s:
+            own_s = len(piece) / member.speed
+            if not more and left_s > max(2 * own_s, own_s + self._fleet.worth_doubling_s, most_left_s):
                 best, most_left_s = piece, left_s
         return best
 
@@ -381,7 +397,7 @@ class _HandingOut:
         if member.sign_s:
             self._fleet.shares.idle += now_s - member.sign_s
         member.ticket += 1
-        member.piece, member.partial = piece, 0
+        member.piece, member.partial, member.is_ready = piece, 0, False
         member.given_s = member.sign_s = now_s
         if member not in self._threads or not self._threads[member].is_alive():
             self._inboxes[member] = queue.SimpleQueue()
@@ -393,14 +409,17 @@ class _HandingOut:
         self._inboxes[member].put((member.ticket, piece))
 
     def stop(self) -> None:
-        """Have everybody stop, and wait for them a little."""
+        """Have everybody stop, and wait a little for those that compute."""
+        end_s = time.monotonic() + _LEAVE_S
+        to_wait_for = []
         for member, inbox in self._inboxes.items():
+            if member.piece is None or member.is_ready:
+                to_wait_for.append(self._threads[member])
             inbox.put(None)
             if member.piece is not None:
                 self._dismiss(member)
             member.sign_s = 0.0
-        end_s = time.monotonic() + _LEAVE_S
-        for thread in self._threads.values():
+        for thread in to_wait_for:
             thread.join(max(0.0, end_s - time.monotonic()))
 
     # ---- in the members' threads -----------------------------------------------------------------------------
@@ -416,6 +435,8 @@ class _HandingOut:
 
             try:
                 self._fleet.prepare(member)
+                if member.ticket != ticket:
+                    continue
                 self._events.put(_Event(member, ticket, ready=True))
                 event = _Event(member, ticket, result=member.engine.simulate(self._job, piece, tell))
             except BaseException as error:  # noqa: BLE001  whatever it is, the caller's thread hears of it

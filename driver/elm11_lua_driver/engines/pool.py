@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from .base import Progress
 
 FIRST_SILENCE_S: Final = 120.0
-"""Longest time without a sign of life of a process: start and imports on a busy computer, one batch of a large job."""
+"""Longest time without a sign of life of a process: a batch of the largest job, on a busy computer."""
 
 MAX_WORKERS: Final = 1024
 """More processes than any one computer has cores."""
@@ -74,6 +74,7 @@ class WorkerProcess:
         self._engine_name = engine_name
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()  # for starting and killing
+        self._starting = threading.Lock()
         self._reading = threading.Lock()
         self._is_closed = False
 
@@ -89,9 +90,19 @@ class WorkerProcess:
         Raises:
             EngineError: it could not be started.
         """
+        with self._starting:  # a thread that was sent away may still be at it
+            process = self._started()
+            if process is None:
+                return
+            kind, *values = self._receive(process)
+        if kind != "ready":
+            raise EngineError(f"a worker process began with {kind} {values}; please report it")
+
+    def _started(self) -> subprocess.Popen[bytes] | None:
+        """A new process; None if one runs."""
         with self._lock:
             if self.pid is not None:
-                return
+                return None
             if self._is_closed:
                 raise EngineError("the engine has been closed; make a new one")
             self._forget()
@@ -103,10 +114,7 @@ class WorkerProcess:
                     )
             except OSError as error:
                 raise EngineError(f"a worker process could not be started: {error}") from error
-            process = self._process
-        kind, *values = self._receive(process)
-        if kind != "ready":
-            raise EngineError(f"a worker process began with {kind} {values}; please report it")
+            return self._process
 
     def simulate(self, job: Job, simulations: range, progress: Progress) -> Histogram:
         """See `Engine.simulate`."""
@@ -217,6 +225,7 @@ class PoolEngine(FleetEngine):
     """
 
     name = "pool"
+    worth_doubling_s = 5.0  # the process whose piece another has finished is killed, and its successor takes a second
 
     def __init__(
         self, n_workers: int | None = None, *, engine: str = "numpy", silence_s: float = FIRST_SILENCE_S
