@@ -250,6 +250,23 @@ class TestSessions:
         assert histogram_files.load_sessions(path) == ()
         assert "does not say who computed them" in text_of(report_html(histogram_files.load(path)))
 
+    @pytest.mark.parametrize("suffix", [".npz", ".json"])
+    def test_files_of_the_first_versions_are_read(self, tmp_path: Path, suffix: str) -> None:
+        path = tmp_path / f"a{suffix}"
+        histogram_files.save(HISTOGRAM, path, Aim(0.9))
+        later = {"level", "target_standard_error", "job_sha256", "sessions"}
+        if suffix == ".npz":
+            with np.load(path) as file:
+                arrays = {name: file[name] for name in file if name not in later}
+            np.savez(path, allow_pickle=False, **arrays)
+        else:
+            document = {name: value for name, value in json.loads(path.read_text()).items() if name not in later}
+            path.write_text(json.dumps(document))
+        histogram, aim = histogram_files.load_with_aim(path)
+        assert histogram.sha256 == HISTOGRAM.sha256
+        assert aim == Aim()
+        assert histogram_files.load_sessions(path) == ()
+
     def test_a_run_that_goes_on_keeps_both(self, tmp_path: Path) -> None:
         path = tmp_path / "a.npz"
         kept = Checkpoint.open(path, JOB)

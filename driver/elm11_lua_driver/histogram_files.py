@@ -129,12 +129,16 @@ def load_with_aim(path: Path | str) -> tuple[Histogram, Aim]:
                 for start, stop, counts in zip(values["start"], values["stop"], values["counts"], strict=True)
             ),
         )
-        target = values["target_standard_error"]
-        aim = Aim(float(values["level"]), None if target is None or math.isnan(float(target)) else float(target))
+        # Files of the first versions tell neither their job's name nor their aim.
+        target = values.get("target_standard_error")
+        aim = Aim(
+            float(values.get("level", Aim.level)),
+            None if target is None or math.isnan(float(target)) else float(target),
+        )
     except (KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile) as error:
         msg = f"{path} holds no histogram: {error}"
         raise ValueError(msg) from error
-    if job.sha256 != values["job_sha256"] or histogram.sha256 != values["sha256"]:
+    if job.sha256 != values.get("job_sha256", job.sha256) or histogram.sha256 != values["sha256"]:
         msg = f"{path} is damaged: its job or its counts do not have the SHA-256 that it tells"
         raise ValueError(msg)
     return histogram, aim
@@ -166,8 +170,10 @@ def load_sessions(path: Path | str) -> tuple[Session, ...]:
 def _read_npz(path: Path | str) -> dict[str, Any]:
     # Opened here: np.load leaves a damaged file open.
     with Path(path).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-        values = {name: file[name] for name in ("start", "stop", "counts", "level", "target_standard_error")}
-        texts = {name: str(file[name]) for name in ("job", "job_sha256", "sha256")}
+        values = {name: file[name] for name in ("start", "stop", "counts")}
+        texts = {name: str(file[name]) for name in ("job", "sha256")}
+        values |= {name: file[name] for name in ("level", "target_standard_error") if name in file}
+        texts |= {name: str(file[name]) for name in ("job_sha256",) if name in file}
     return {**values, **texts}
 
 
@@ -178,5 +184,6 @@ def _read_json(path: Path | str) -> dict[str, Any]:
         "start": [part["start"] for part in document["parts"]],
         "stop": [part["stop"] for part in document["parts"]],
         "counts": [part["counts"] for part in document["parts"]],
-        **{name: document[name] for name in ("job_sha256", "sha256", "level", "target_standard_error")},
+        "sha256": document["sha256"],
+        **{name: document[name] for name in ("job_sha256", "level", "target_standard_error") if name in document},
     }
