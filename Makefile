@@ -2,6 +2,7 @@
 #   make demo    the main job on real data, ends with the path of the picture
 #   make test    the test suite            make lint    ruff, Lua syntax and stray globals
 #   make types   mypy --strict             make bench   speed against pycwt, in one run
+#   make cost    what jobs cost on the board: docs/cost.md    make cost-check    whether that has grown
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -11,7 +12,7 @@ else
 BIN := $(VENV)/bin
 endif
 
-.PHONY: demo test lint types bench clean
+.PHONY: demo test lint types bench cost cost-check clean
 .DELETE_ON_ERROR:
 
 $(VENV)/.made:
@@ -43,6 +44,12 @@ types: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python tools/bench.py
+
+cost: $(VENV)/.dev
+	$(BIN)/python tools/cost/cost_table.py
+
+cost-check: $(VENV)/.dev
+	$(BIN)/python tools/cost/cost_table.py --check
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
