@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, Self
 from . import histogram_files
 from .atomic_file import check_writable
 from .histogram import Histogram
+from .sessions import Session, extended
 
 if TYPE_CHECKING:
     from .histogram_files import Aim
@@ -34,11 +35,20 @@ class Checkpoint:
         job: what is to be computed.
         stored: what the file holds: of this job, or of a longer one, which then stays in it.
         aim: what it is for.
+        sessions: who computed what is stored.
     """
 
-    def __init__(self, path: Path | str, job: Job, stored: Histogram | None = None, aim: Aim | None = None) -> None:
+    def __init__(
+        self,
+        path: Path | str,
+        job: Job,
+        stored: Histogram | None = None,
+        aim: Aim | None = None,
+        sessions: tuple[Session, ...] = (),
+    ) -> None:
         self.path = Path(path)
         self._aim = aim
+        self._sessions = sessions
         self._histogram = of_length(stored, job) if stored is not None else Histogram(job, [])
         is_longer = stored is not None and stored.job.n_simulations > job.n_simulations
         self._longer = stored if is_longer else None
@@ -74,21 +84,27 @@ class Checkpoint:
             differences = ", ".join(f"{name} is {theirs[name]!r} there, not {ours[name]!r}" for name in differing)
             msg = f"{path} holds another job: {differences}; give another file, or take this one away"
             raise ValueError(msg)
-        return cls(path, job, found, aim)
+        return cls(path, job, found, aim, histogram_files.load_sessions(path))
 
     @property
     def histogram(self) -> Histogram:
         """All that is finished of the job."""
         return self._histogram
 
-    def add(self, piece: Histogram) -> None:
+    def add(self, piece: Histogram, engine: str, seconds: float | None) -> None:
         """Take in what has been finished, and write the file: some 10 ms, for pieces that take a second.
+
+        Args:
+            piece: what has been finished.
+            engine: name of the engine that has computed it.
+            seconds: how long it took; None where nobody has watched.
 
         Raises:
             ValueError: it is of another job, or simulations would be counted twice.
             OSError: the file cannot be written.
         """
         self._histogram += piece
+        self._sessions = extended(self._sessions, Session(engine, piece.n_simulations, seconds))
         if self._longer is not None:
             self._longer += without_overlap(of_length(piece, self._longer.job), self._longer)
         self._is_written = False
@@ -103,7 +119,7 @@ class Checkpoint:
         if self._is_written:
             return
         kept = self._histogram if self._longer is None else self._longer
-        histogram_files.save(kept, self.path, self._aim)
+        histogram_files.save(kept, self.path, self._aim, self._sessions)
         self._is_written = True
 
 

@@ -32,7 +32,7 @@ from .cli_jobs import (
     target_option,
     telling_what_is_kept,
 )
-from .cli_output import level_table, print_levels, simulated
+from .cli_output import level_table, plot_option, print_levels, simulated
 from .errors import EngineError
 from .job import Job
 from .levels import significance
@@ -73,7 +73,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="The levels of pycwt, for comparison only: white noise, none at the largest scale.",
 )
-@click.option("--output", type=click.Path(), help="Write the picture here: .png, .pdf, .svg, .jpg or .tif.")
+@click.option("--output", "--plot", type=click.Path(), help="Write the picture here: .png, .pdf, .svg, .jpg or .tif.")
 @click.option("--table", type=click.Path(), help="Write the values by scale here, as CSV.")
 @click.option(
     "--names", nargs=2, metavar="X Y", help="Names of the series, for the picture.  [default: from the files]"
@@ -147,6 +147,7 @@ def coherence(x: str, y: str | None, **options: Any) -> None:  # noqa: ANN401  c
 @click.command("significance", short_help="Only the significance levels.")
 @job_options
 @computation
+@plot_option
 def significance_command(
     lag1: tuple[float, float],
     level: float,
@@ -154,6 +155,7 @@ def significance_command(
     who: Who,
     target_standard_error: float | None,
     checkpoint: str | None,
+    plot: str | None,
     *,
     as_json: bool,
     quiet: bool,
@@ -169,7 +171,7 @@ def significance_command(
       elm11 resume levels.npz
     """  # noqa: D301
     job = Job(*lag1, n_simulations=simulations, **options)
-    _significance(job, level, who, checkpoint, target_standard_error, as_json=as_json, quiet=quiet)
+    _significance(job, level, who, checkpoint, target_standard_error, plot, as_json=as_json, quiet=quiet)
 
 
 def _significance(
@@ -178,11 +180,12 @@ def _significance(
     who: Who,
     checkpoint: str | None,
     target_standard_error: float | None,
+    plot: str | None,
     *,
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Compute and print levels."""
+    """Compute, print and draw levels."""
     with (
         telling_what_is_kept(checkpoint),
         engine_of(who) as engine,
@@ -191,18 +194,26 @@ def _significance(
         result = significance(
             job, level, engine, advance, checkpoint=checkpoint, target_standard_error=target_standard_error
         )
-    print_levels(result, as_json=as_json, more=None if checkpoint is None else {"file": checkpoint})
+    print_levels(result, as_json=as_json, more=None if checkpoint is None else {"file": checkpoint}, plot=plot)
 
 
 @click.command("resume", short_help="Finish a computation that was broken off.")
 @click.argument("file", metavar="FILE", type=click.Path())
 @click.option("--level", type=Number(0, 1), help="Confidence of the significance levels.  [default: as it was begun]")
 @target_option
+@plot_option
 @json_option
 @quiet_option
 @engine_options("auto")
 def resume(
-    file: str, level: float | None, target_standard_error: float | None, who: Who, *, as_json: bool, quiet: bool
+    file: str,
+    level: float | None,
+    target_standard_error: float | None,
+    plot: str | None,
+    who: Who,
+    *,
+    as_json: bool,
+    quiet: bool,
 ) -> None:
     """Compute what is missing in FILE, and print the significance levels.
 
@@ -221,6 +232,7 @@ def resume(
         who,
         file,
         aim.target_standard_error if target_standard_error is None else target_standard_error,
+        plot,
         as_json=as_json,
         quiet=quiet,
     )

@@ -13,13 +13,17 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from .atomic_file import atomic_file
 from .histogram import Histogram, Part
 from .job import Job
+from .sessions import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 # What reading a damaged archive may raise; RuntimeError where bits say that it is encrypted, or of a later kind.
 _DAMAGED: Final = (ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
@@ -51,13 +55,14 @@ class Aim:
     target_standard_error: float | None = None
 
 
-def save(histogram: Histogram, path: Path | str, aim: Aim | None = None) -> None:
+def save(histogram: Histogram, path: Path | str, aim: Aim | None = None, sessions: Iterable[Session] = ()) -> None:
     """Write a histogram; whoever reads the file finds the old one or the new one, never a part.
 
     Args:
         histogram: what to write.
         path: the file.
         aim: what it is for; `Aim()` if None.
+        sessions: who computed it, in the order of the work; `load_sessions` reads them.
 
     Raises:
         ValueError: the name's end is neither of the two.
@@ -65,6 +70,7 @@ def save(histogram: Histogram, path: Path | str, aim: Aim | None = None) -> None
     """
     check_suffix(path)
     parts, aim = histogram.parts, aim or Aim()
+    history = [session.to_dict() for session in sessions]
     with atomic_file(path) as file:
         if Path(path).suffix.lower() == ".npz":
             shape = (0, histogram.job.J + 1, histogram.job.n_bins)
@@ -82,6 +88,7 @@ def save(histogram: Histogram, path: Path | str, aim: Aim | None = None) -> None
                 sha256=histogram.sha256,
                 level=aim.level,
                 target_standard_error=math.nan if aim.target_standard_error is None else aim.target_standard_error,
+                sessions=json.dumps(history),
             )
         else:
             document = {
@@ -92,6 +99,7 @@ def save(histogram: Histogram, path: Path | str, aim: Aim | None = None) -> None
                 "sha256": histogram.sha256,
                 "level": aim.level,
                 "target_standard_error": aim.target_standard_error,
+                "sessions": history,
             }
             file.write((json.dumps(document, separators=(",", ":")) + "\n").encode())
 
@@ -124,22 +132,51 @@ def load_with_aim(path: Path | str) -> tuple[Histogram, Aim]:
                 for start, stop, counts in zip(values["start"], values["stop"], values["counts"], strict=True)
             ),
         )
-        target = values["target_standard_error"]
-        aim = Aim(float(values["level"]), None if target is None or math.isnan(float(target)) else float(target))
+        # Files of the first versions tell neither their job's name nor their aim.
+        target = values.get("target_standard_error")
+        aim = Aim(
+            float(values.get("level", Aim.level)),
+            None if target is None or math.isnan(float(target)) else float(target),
+        )
     except (*_DAMAGED, KeyError, TypeError) as error:
         msg = f"{path} holds no histogram: {error}"
         raise ValueError(msg) from error
-    if job.sha256 != values["job_sha256"] or histogram.sha256 != values["sha256"]:
+    if job.sha256 != values.get("job_sha256", job.sha256) or histogram.sha256 != values["sha256"]:
         msg = f"{path} is damaged: its job or its counts do not have the SHA-256 that it tells"
         raise ValueError(msg)
     return histogram, aim
 
 
+def load_sessions(path: Path | str) -> tuple[Session, ...]:
+    """Who computed the histogram in a file.
+
+    Returns:
+        In the order of the work; nothing for a file of an earlier version, and where it cannot be understood: the
+        counts are right all the same.
+
+    Raises:
+        ValueError: the name's end is not that of such a file.
+        OSError: it cannot be read.
+    """
+    check_suffix(path)
+    try:
+        if Path(path).suffix.lower() == ".npz":
+            with Path(path).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+                history = json.loads(str(file["sessions"]))
+        else:
+            history = json.loads(Path(path).read_text(encoding="utf-8"))["sessions"]
+        return tuple(Session.from_dict(values) for values in history)
+    except (*_DAMAGED, KeyError, TypeError):
+        return ()
+
+
 def _read_npz(path: Path | str) -> dict[str, Any]:
     # Opened here: np.load leaves a damaged file open.
     with Path(path).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-        values = {name: file[name] for name in ("start", "stop", "counts", "level", "target_standard_error")}
-        texts = {name: str(file[name]) for name in ("job", "job_sha256", "sha256")}
+        values = {name: file[name] for name in ("start", "stop", "counts")}
+        texts = {name: str(file[name]) for name in ("job", "sha256")}
+        values |= {name: file[name] for name in ("level", "target_standard_error") if name in file}
+        texts |= {name: str(file[name]) for name in ("job_sha256",) if name in file}
     return {**values, **texts}
 
 
@@ -150,5 +187,6 @@ def _read_json(path: Path | str) -> dict[str, Any]:
         "start": [part["start"] for part in document["parts"]],
         "stop": [part["stop"] for part in document["parts"]],
         "counts": [part["counts"] for part in document["parts"]],
-        **{name: document[name] for name in ("job_sha256", "sha256", "level", "target_standard_error")},
+        "sha256": document["sha256"],
+        **{name: document[name] for name in ("job_sha256", "level", "target_standard_error") if name in document},
     }

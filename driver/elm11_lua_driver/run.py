@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from typing import TYPE_CHECKING
 
 from . import early_stopping, engines
@@ -86,6 +87,7 @@ def _piecewise(
         )
         raise ValueError(msg)
     advance = _Advance(job, have.n_simulations, progress)
+    before_s = time.monotonic()
     try:
         for stop in early_stopping.stops(job, target):
             gaps = missing(have, stop)
@@ -93,8 +95,9 @@ def _piecewise(
                 with contextlib.closing(stream(engine, job, gaps, advance, by_group=target is not None)) as pieces:
                     for piece in pieces:
                         if kept is not None:
-                            kept.add(piece)
-                            have = kept.histogram
+                            now_s = time.monotonic()
+                            kept.add(piece, engine.name, now_s - before_s)
+                            have, before_s = kept.histogram, now_s
                         else:
                             have += piece
             if target is None:

@@ -30,7 +30,8 @@ from .cli_common import (
     yes_option,
 )
 from .cli_jobs import job_options, level_option, simulation_options, target_option
-from .cli_output import print_levels
+from .cli_output import plot_option, print_levels
+from .engines import BoardEngine
 from .engines.handout import single_groups
 from .errors import BoardTimeoutError, Elm11Error
 from .histogram import Histogram, block_ranges
@@ -66,6 +67,7 @@ _output = click.option(
 @_output
 @click.option("--detach", is_flag=True, help="Start the run and leave; elm11 attach fetches its results.")
 @click.option("--upload", "upload_first", is_flag=True, help="Bring the programs on the board up to date first.")
+@plot_option
 @simulation_options
 @target_option
 @board_options
@@ -75,6 +77,7 @@ def run_command(
     level: float,
     simulations: int,
     output: str | None,
+    plot: str | None,
     target_standard_error: float | None,
     where: Where,
     *,
@@ -107,6 +110,8 @@ def run_command(
     if detach and (where.port or "").startswith(VIRTUAL):
         msg = f"--detach: {VIRTUAL} ends with this command; start one that stays with elm11 virtual, and name its port"
         raise ValueError(msg)
+    if detach and plot is not None:
+        raise ValueError("--plot: a detached run has no levels yet; give --plot to elm11 attach")
     if detach and target_standard_error is not None:
         raise ValueError("--detach: nobody is there to look at the standard errors; leave --target-standard-error out")
     kept = _continued(path, job, Aim(level, target_standard_error), yes=yes)
@@ -124,7 +129,7 @@ def run_command(
                 _detach(board, record, kept.histogram, as_json=as_json)
                 return
             histogram = _compute(board, record, kept, target_standard_error, quiet=quiet)
-    _print_result(histogram, level, path, time.time() - started, target_standard_error, as_json=as_json)
+    _print_result(histogram, level, path, time.time() - started, target_standard_error, as_json=as_json, plot=plot)
 
 
 def _output_path(output: str | None, job: Job) -> Path:
@@ -159,7 +164,7 @@ def _continued(path: Path, job: Job, aim: Aim, *, yes: bool) -> Checkpoint:
     if stored.job.sha256 != job.sha256:
         confirm(f"{path} holds the histogram of another job. Overwrite it", yes=yes)
         return Checkpoint(path, job, aim=aim)
-    kept = Checkpoint(path, job, stored, aim)
+    kept = Checkpoint(path, job, stored, aim, histogram_files.load_sessions(path))
     say(f"{path} holds {kept.histogram.n_simulations} of {job.n_simulations} simulations already")
     return kept
 
@@ -202,7 +207,7 @@ def _collect(board: Board, record: RunRecord, kept: Checkpoint, *, yes: bool, by
     done = range(status.first, status.first + status.done)
     if not _is_new(kept.histogram, done) or (by_group and len(single_groups(record.job, [done])) > 1):
         return
-    kept.add(board.attach(record.job).fetch(fewer=True))
+    kept.add(board.attach(record.job).fetch(fewer=True), BoardEngine.name, None)
     run_records.mark_fetched(record)
     say(f"fetched simulations {done.start} to {done.stop - 1}, which the board had computed before")
 
@@ -254,13 +259,14 @@ def _compute(board: Board, record: RunRecord, kept: Checkpoint, target: float | 
 def _compute_block(board: Board, record: RunRecord, block: range, kept: Checkpoint, meter: Meter) -> None:
     run_records.save(record)
     run = None
+    started_s = time.monotonic()
     try:
         run = board.start(record.job, block)
         _follow(run, meter, kept.histogram.n_simulations, record.job.n_simulations)
         piece = run.fetch()
     except KeyboardInterrupt:
         _stop_run(board, run, kept.histogram, record.output)
-    kept.add(piece)
+    kept.add(piece, BoardEngine.name, time.monotonic() - started_s)
     run_records.mark_fetched(record)
 
 
@@ -357,7 +363,14 @@ def _detach(board: Board, record: RunRecord, histogram: Histogram, *, as_json: b
 
 
 def _print_result(
-    histogram: Histogram, level: float, path: Path, seconds: float, target: float | None = None, *, as_json: bool
+    histogram: Histogram,
+    level: float,
+    path: Path,
+    seconds: float,
+    target: float | None = None,
+    *,
+    as_json: bool,
+    plot: str | None,
 ) -> None:
     job = histogram.job
     result = Significance(
@@ -365,12 +378,12 @@ def _print_result(
         level,
         quantiles(histogram.counts, level),
         standard_errors(histogram, level),
-        "board",
+        BoardEngine.name,
         seconds,
         target,
     )
     more = {"file": str(path), "simulations_done": histogram.n_simulations, "complete": histogram.is_complete}
-    print_levels(result, as_json=as_json, more=more)
+    print_levels(result, as_json=as_json, more=more, plot=plot)
     say(f"histogram: {path}")
     if not histogram.is_complete:
         warn(f"{histogram.n_simulations} of {job.n_simulations} simulations; elm11 run goes on with the rest")
@@ -390,6 +403,7 @@ def _print_result(
 )
 @click.option("--partial", is_flag=True, help="Take what is finished of a run that was stopped.")
 @click.option("--status", "status_only", is_flag=True, help="Only say how far it is; do not wait, do not fetch.")
+@plot_option
 @level_option
 @json_option
 @quiet_option
@@ -398,6 +412,7 @@ def _print_result(
 def attach(
     ctx: click.Context,
     output: str | None,
+    plot: str | None,
     job_path: str | None,
     level: float,
     where: Where,
@@ -431,11 +446,13 @@ def attach(
             msg = "left; the run goes on: elm11 attach follows it, elm11 cancel stops it"
             raise FailureError(msg, INTERRUPTED) from None
     if without_overlap(fetched, kept.histogram).ranges == fetched.ranges:
-        kept.add(fetched)
+        # How long the board took nobody has watched: it may have waited with its results since last week.
+        kept.add(fetched, BoardEngine.name, None)
     else:
         say(f"{record.output} has these simulations already")
     run_records.mark_fetched(record)
-    _print_result(kept.histogram, record.level, record.output, time.time() - record.started, as_json=as_json)
+    seconds = time.time() - record.started
+    _print_result(kept.histogram, record.level, record.output, seconds, as_json=as_json, plot=plot)
 
 
 def _job_from(path: str) -> Job:
