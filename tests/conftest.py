@@ -11,9 +11,14 @@ from typing import TYPE_CHECKING
 import pytest
 import rv32
 from elm11_lua_driver import config
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# No deadline for single examples: how long one takes says what else the computer does, not whether the code is right.
+settings.register_profile("no-deadline", deadline=None)
+settings.load_profile("no-deadline")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 # A first build fetches the Lua sources and compiles them: some ten seconds on a slow computer.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import selectors
 import signal
 import subprocess
@@ -452,14 +453,34 @@ def _wait_until_ended(port: str) -> None:
 class TestCalibrate:
     def test_it_is_kept_for_the_board_and_used(self, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(calibration, "DELAYS_S", (0.0005, 0.0))
-        monkeypatch.setattr(calibration, "_SHORTEST_LOOP_S", 0.05)
+        # Times of a busy computer are not the board's: what is measured is tested below, with a clock of its own.
+        monkeypatch.setattr(calibration, "_is_clean", lambda _: True)
+        monkeypatch.setattr(calibration, "instructions_per_s", lambda _: 2e7)
         values = json.loads(done(elm11("calibrate", "--json", "--port", server)))
         assert (values["hw_id"], values["tx_delay_s"]) == ("virtual-elm11", 0.0)
-        assert values["instructions_per_s"] > 1e6
+        assert values["instructions_per_s"] == 2e7
         info = json.loads(done(elm11("info", "--json", "--port", server)))
         assert (info["tx_delay_ms"], info["instructions_per_s"]) == (0.0, values["instructions_per_s"])
         assert json.loads(done(elm11("info", "--json", "--port", server, "--tx-delay", "0.5")))["tx_delay_ms"] == 0.5
         assert "on this board" in elm11("run", *JOB_OPTIONS, "--port", server).stderr
+
+    def test_the_speed_is_what_the_loop_adds_to_typing_it(self) -> None:
+        class Timed:
+            now_s = 0.0
+
+            def type_line(self, line: str, _: float) -> None:
+                match = re.fullmatch(r"for i=1,(\d+) do end", line)
+                assert match is not None
+                self.now_s += 0.025 + int(match[1]) * 118 / 15e6
+
+        timed = Timed()
+        board: Any = timed
+        assert calibration.instructions_per_s(board, lambda: timed.now_s) == pytest.approx(15e6, rel=1e-3)
+        assert 1 < timed.now_s < 5
+
+    def test_a_line_that_the_board_gives_back_unchanged_is_clean(self) -> None:
+        with Board.open(VIRTUAL) as board:
+            assert calibration._is_clean(board)
 
     def test_a_damaged_step_ends_the_search_one_step_before(self, monkeypatch: pytest.MonkeyPatch) -> None:
         class Slow:

@@ -83,7 +83,7 @@ class Refusing(NumpyEngine):
         raise ValueError("the job does not fit")
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(1, 300), st.lists(st.floats(0, 0.7), min_size=1, max_size=3), st.integers(0, 1000))
 def test_any_split_with_any_failures_gives_the_same_counts(n: int, rates: list[float], seed: int) -> None:
     job = dataclasses.replace(SMALL, n_simulations=n)
@@ -96,7 +96,7 @@ def test_any_split_with_any_failures_gives_the_same_counts(n: int, rates: list[f
 
 
 @given(st.sets(st.integers(1, 59), max_size=6))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_any_ranges_of_a_job_can_be_asked_for(cuts: set[int]) -> None:
     job = dataclasses.replace(SMALL, n_simulations=60)
     borders = sorted(cuts)

@@ -14,7 +14,7 @@ from elm11_lua_driver import Histogram, Job
 from elm11_lua_driver.engines import NumpyEngine
 from elm11_lua_driver.histogram import Part, group_ranges
 from elm11_lua_driver.levels import quantiles, standard_errors
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ def simulated(start: int, stop: int) -> Histogram:
 WHOLE = simulated(0, 300)
 
 
-@settings(deadline=None)  # what else the computer does is not what is tested
 @given(cuts=st.sets(st.integers(1, 299), max_size=12), order=st.randoms(use_true_random=False))
 def test_any_split_in_any_order_gives_the_same_counts_and_errors(cuts: set[int], order: random.Random) -> None:
     borders = [0, *sorted(cuts), 300]

@@ -161,7 +161,7 @@ def test_bad_arguments_are_named(pair: object, change: dict[str, Any], what: str
         wct_significance_many([(0.1, 0.1), pair], **{**AXES, **change})
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.lists(st.tuples(st.floats(-0.99, 0.99), st.floats(-0.99, 0.99)), min_size=1, max_size=8),
     st.integers(1, 3),

@@ -139,7 +139,7 @@ def test_fields_set_after_a_run_do_not_change_its_results() -> None:
     assert board.status().crc32 == board_run.job_crc32(WIDE)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 1500))
 def test_a_simulation_is_in_the_results_whole_or_there_are_none(stop_after: int) -> None:
     # Stopped at any moment of the second run, also while the histogram of the first one is being emptied.
