@@ -45,6 +45,8 @@ def report(result: str, output: str | None, level: float | None, time_unit: str,
       elm11 significance ... --checkpoint levels.npz
       elm11 report levels.npz -o report.html --time-unit years
     """  # noqa: D301  click's mark for "do not wrap" is the character
+    if not result or output == "":
+        raise ValueError(f"{'--output' if result else 'RESULT'}: the name is empty; give a file")
     histogram, aim = _histogram(result)
     page = Path(output) if output is not None else Path(result).with_suffix(".html")
     try:
