@@ -384,7 +384,7 @@ class TestRun:
         done(elm11("run", *JOB_OPTIONS, "--detach", "--port", server))
         done(elm11("attach", "--status", "--port", server))
         _wait_until_ended(server)
-        other = [*JOB_OPTIONS, "--seed", "9", "--port", server]
+        other = [*JOB_OPTIONS, "--simulations", "2", "--seed", "9", "--port", server]
         assert "have not been fetched" in failed(elm11("run", *other), 2)
         same = elm11("run", *JOB_OPTIONS, "--port", server)
         assert "which the board had computed before" in same.stderr
