@@ -29,6 +29,19 @@ _DEPENDENCIES: Final[dict[str, tuple[str, ...]]] = {
     "coherence.lua": (),
     "signals.lua": (),
     "monte_carlo.lua": ("normal.lua", "rednoise.lua", "fft.lua", "wavelet.lua", "smoothing.lua", "coherence.lua"),
+    "integer_fft.lua": (),
+    "fast_tables.lua": (),
+    "fast_weights.lua": (),
+    "fast_plan.lua": ("fast_weights.lua",),
+    "fast.lua": (
+        "rednoise.lua",
+        "wavelet.lua",
+        "smoothing.lua",
+        "integer_fft.lua",
+        "fast_tables.lua",
+        "fast_weights.lua",
+        "fast_plan.lua",
+    ),
     "run.lua": ("frame.lua", "monte_carlo.lua"),
 }
 

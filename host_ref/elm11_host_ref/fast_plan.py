@@ -242,9 +242,14 @@ def _end_weights(beyond: float, sample: float) -> tuple[int, tuple[float, float,
     start = -2.5  # the regular points end at -3, their cells at -2.5
     square = sample * sample
     m0 = beyond - start
-    m1 = (beyond**2 - start**2) / 2 + (1 - square) / 24
-    m2 = (beyond**3 - start**3) / 3 + 2 * (start - square * beyond) / 24
-    m3 = (beyond**4 - start**4) / 4 + 3 * (start**2 - square * beyond**2) / 24 + 6 * 7 / 5760 * (square**2 - 1)
+    # Products instead of powers: those of a library differ in the last bit.
+    m1 = (beyond * beyond - start * start) / 2 + (1 - square) / 24
+    m2 = (beyond * beyond * beyond - start * start * start) / 3 + 2 * (start - square * beyond) / 24
+    m3 = (
+        (beyond * beyond * beyond * beyond - start * start * start * start) / 4
+        + 3 * (start * start - square * (beyond * beyond)) / 24
+        + 6 * 7 / 5760 * (square * square - 1)
+    )
     # Lagrange's polynomials of the points -2, -1, 0, 1, by their moments.
     return third, (
         (m1 - m3) / 6,
@@ -471,12 +476,13 @@ class FastPlan:
         while usable / (OUTPUT_STEP * sigma) * unit * self.due[row.j] / CYCLE > MEAN_COUNT:
             unit /= 2
         unit *= step / (OUTPUT_STEP * sigma)
-        # Rounded so that every sum from the first point on is right within 1/2: edges and interior keep their shares.
-        whole, total = [], 0.0
+        # In 1/4096; rounded so that every sum from the first point on is right within 1/2: edges and interior keep their
+        # shares.
+        whole, total = [], 0
         for weight in weights:
-            below = _nearest(total)
-            total += unit * max(0.0, weight)
-            whole.append(_nearest(total) - below)
+            below = total + 2048 >> 12
+            total += _nearest(4096 * unit * max(0.0, weight))
+            whole.append((total + 2048 >> 12) - below)
         row.first_counted, counts = _trimmed(low, whole)
         row.weights = tuple(counts)
 
@@ -558,8 +564,8 @@ class FastPlan:
                 slopes = int((np.diff(weights, prepend=0, append=0) ** 2).sum())
                 largest = max(largest, self._transform_bound(part, series, int(weights.sum()), squares[-1], slopes))
             # Variance of one component of X(f) = 2 sum u[t] exp(-i w t): the inner samples, the first and the last.
-            square = (gain / 4096) ** 2
-            variance = 2 * DEVIATE_VARIANCE * (part.n_samples - 1 + square + (lag1 / 4096) ** 2 * square)
+            square, lag = gain / 4096 * (gain / 4096), lag1 / 4096
+            variance = 2 * DEVIATE_VARIANCE * (part.n_samples - 1 + square + lag * lag * square)
             spread = [math.sqrt(variance * total) for total in squares]
             # Below 2^20, so that its product with a twiddle of 11 bits is below 2^31.
             shift = max(_bits(largest / (1 << 20)), _bits(_REACH_OF_CLAMP * max(spread) / (1 << 14)))
@@ -585,9 +591,10 @@ class FastPlan:
                 for m, weight in enumerate(self.box):
                     j = row.j + self.centre - m
                     if 0 <= j <= self.experiment.J:
-                        place = j - part.rows[0].j
-                        mean_x += weight * 2 * KERNEL_SUM * deviations[0][place] ** 2
-                        mean_y += weight * 2 * KERNEL_SUM * deviations[1][place] ** 2
+                        offset = j - part.rows[0].j
+                        x, y = deviations[0][offset], deviations[1][offset]
+                        mean_x += weight * 2 * KERNEL_SUM * (x * x)
+                        mean_y += weight * 2 * KERNEL_SUM * (y * y)
                 # Between 2^12.5 and 2^13.5 on average.
                 x = _bits(mean_x / (1 << total_x) / (math.sqrt(2) * (1 << COHERENCE_BITS)))
                 y = _bits(mean_y / (1 << total_y) / (math.sqrt(2) * (1 << COHERENCE_BITS)))
@@ -682,7 +689,8 @@ def coarse_lag1(lag1: float, step: float) -> float:
     """
     if lag1 == 0 or step == 1:
         return lag1
-    q = lag1 / ((1 - lag1) * step) ** 2
+    root = (1 - lag1) * step
+    q = lag1 / (root * root)
     return (2 * q + 1 - math.sqrt(4 * q + 1)) / (2 * q)
 
 

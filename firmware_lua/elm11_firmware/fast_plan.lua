@@ -1,0 +1,510 @@
+-- fast_plan.lua: the fast pipeline's plan, number for number that of fast_plan.py, which explains it.
+--
+-- `new` returns parts: tables as `Part` and `Row` there, with these differences. Both filters share one integer (x in the
+-- lowest 11 bits, y above). Shifts are kept as what is divided by. Only the grid points at both ends carry a weight.
+--
+-- Loops take the place of logarithms, recurrences that of exponentials and cosines: on the board those cost a hundred
+-- additions, and their last bit differs from library to library.
+import("math", "abs")
+import("math", "cos")
+import("math", "floor")
+import("math", "sqrt")
+local abs, cos, floor, sqrt, pi = math.abs, math.cos, math.floor, math.sqrt, math.pi
+local _ENV = nil -- from here a stray global is an error
+local fast_plan = {}
+
+local CYCLE = 64
+local DUE_MARGIN = 13 / 10
+local LEAST_MAIN_DUE = 8
+local SHORT_DUE = 11
+local GRID_STEP = 87 / 100
+local OUTPUT_STEP = 12 / 10
+local BAND = 36 / 10
+local DECIMATION = 3
+local PADDING = 22 / 10
+local EDGE = 6
+local INTERIOR = 8
+local LARGEST_FILTER = 2047
+local POWER_BITS = 18
+local WEIGHT = 32
+local MEAN_COUNT = 200
+local TINY = 1 / 1000000000
+local ROUNDING = 105 / 100
+local REACH_OF_CLAMP = 57 / 10
+local HALF = 1 / 2
+
+-- Functions of fast_weights.lua, set by `new`.
+local nearest, up, down, least_power, bits, quadrature, trimmed, kernel
+
+fast_plan.cycle = CYCLE
+fast_plan.short_due = SHORT_DUE
+
+-- Lag-1 autocorrelation of a process sampled `step` times less often, with the same spectrum at low frequency.
+local function coarse_lag1(lag1, step)
+    if lag1 == 0 or step == 1 then
+        return lag1
+    end
+    local root = (1 - lag1) * step
+    local q = lag1 / (root * root)
+    return (2 * q + 1 - sqrt(4 * q + 1)) / (2 * q)
+end
+
+-- First and last row that the box around row i needs.
+local function reach_of(plan, i)
+    local first, last = i + plan.centre - #plan.box + 1, i + plan.centre
+    return first > 0 and first or 0, last < plan.J and last or plan.J
+end
+
+-- Transform length, samples and sampling interval of a main part whose smallest counted scale is i.
+local function main_size(plan, i)
+    local n_samples = plan.n_samples
+    local first = reach_of(plan, i)
+    local step = plan.sigma[first + 1] / DECIMATION
+    if step > 1 + TINY then
+        local n = least_power((n_samples + plan.padding) / step)
+        step = (n_samples + plan.padding) / n
+        if step > 1 + TINY then
+            local coarse = nearest(n_samples / step)
+            return n, coarse, n_samples / coarse
+        end
+    end
+    return plan.n_padded, n_samples, 1.0
+end
+
+-- Weight of the highest frequency in a short part's filters, in 2^-15; 0 if it is not used.
+local function nyquist_weight(plan, part)
+    if part.step ~= 1 or part.n == plan.n_padded then
+        return 0
+    end
+    return nearest(32768 * sqrt((1 - part.n / plan.n_padded) / 2))
+end
+
+local function set_grid(plan, part, row)
+    local sigma, period = plan.sigma[row.j + 1], part.period
+    local k = 2 * pi * sigma / period
+    local first = up((6 - BAND) / k)
+    row.first_frequency = first > 1 and first or 1
+    local highest = part.nyquist > 0 and part.n // 2 or part.n // 2 - 1
+    local last = down((6 + BAND) / k)
+    last = last < highest and last or highest
+    local n_frequencies = last - row.first_frequency + 1
+    row.n_frequencies = n_frequencies > 1 and n_frequencies or 1
+    local wanted = period / (GRID_STEP * sigma)
+    local n = least_power(wanted > row.n_frequencies and wanted or row.n_frequencies)
+    n = n > 4 and n or 4
+    row.n = n < part.n and n or part.n
+end
+
+local function set_counts(plan, part, row, edge)
+    local sigma = plan.sigma[row.j + 1]
+    local first = plan.first_usable[row.j + 1]
+    local origin = part.step / 2 - HALF
+    row.is_counted = true
+    local n = least_power(part.period / (OUTPUT_STEP * sigma))
+    n = n > 4 and n or 4
+    row.n_counted = n < part.n and n or part.n
+    local step = part.period / row.n_counted
+    local low, weights = quadrature(first - HALF, part.length - HALF - first, origin, step)
+    if edge then
+        local ratio = (plan.n_samples - 2 * edge) / (part.length - 2 * edge)
+        local inner, values = quadrature(edge - HALF, part.length - HALF - edge, origin, step)
+        for i = 1, #values do
+            local place = inner - low + i
+            if weights[place] then
+                weights[place] = weights[place] + (ratio - 1) * values[i]
+            end
+        end
+    end
+    local usable = plan.n_samples - 2 * first
+    local unit = WEIGHT * 1.0
+    while usable / (OUTPUT_STEP * sigma) * unit * plan.due[row.j + 1] / CYCLE > MEAN_COUNT do
+        unit = unit / 2
+    end
+    unit = unit * (step / (OUTPUT_STEP * sigma))
+    -- Most weights equal the one before: they are rounded once.
+    local total, last, rounded = 0, -1.0, 0
+    for i = 1, #weights do
+        local weight = weights[i]
+        if weight ~= last then
+            last = weight
+            rounded = nearest(4096 * unit * (weight > 0 and weight or 0.0))
+        end
+        local below = (total + 2048) >> 12
+        total = total + rounded
+        weights[i] = ((total + 2048) >> 12) - below
+    end
+    row.first_counted, row.weights = trimmed(low, weights)
+end
+
+local function row_of(part, j)
+    return part.rows[j - part.first_row + 1]
+end
+
+local function set_outputs(plan, part, row)
+    local n_box = #plan.box
+    local first, last = row.j - plan.centre, row.j - plan.centre + n_box - 1
+    first = first > part.lowest and first or part.lowest
+    last = last < part.highest and last or part.highest
+    local n_outputs = 0
+    for i = first, last do
+        local user = row_of(part, i)
+        if user.is_counted and user.n_counted > n_outputs then
+            n_outputs = user.n_counted
+        end
+    end
+    row.length = 0
+    if n_outputs == 0 then
+        return
+    end
+    local from, to = nil, nil
+    for i = first, last do
+        local user = row_of(part, i)
+        if user.is_counted then
+            local stride = n_outputs // user.n_counted
+            local low, high = user.first_counted * stride, (user.first_counted + #user.weights - 1) * stride
+            from = from and from < low and from or low
+            to = to and to > high and to or high
+        end
+    end
+    row.n_outputs, row.first_output, row.length = n_outputs, from, to - from + 1
+    if row.n < n_outputs // 2 then
+        row.n = n_outputs // 2
+    end
+    local step = part.period / row.n
+    row.kernel, row.half_kernel = kernel(step / plan.sigma[row.j + 1], n_outputs > row.n)
+    local low, weights = quadrature(-HALF, part.length - HALF, part.step / 2 - HALF, step)
+    local first_weight, last_weight = 10, #weights - 9 -- what lies between is 1
+    for i = 1, #weights do
+        if i < first_weight or i > last_weight then
+            local weight = nearest(256 * weights[i])
+            weights[i] = weight > 0 and weight or 0
+        else
+            weights[i] = 256
+        end
+    end
+    row.first_point, weights = trimmed(low, weights)
+    row.n_points = #weights
+    row.edges, row.edge_weights = {}, {}
+    for i = 1, #weights do
+        if weights[i] ~= 256 then
+            row.edges[#row.edges + 1], row.edge_weights[#row.edge_weights + 1] = i, weights[i]
+        end
+    end
+end
+
+-- 1 / |1 - lag1 exp(-i w)| at frequencies 0 .. n / 2, index f + 1.
+local function noise_spectrum(part, lag1)
+    local turn = 2 * pi / part.period
+    local before, cosine = cos(turn), 1.0
+    local step = 2 * before
+    local spectrum = {}
+    for f = 1, part.n // 2 + 1 do
+        spectrum[f] = 1 / sqrt(1 + lag1 * lag1 - 2 * lag1 * cosine)
+        cosine, before = step * cosine - before, cosine
+    end
+    return spectrum
+end
+
+-- The spectrum from frequency `lowest` to `highest` in 2^-15 of its largest value there.
+local function scaled_spectrum(spectrum, lowest, highest)
+    local strongest = 0.0
+    for f = lowest + 1, highest + 1 do
+        if spectrum[f] > strongest then
+            strongest = spectrum[f]
+        end
+    end
+    local unit = 32768 / strongest
+    for f = lowest + 1, highest + 1 do
+        spectrum[f] = nearest(unit * spectrum[f])
+    end
+    return spectrum
+end
+
+-- Filters of a row, and their sums: row.total, row.squares, row.slopes of x and of y.
+local function set_filter(plan, part, row, peak, spectrum_x, spectrum_y)
+    local gaussian = plan.gaussian
+    local turn = 2 * pi / part.period
+    local k = nearest(turn * plan.sigma[row.j + 1] * 1048576)
+    local first, n_frequencies = row.first_frequency, row.n_frequencies
+    local filters = {}
+    local total_x, squares_x, slopes_x, before_x = 0, 0, 0, 0
+    local total_y, squares_y, slopes_y, before_y = 0, 0, 0, 0
+    local nyquist = part.n // 2
+    local phase = first * k - 6291456 + 2048 -- 6 in 2^-20, and half a step of the table
+    for i = 1, n_frequencies do
+        local f = first + i - 1
+        -- |phase| / 4096, rounded: the table's index
+        local distance = phase < 2048 and (4096 - phase) >> 12 or phase >> 12
+        local value = gaussian[distance + 1] * peak >> 15
+        if f == nyquist then
+            value = value * part.nyquist >> 15
+        end
+        local x = value * spectrum_x[f + 1] + 16384 >> 15
+        total_x, squares_x = total_x + x, squares_x + x * x
+        local slope = x - before_x
+        slopes_x, before_x = slopes_x + slope * slope, x
+        local y = x
+        if spectrum_y ~= spectrum_x then
+            y = value * spectrum_y[f + 1] + 16384 >> 15
+            total_y, squares_y = total_y + y, squares_y + y * y
+            slope = y - before_y
+            slopes_y, before_y = slopes_y + slope * slope, y
+        end
+        filters[i] = x | y << 11
+        phase = phase + k
+    end
+    row.filters = filters
+    slopes_x = slopes_x + before_x * before_x
+    if spectrum_y == spectrum_x then
+        return total_x, squares_x, slopes_x, total_x, squares_x, slopes_x
+    end
+    return total_x, squares_x, slopes_x, total_y, squares_y, slopes_y + before_y * before_y
+end
+
+-- What no modulus of a row's transform, nor of any sum on the way to it, can exceed.
+local function transform_bound(plan, part, coarse, gain, total, squares, slopes)
+    local b = squares / (slopes > 1 and slopes or 1)
+    local response = part.n * sqrt((squares + b * slopes) / sqrt(1 + 4 * b))
+    local extra = gain / 4096 + abs(coarse) / (1 - abs(coarse))
+    return 2 * ROUNDING * plan.largest_deviate * (response + extra * total)
+end
+
+-- Filters, and the shifts that keep every sum below 2^31 and as large as that allows.
+local function set_filters(plan, part)
+    local rows = part.rows
+    local lag1, gain, coarse = {}, {}, {}
+    local bound = 0.0
+    for series = 1, 2 do
+        local of_series = coarse_lag1(plan.lag1[series], part.step)
+        coarse[series] = of_series
+        lag1[series] = nearest(4096 * of_series)
+        gain[series] = nearest(4096 / sqrt(1 - of_series * of_series))
+        local all = plan.largest_deviate
+            * (part.n_samples + gain[series] / 4096 + abs(of_series) / (1 - abs(of_series)))
+        bound = all > bound and all or bound
+    end
+    part.lag1, part.start_gain = lag1, gain
+    local peak = floor(2147483647 / (2 * ROUNDING * bound))
+    peak = peak < LARGEST_FILTER and peak or LARGEST_FILTER
+    local lowest, highest = part.n, 0
+    for r = 1, #rows do
+        local first = rows[r].first_frequency
+        local last = first + rows[r].n_frequencies - 1
+        lowest = first < lowest and first or lowest
+        highest = last > highest and last or highest
+    end
+    part.lowest_frequency, part.highest_frequency = lowest, highest
+    local spectrum_x = scaled_spectrum(noise_spectrum(part, plan.lag1[1]), lowest, highest)
+    local spectrum_y = spectrum_x
+    if plan.lag1[2] ~= plan.lag1[1] then
+        spectrum_y = scaled_spectrum(noise_spectrum(part, plan.lag1[2]), lowest, highest)
+    end
+    local squares, largest = {{}, {}}, {0.0, 0.0}
+    local most = {0, 0}
+    for r = 1, #rows do
+        local tx, qx, dx, ty, qy, dy = set_filter(plan, part, rows[r], peak, spectrum_x, spectrum_y)
+        squares[1][r], squares[2][r] = qx, qy
+        local of_row = transform_bound(plan, part, coarse[1], gain[1], tx, qx, dx)
+        largest[1] = of_row > largest[1] and of_row or largest[1]
+        if spectrum_y ~= spectrum_x then
+            of_row = transform_bound(plan, part, coarse[2], gain[2], ty, qy, dy)
+        end
+        largest[2] = of_row > largest[2] and of_row or largest[2]
+        most[1] = qx > most[1] and qx or most[1]
+        most[2] = qy > most[2] and qy or most[2]
+    end
+    local deviations, shifts = {{}, {}}, {}
+    for series = 1, 2 do
+        local square = gain[series] / 4096 * (gain[series] / 4096)
+        local lag = lag1[series] / 4096
+        local variance = 2 * plan.deviate_variance * (part.n_samples - 1 + square + lag * lag * square)
+        local shift = bits(largest[series] / 1048576)
+        local other = bits(REACH_OF_CLAMP * sqrt(variance * most[series]) / 16384)
+        shift = shift > other and shift or other
+        shifts[series] = shift
+        for r = 1, #rows do
+            deviations[series][r] = sqrt(variance * squares[series][r]) / (1 << shift)
+        end
+    end
+    part.filter_divisor_x, part.filter_divisor_y = 1 << shifts[1], 1 << shifts[2]
+    return deviations
+end
+
+local function set_shifts(plan, part, deviations)
+    local rows = part.rows
+    local power = {{}, {}}
+    local largest_x, largest_y = 0, 0
+    for r = 1, #rows do
+        local clamp_x = bits(REACH_OF_CLAMP * deviations[1][r])
+        local clamp_y = bits(REACH_OF_CLAMP * deviations[2][r])
+        clamp_x, clamp_y = clamp_x > 1 and clamp_x or 1, clamp_y > 1 and clamp_y or 1
+        rows[r].clamp_x, rows[r].clamp_y = 1 << clamp_x, 1 << clamp_y
+        local x, y = 2 * clamp_x + 1 - POWER_BITS, 2 * clamp_y + 1 - POWER_BITS
+        x, y = x > 0 and x or 0, y > 0 and y or 0
+        y = y + (x + y) % 2
+        rows[r].power_shift_x, rows[r].power_shift_y, rows[r].power_divisor = x, y, 1 << (x + y) // 2
+        power[1][r], power[2][r] = x, y
+        largest_x, largest_y = x > largest_x and x or largest_x, y > largest_y and y or largest_y
+    end
+    local box_sum = 0
+    for m = 1, #plan.box do
+        box_sum = box_sum + plan.box[m]
+    end
+    local box_bits = bits(box_sum)
+    local total_x, total_y = largest_x + box_bits, largest_y + box_bits
+    total_y = total_y + (total_x + total_y) % 2
+    for r = 1, #rows do
+        local row, x, y = rows[r], power[1][r], power[2][r]
+        row.sum_shift_x, row.sum_shift_y = total_x - x, total_y - y
+        row.sum_divisor = 1 << (total_x + total_y) // 2 - (x + y) // 2
+    end
+    for r = 1, #rows do
+        local row = rows[r]
+        if row.is_counted then
+            local mean_x, mean_y = 0.0, 0.0
+            for m = 1, #plan.box do
+                local j = row.j + plan.centre - m + 1
+                if j >= 0 and j <= plan.J then
+                    local of_row = j - part.first_row + 1
+                    local dx, dy = deviations[1][of_row], deviations[2][of_row]
+                    mean_x = mean_x + plan.box[m] * 2 * 4096 * (dx * dx)
+                    mean_y = mean_y + plan.box[m] * 2 * 4096 * (dy * dy)
+                end
+            end
+            local x = bits(mean_x / (1 << total_x) / (sqrt(2) * 8192))
+            local y = bits(mean_y / (1 << total_y) / (sqrt(2) * 8192))
+            y = y + (x + y) % 2
+            row.box_shift_x, row.box_shift_y, row.box_divisor = x, y, 1 << (x + y) // 2
+        end
+    end
+end
+
+local function add(plan, n, n_samples, step, lowest, highest, edge)
+    local part = {
+        number = #plan.parts, n = n, n_samples = n_samples, step = step, length = n_samples * step, period = n * step,
+        lowest = lowest, highest = highest, rows = {},
+    }
+    part.nyquist = nyquist_weight(plan, part)
+    local first = reach_of(plan, lowest)
+    local _, last = reach_of(plan, highest)
+    part.first_row = first
+    for j = first, last do
+        part.rows[j - first + 1] = {j = j}
+    end
+    plan.parts[#plan.parts + 1] = part
+    for j = first, last do
+        set_grid(plan, part, row_of(part, j))
+    end
+    for j = lowest, highest do
+        if 2 * plan.first_usable[j + 1] < plan.n_samples then
+            set_counts(plan, part, row_of(part, j), edge)
+        end
+    end
+    for j = first, last do
+        set_outputs(plan, part, row_of(part, j))
+    end
+    set_shifts(plan, part, set_filters(plan, part))
+end
+
+-- A part for scales lowest .. highest, as short as their standard errors and its edges allow.
+local function add_short(plan, lowest, highest)
+    local sigma = plan.sigma
+    local first = reach_of(plan, lowest)
+    local _, last = reach_of(plan, highest)
+    local step = sigma[first + 1] / DECIMATION
+    if step <= 1 + TINY then
+        step = 1.0
+    end
+    local widest = sigma[last + 1]
+    local edge = EDGE * widest
+    local needed = plan.n_samples * DUE_MARGIN * sigma[highest + 1] / sigma[plan.J + 1] * CYCLE / SHORT_DUE
+        + 2 * sigma[highest + 1]
+    local least = 2 * edge + INTERIOR * sigma[highest + 1]
+    needed = needed > least and needed or least
+    local zeros = plan.n_padded - plan.n_samples
+    zeros = zeros < 8 * widest and zeros or 8 * widest
+    local n = least_power((needed + zeros) / step)
+    if n * step < plan.n_samples + plan.padding - TINY and n < plan.n_padded then
+        add(plan, n, n - up(zeros / step), step, lowest, highest, edge)
+    else
+        local size, n_samples, interval = main_size(plan, lowest)
+        add(plan, size, n_samples, interval, lowest, highest, nil)
+    end
+end
+
+-- For the place 0 .. 63 of a simulation in its cycle (index + 1): main part (index) and lowest counted scale.
+local function set_cycle(plan)
+    plan.main_of, plan.lowest_of = {}, {}
+    for place = 0, CYCLE - 1 do
+        local lowest = plan.lowest_main
+        while plan.due[lowest + 1] <= place do
+            lowest = lowest + 1
+        end
+        local number = 1
+        while plan.parts[number].lowest > lowest do
+            number = number + 1
+        end
+        plan.main_of[place + 1], plan.lowest_of[place + 1] = number, lowest
+    end
+end
+
+-- config: as for fast.new. deviates: the 256 of one byte. weights: what fast_weights.lua returns.
+function fast_plan.new(config, box, sigma, first_usable, deviates, weights)
+    nearest, up, down, least_power = weights.nearest, weights.up, weights.down, weights.least_power
+    bits, quadrature, trimmed, kernel = weights.bits, weights.quadrature, weights.trimmed, weights.kernel
+    local J = config.J
+    local is_white = config.surrogates == "white"
+    local n_padded = 1
+    while n_padded < config.n_samples do
+        n_padded = 2 * n_padded
+    end
+    local twice = 2 * box.end_weight
+    local unit = abs(twice - nearest(twice)) < TINY and 2 or 256
+    local box_weights = {}
+    for m = 1, box.length do
+        box_weights[m] = (m == 1 or m == box.length) and nearest(unit * box.end_weight) or unit
+    end
+    local sum = 0
+    for i = 0, 255 do
+        sum = sum + deviates[i] * deviates[i]
+    end
+    local plan = {
+        J = J, n_samples = config.n_samples, n_padded = n_padded, box = box_weights, centre = box.centre,
+        sigma = sigma, first_usable = first_usable, due = {}, parts = {},
+        lag1 = {is_white and 0 or config.lag1_x, is_white and 0 or config.lag1_y},
+        largest_deviate = 2 * deviates[255], deviate_variance = 2 * (sum / 256), gaussian = weights.gaussian_table(),
+    }
+    local largest = sigma[J + 1]
+    for j = 0, J do
+        local due = up(CYCLE * DUE_MARGIN * sigma[j + 1] / largest)
+        plan.due[j + 1] = due < CYCLE and due or CYCLE
+    end
+    local padding = PADDING * largest
+    plan.padding = n_padded - plan.n_samples < padding and n_padded - plan.n_samples or padding
+    local i = J
+    while i >= 0 and plan.due[i + 1] >= LEAST_MAIN_DUE do
+        local n, n_samples, step = main_size(plan, i)
+        while i > 0 and plan.due[i] >= LEAST_MAIN_DUE and main_size(plan, i - 1) == n do
+            i = i - 1
+        end
+        add(plan, n, n_samples, step, i, J, nil)
+        i = i - 1
+    end
+    plan.n_main, plan.lowest_main = #plan.parts, i + 1
+    while i >= 0 do
+        local lowest = i
+        while lowest > 0 and sigma[lowest] > sigma[i + 1] / 2 * (1 + TINY) do
+            lowest = lowest - 1
+        end
+        for j = lowest, i do
+            plan.due[j + 1] = SHORT_DUE
+        end
+        add_short(plan, lowest, i)
+        i = lowest - 1
+    end
+    set_cycle(plan)
+    plan.gaussian = nil
+    return plan
+end
+
+return fast_plan

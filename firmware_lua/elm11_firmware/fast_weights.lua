@@ -1,0 +1,166 @@
+-- fast_weights.lua: numbers that the fast pipeline's plan is made of, as in fast_plan.py: weights of sums over grid
+-- points, smoothing kernels, the table of the Gaussian, and rounding that does not depend on the last bit.
+import("math", "ceil")
+import("math", "exp")
+import("math", "floor")
+import("math", "sqrt")
+local ceil, exp, floor, sqrt, pi = math.ceil, math.exp, math.floor, math.sqrt, math.pi
+local _ENV = nil -- from here a stray global is an error
+
+local KERNEL_REACH = 33 / 10
+local TINY = 1 / 1000000000
+local HALF = 1 / 2
+
+local function nearest(x)
+    return floor(x + HALF)
+end
+
+local function up(x)
+    return ceil(x - TINY)
+end
+
+local function down(x)
+    return floor(x + TINY)
+end
+
+-- The least power of two that is not below x.
+local function least_power(x)
+    local n = 1
+    while n < x - TINY do
+        n = 2 * n
+    end
+    return n
+end
+
+-- The least b >= 0 with x <= 2^b. Beyond the first bits of a large x, integers count.
+local function bits(x)
+    x = x * (1 - TINY)
+    local b = 0
+    while x > 1000000000 do
+        x, b = x / 2, b + 1
+    end
+    local whole = ceil(x)
+    local power = 1
+    while power < whole do
+        b, power = b + 1, power << 1
+    end
+    return b
+end
+
+-- Weights of the last points of a sum that goes on `beyond` steps after the last point inside; `sample`: sampling
+-- interval in steps. Returns the place of the third weight relative to the last point inside, and the weights.
+local function end_weights(beyond, sample)
+    local third = 0
+    if beyond < HALF then
+        beyond, third = beyond + 1, -1
+    end
+    local start = -5 / 2
+    local square = sample * sample
+    local m0 = beyond - start
+    local m1 = (beyond * beyond - start * start) / 2 + (1 - square) / 24
+    local m2 = (beyond * beyond * beyond - start * start * start) / 3 + 2 * (start - square * beyond) / 24
+    local m3 = (beyond * beyond * beyond * beyond - start * start * start * start) / 4
+        + 3 * (start * start - square * (beyond * beyond)) / 24 + 6 * 7 / 5760 * (square * square - 1)
+    return third, (m1 - m3) / 6, (m3 + m2 - 2 * m1) / 2, (2 * m0 + m1 - 2 * m2 - m3) / 2, (m3 + 3 * m2 + 2 * m1) / 6
+end
+
+-- Adds the four weights of one end to weights[point - low + 1], less 1 for points inside; `side`: 1 or -1.
+local function add_end(weights, low, last, side, beyond, sample)
+    if beyond < 0 then
+        beyond = 0.0
+    end
+    local third, a, b, c, d = end_weights(beyond, sample)
+    local four = {a, b, c, d}
+    for x = -2, 1 do
+        local inside = third + x <= 0 and 1 or 0
+        local i = last + side * (third + x) - low + 1
+        weights[i] = weights[i] + (four[x + 3] - inside)
+    end
+end
+
+-- Weights of grid points, so that their sum stands for the sum over samples in start .. stop. Returns the first point
+-- and the weights.
+local function quadrature(start, stop, origin, step)
+    local first, last = up((start - origin) / step), down((stop - origin) / step)
+    local before, after = first - (start - origin) / step, (stop - origin) / step - last
+    local low = (first < last and first or last) - 4
+    local high = (first < last and last or first) + 4
+    local weights = {}
+    for point = low, high do
+        weights[point - low + 1] = point >= first and point <= last and 1.0 or 0.0
+    end
+    add_end(weights, low, last, 1, after, 1 / step)
+    add_end(weights, low, first, -1, before, 1 / step)
+    return low, weights
+end
+
+-- `weights` without the zeros at both ends, and the first point that is left.
+local function trimmed(first, weights)
+    local last = #weights
+    while last > 0 and weights[last] == 0 do
+        last = last - 1
+    end
+    local lead = 0
+    while lead < last and weights[lead + 1] == 0 do
+        lead = lead + 1
+    end
+    local left = {}
+    for i = lead + 1, last do
+        left[i - lead] = weights[i]
+    end
+    return first + lead, left
+end
+
+-- Smoothing weights in 1/4096 at whole distances 0, 1, .. and at half distances 1/2, 3/2, .., for a step in scales.
+local function kernel(step, is_dense)
+    local reach = up(KERNEL_REACH / step)
+    local ratio = exp(-HALF * step * step)
+    local value, factor = 1.0, ratio
+    local total, squares = 0.0, 0.0
+    for m = 0, reach do
+        local twice = m > 0 and 2 or 1
+        total = total + twice * value
+        squares = squares + twice * value * value
+        value = value * factor
+        factor = factor * (ratio * ratio)
+    end
+    local width = squares / (total * total)
+    local wanted = step / (2 * sqrt(pi))
+    step = step * wanted / width
+    ratio = exp(-HALF * step * step)
+    local unit = 4096 * step / sqrt(2 * pi)
+    local whole, half = {}, {}
+    value, factor = 1.0, ratio
+    for m = 0, reach do
+        whole[m + 1] = nearest(unit * value)
+        value = value * factor
+        factor = factor * (ratio * ratio)
+    end
+    if is_dense then
+        local other, other_factor = exp(-step * step / 8), ratio * ratio
+        for m = 1, reach do
+            half[m] = nearest(unit * other)
+            other = other * other_factor
+            other_factor = other_factor * (ratio * ratio)
+        end
+    end
+    return whole, half
+end
+
+-- exp(-(i / 256)^2 / 2) in 2^-15 at index i + 1.
+local function gaussian_table()
+    local ratio = exp(-HALF / 65536)
+    local value, factor = 1.0, ratio
+    local table = {}
+    for i = 1, 1024 do
+        table[i] = nearest(32768 * value)
+        value = value * factor
+        factor = factor * (ratio * ratio)
+    end
+    return table
+end
+
+return {
+    nearest = nearest, up = up, down = down, least_power = least_power, bits = bits,
+    quadrature = quadrature, trimmed = trimmed, kernel = kernel, gaussian_table = gaussian_table,
+}
