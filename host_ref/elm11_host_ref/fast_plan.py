@@ -476,8 +476,8 @@ class FastPlan:
         while usable / (OUTPUT_STEP * sigma) * unit * self.due[row.j] / CYCLE > MEAN_COUNT:
             unit /= 2
         unit *= step / (OUTPUT_STEP * sigma)
-        # In 1/4096; rounded so that every sum from the first point on is right within 1/2: edges and interior keep their
-        # shares.
+        # In 1/4096; rounded so that every sum from the first point on is right within 1/2: edges and interior keep
+        # their shares.
         whole, total = [], 0
         for weight in weights:
             below = total + 2048 >> 12
