@@ -15,6 +15,7 @@ local SERIES = 0x40000000 -- number of the first random series
 -- All modules that a simulation needs, each loaded once.
 function fast.load()
     return {
+        fast = fast,
         rednoise = run_program("rednoise.lua"),
         wavelet = run_program("wavelet.lua"),
         smoothing = run_program("smoothing.lua"),
@@ -113,7 +114,7 @@ function fast.new(config, modules)
 end
 
 -- The innovations of both series of a part, in bit-reversed order, to re and im.
-local function draw(state, part, simulation)
+function fast.draw(state, part, simulation)
     local re, im, places, deviates = state.re, state.im, state.transform.places[part.n], state.deviates
     local rednoise, words = state.modules.rednoise, state.words
     local n_samples, n = part.n_samples, part.n
@@ -155,7 +156,7 @@ end
 
 -- For the transform of x + i y: 2 X(f) to the place of frequency f, 2 Y(f) to that of -f, for the frequencies that the
 -- part's filters use. Both are real at n / 2: re keeps 2 X there, and state.nyquist_re 2 Y.
-local function separate(state, part)
+function fast.separate(state, part)
     local re, im, n = state.re, state.im, part.n
     local highest = part.highest_frequency
     if highest == n // 2 then
@@ -174,7 +175,7 @@ local function separate(state, part)
 end
 
 -- Both spectra times their filters, folded onto the row's grid in bit-reversed order.
-local function filter(state, part, row)
+function fast.filter(state, part, row)
     local re, im, n = state.re, state.im, row.n
     local w1_re, w1_im, w2_re, w2_im = state.w1_re, state.w1_im, state.w2_re, state.w2_im
     local places, filters = state.transform.places[n], row.filters
@@ -222,7 +223,7 @@ local function clamped(value, limit)
 end
 
 -- |W1|^2, |W2|^2 and W1 W2* at the row's grid points, with zeros on both sides for the kernel, to state.powers.
-local function multiply(state, row)
+function fast.multiply(state, row)
     local w1_re, w1_im, w2_re, w2_im = state.w1_re, state.w1_im, state.w2_re, state.w2_im
     local powers = state.powers
     local p1, p2, re, im = powers[1], powers[2], powers[3], powers[4]
@@ -307,7 +308,7 @@ local function smooth_half(state, row, out, from, stride, centre)
 end
 
 -- The row's products, smoothed in time at its outputs.
-local function smooth(state, row)
+function fast.smooth(state, row)
     local spare = state.spare
     local out = spare[#spare] -- there are as many as the box has rows
     spare[#spare] = nil
@@ -325,7 +326,7 @@ local function smooth(state, row)
 end
 
 -- Sums over the rows of the box, coherence and count, for the outputs of one row.
-local function count(state, part, row)
+function fast.count(state, part, row)
     local plan, counts, n_bins = state.plan, state.counts[row.j + 1], state.n_bins
     local box, centre, smoothed = plan.box, plan.centre, state.smoothed
     local weights, first_counted = row.weights, row.first_counted
@@ -373,18 +374,18 @@ local function process(state, part, j)
     local plan, row = state.plan, part.rows[j - part.first_row + 1]
     local transform, integer_fft = state.transform, state.modules.integer_fft
     if row.length > 0 then
-        filter(state, part, row)
+        fast.filter(state, part, row)
         integer_fft.transform(transform, state.w1_im, state.w1_re, row.n)
         integer_fft.transform(transform, state.w2_im, state.w2_re, row.n)
-        multiply(state, row)
-        state.smoothed[j] = smooth(state, row)
+        fast.multiply(state, row)
+        state.smoothed[j] = fast.smooth(state, row)
     end
     local below = #plan.box - 1 - plan.centre
     local i = state.next_counted
     while i >= state.lowest and (i - below > 0 and i - below or 0) >= j do
         local counted = part.rows[i - part.first_row + 1]
         if counted.is_counted then
-            count(state, part, counted)
+            fast.count(state, part, counted)
         end
         release(state, i + plan.centre)
         i = i - 1
@@ -397,9 +398,9 @@ local function start_part(state, part)
     for j = 0, state.J do -- what the part before it has left
         release(state, j)
     end
-    draw(state, part, state.simulation)
+    fast.draw(state, part, state.simulation)
     state.modules.integer_fft.transform(state.transform, state.re, state.im, part.n)
-    separate(state, part)
+    fast.separate(state, part)
     state.next_counted = part.highest
 end
 
