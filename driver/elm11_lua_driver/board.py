@@ -787,7 +787,7 @@ class Board:
                 on_board=text,
                 wanted=elm11_firmware.programs_crc32(),
                 state="loading the board's programs",
-                next_step=f"Upload them: {UPLOAD_COMMAND}.",
+                next_step=f"Upload them: {UPLOAD_COMMAND}, or elm11 run --upload.",
             )
         return error
 
