@@ -15,11 +15,15 @@ local fast_plan = {}
 
 local CYCLE = 64
 local DUE_MARGIN = 13 / 10
-local LEAST_MAIN_DUE = 8
-local SHORT_DUE = 11
-local GRID_STEP = 87 / 100
+local LEAST_DUE = 4
+local LARGEST_MAIN = 512
+local SHORT_LENGTH = 45
+local LEAST_GRID = 16
+local GRID_STEP = 1
 local OUTPUT_STEP = 12 / 10
-local BAND = 36 / 10
+local WIDE_OUTPUT_STEP = 24 / 10
+local WIDE_FROM = 24
+local BAND = 31 / 10
 local DECIMATION = 3
 local PADDING = 22 / 10
 local EDGE = 6
@@ -35,9 +39,6 @@ local HALF = 1 / 2
 
 -- Functions of fast_weights.lua, set by `new`.
 local nearest, up, down, least_power, bits, quadrature, trimmed, kernel
-
-fast_plan.cycle = CYCLE
-fast_plan.short_due = SHORT_DUE
 
 -- Lag-1 autocorrelation of a process sampled `step` times less often, with the same spectrum at low frequency.
 local function coarse_lag1(lag1, step)
@@ -91,7 +92,7 @@ local function set_grid(plan, part, row)
     row.n_frequencies = n_frequencies > 1 and n_frequencies or 1
     local wanted = period / (GRID_STEP * sigma)
     local n = least_power(wanted > row.n_frequencies and wanted or row.n_frequencies)
-    n = n > 4 and n or 4
+    n = n > LEAST_GRID and n or LEAST_GRID
     row.n = n < part.n and n or part.n
 end
 
@@ -100,7 +101,9 @@ local function set_counts(plan, part, row, edge)
     local first = plan.first_usable[row.j + 1]
     local origin = part.step / 2 - HALF
     row.is_counted = true
-    local n = least_power(part.period / (OUTPUT_STEP * sigma))
+    local usable = plan.n_samples - 2 * first
+    local longest = (usable >= WIDE_FROM * sigma and WIDE_OUTPUT_STEP or OUTPUT_STEP) * sigma
+    local n = least_power(part.period / longest)
     n = n > 4 and n or 4
     row.n_counted = n < part.n and n or part.n
     local step = part.period / row.n_counted
@@ -115,12 +118,11 @@ local function set_counts(plan, part, row, edge)
             end
         end
     end
-    local usable = plan.n_samples - 2 * first
     local unit = WEIGHT * 1.0
-    while usable / (OUTPUT_STEP * sigma) * unit * plan.due[row.j + 1] / CYCLE > MEAN_COUNT do
+    while usable / longest * unit * plan.due[row.j + 1] / CYCLE > MEAN_COUNT do
         unit = unit / 2
     end
-    unit = unit * (step / (OUTPUT_STEP * sigma))
+    unit = unit * (step / longest)
     -- Most weights equal the one before: they are rounded once.
     local total, last, rounded = 0, -1.0, 0
     for i = 1, #weights do
@@ -406,6 +408,13 @@ local function add(plan, n, n_samples, step, lowest, highest, edge)
     set_shifts(plan, part, set_filters(plan, part))
 end
 
+-- Simulations of a cycle in which a scale is due that should be in `often` of them.
+local function due_of(often)
+    local due = up(often)
+    due = due > LEAST_DUE and due or LEAST_DUE
+    return due < CYCLE and due or CYCLE
+end
+
 -- A part for scales lowest .. highest, as short as their standard errors and its edges allow.
 local function add_short(plan, lowest, highest)
     local sigma = plan.sigma
@@ -417,19 +426,25 @@ local function add_short(plan, lowest, highest)
     end
     local widest = sigma[last + 1]
     local edge = EDGE * widest
-    local needed = plan.n_samples * DUE_MARGIN * sigma[highest + 1] / sigma[plan.J + 1] * CYCLE / SHORT_DUE
-        + 2 * sigma[highest + 1]
-    local least = 2 * edge + INTERIOR * sigma[highest + 1]
+    local needed, least = SHORT_LENGTH * sigma[highest + 1], 2 * edge + INTERIOR * sigma[highest + 1]
     needed = needed > least and needed or least
     local zeros = plan.n_padded - plan.n_samples
     zeros = zeros < 8 * widest and zeros or 8 * widest
-    local n = least_power((needed + zeros) / step)
+    local n, n_samples = least_power((needed + zeros) / step), 0
     if n * step < plan.n_samples + plan.padding - TINY and n < plan.n_padded then
-        add(plan, n, n - up(zeros / step), step, lowest, highest, edge)
+        n_samples = n - up(zeros / step)
     else
-        local size, n_samples, interval = main_size(plan, lowest)
-        add(plan, size, n_samples, interval, lowest, highest, nil)
+        n, n_samples, step = main_size(plan, lowest)
+        edge = nil
     end
+    -- As often as the largest of its scales needs it, being shorter than the whole series.
+    local outside = 2 * plan.first_usable[highest + 1]
+    local often = CYCLE * DUE_MARGIN * sigma[highest + 1] / sigma[plan.J + 1] * (plan.n_samples - outside)
+        / (n_samples * step - outside)
+    for j = lowest, highest do
+        plan.due[j + 1] = due_of(often)
+    end
+    add(plan, n, n_samples, step, lowest, highest, edge)
 end
 
 -- For the place 0 .. 63 of a simulation in its cycle (index + 1): main part (index) and lowest counted scale.
@@ -476,15 +491,17 @@ function fast_plan.new(config, box, sigma, first_usable, deviates, weights)
     }
     local largest = sigma[J + 1]
     for j = 0, J do
-        local due = up(CYCLE * DUE_MARGIN * sigma[j + 1] / largest)
-        plan.due[j + 1] = due < CYCLE and due or CYCLE
+        plan.due[j + 1] = due_of(CYCLE * DUE_MARGIN * sigma[j + 1] / largest)
     end
     local padding = PADDING * largest
     plan.padding = n_padded - plan.n_samples < padding and n_padded - plan.n_samples or padding
     local i = J
-    while i >= 0 and plan.due[i + 1] >= LEAST_MAIN_DUE do
+    while i >= 0 do
         local n, n_samples, step = main_size(plan, i)
-        while i > 0 and plan.due[i] >= LEAST_MAIN_DUE and main_size(plan, i - 1) == n do
+        if n > LARGEST_MAIN then
+            break
+        end
+        while i > 0 and main_size(plan, i - 1) == n do
             i = i - 1
         end
         add(plan, n, n_samples, step, i, J, nil)
@@ -495,9 +512,6 @@ function fast_plan.new(config, box, sigma, first_usable, deviates, weights)
         local lowest = i
         while lowest > 0 and sigma[lowest] > sigma[i + 1] / 2 * (1 + TINY) do
             lowest = lowest - 1
-        end
-        for j = lowest, i do
-            plan.due[j + 1] = SHORT_DUE
         end
         add_short(plan, lowest, i)
         i = lowest - 1

@@ -7,7 +7,7 @@ import("math", "sqrt")
 local ceil, exp, floor, sqrt, pi = math.ceil, math.exp, math.floor, math.sqrt, math.pi
 local _ENV = nil -- from here a stray global is an error
 
-local KERNEL_REACH = 33 / 10
+local KERNEL_REACH = 28 / 10
 local TINY = 1 / 1000000000
 local HALF = 1 / 2
 
@@ -111,37 +111,56 @@ local function trimmed(first, weights)
     return first + lead, left
 end
 
+-- exp(-(m step)^2 / 2), m = 0 .. reach, at index m + 1: each is the one before times a factor that itself shrinks.
+local function gaussian(step, reach)
+    local ratio = exp(-HALF * step * step)
+    local value, factor, values = 1.0, ratio, {}
+    for m = 1, reach + 1 do
+        values[m] = value
+        value = value * factor
+        factor = factor * (ratio * ratio)
+    end
+    return values
+end
+
 -- Smoothing weights in 1/4096 at whole distances 0, 1, .. and at half distances 1/2, 3/2, .., for a step in scales.
 local function kernel(step, is_dense)
     local reach = up(KERNEL_REACH / step)
-    local ratio = exp(-HALF * step * step)
-    local value, factor = 1.0, ratio
-    local total, squares = 0.0, 0.0
-    for m = 0, reach do
-        local twice = m > 0 and 2 or 1
-        total = total + twice * value
-        squares = squares + twice * value * value
-        value = value * factor
-        factor = factor * (ratio * ratio)
+    local correlation = exp(-HALF * step * step)
+    local width = 1.0
+    for _ = 1, 2 do
+        local values = gaussian(step / width, reach)
+        local inner = 0.0
+        for m = 2, reach + 1 do
+            inner = inner + values[m]
+        end
+        local total = values[1] + 2 * inner
+        local variance, factor, ratio = 0.0, 1.0, correlation
+        for distance = 0, 2 * reach do
+            local pairs = 0.0
+            for m = distance - reach, reach do
+                local n = m - distance
+                pairs = pairs + values[(m < 0 and -m or m) + 1] * values[(n < 0 and -n or n) + 1]
+            end
+            variance = variance + (distance > 0 and 2 or 1) * factor * pairs
+            factor = factor * ratio
+            ratio = ratio * (correlation * correlation)
+        end
+        width = width * (1 + 3 / 2 * (variance / (total * total) * sqrt(3) - 1))
     end
-    local width = squares / (total * total)
-    local wanted = step / (2 * sqrt(pi))
-    step = step * wanted / width
-    ratio = exp(-HALF * step * step)
+    step = step / width
     local unit = 4096 * step / sqrt(2 * pi)
-    local whole, half = {}, {}
-    value, factor = 1.0, ratio
-    for m = 0, reach do
-        whole[m + 1] = nearest(unit * value)
-        value = value * factor
-        factor = factor * (ratio * ratio)
+    local whole, half = gaussian(step, reach), {}
+    for m = 1, reach + 1 do
+        whole[m] = nearest(unit * whole[m])
     end
     if is_dense then
-        local other, other_factor = exp(-step * step / 8), ratio * ratio
+        local ratio = exp(-HALF * step * step)
+        local value, factor = exp(-step * step / 8), ratio * ratio
         for m = 1, reach do
-            half[m] = nearest(unit * other)
-            other = other * other_factor
-            other_factor = other_factor * (ratio * ratio)
+            half[m] = nearest(unit * value)
+            value = value * factor
+            factor = factor * (ratio * ratio)
         end
     end
     return whole, half
