@@ -313,8 +313,8 @@ def _kernel(step: float) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Smoothing weights in 1/4096 at whole and at half distances, for a grid step in scales.
 
     A Gaussian that is cut averages over less than the whole one does. Its width is changed twice so that what is
-    averaged has the variance that it would have with the whole Gaussian: products of a Morlet transform at distance t are
-    correlated like `exp(-(t / scale)^2 / 2)`, and averaging them leaves 1 / sqrt(3) of their variance.
+    averaged has the variance that it would have with the whole Gaussian: products of a Morlet transform at distance t
+    are correlated like `exp(-(t / scale)^2 / 2)`, and averaging them leaves 1 / sqrt(3) of their variance.
     """
     reach = _ceil(KERNEL_REACH / step)
     correlation = math.exp(-0.5 * step * step)
