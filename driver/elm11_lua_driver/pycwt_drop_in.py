@@ -126,7 +126,7 @@ def wct_significance(
         target_standard_error: stop as soon as no scale's level has a larger standard error, 0 to 1, and after mc_count
             simulations at the latest.
         seed: 0 to 2**64 - 1; None is 1, so that a call without it can be repeated too.
-        pipeline: one of `job.PIPELINES`.
+        pipeline: "exact", or "fast", a small part of the work; see `Job`.
         scale_box: "pycwt" or "grinsted"; use the same for the coherence.
         pycwt_compatible: white noise whatever al1 and al2, and NaN for the largest scale, as pycwt has it.
 
