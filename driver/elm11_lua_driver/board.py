@@ -72,7 +72,7 @@ UPLOAD_COMMAND = "elm11-upload-scripts"
 EXECUTE_TIMEOUT_S = 10.0
 _COMMAND_TIMEOUT_S = 10.0
 _READ_BACK_TIMEOUT_S = 30.0  # the longest program takes 2 s on the wire
-_LOAD_TIMEOUT_S = 150.0  # 60 KB at 350 instructions per byte and their compilation, on the slowest board
+_LOAD_TIMEOUT_S = 300.0  # all programs, twice as long as the slowest board takes
 _ATTACH_TIMEOUT_S = 60.0
 _INTERRUPT_LISTEN_S = 2.0  # a prompt would have come: what has not given one by then is running
 _POLL_S = 0.1
@@ -1112,12 +1112,13 @@ class Run:
             BoardTimeoutError: no word came.
         """
         transport = self._board.transport
-        end_s = transport.now_s() + _LOAD_TIMEOUT_S
+        longest_s = _LOAD_TIMEOUT_S if self.job is None else max(_LOAD_TIMEOUT_S, board_run.longest_start_s(self.job))
+        end_s = transport.now_s() + longest_s
         while self.running and self._status is None and not self._refusal:
             self._step(end_s)
             if transport.now_s() >= end_s:
                 raise BoardTimeoutError(
-                    f"the board said nothing for {_LOAD_TIMEOUT_S:g} s after a run was started.",
+                    f"the board said nothing for {longest_s:.0f} s after a run was started.",
                     state="starting a run",
                     next_step="Reset the board, then try again.",
                     last_bytes=self._board.last_bytes,

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from .atomic_file import atomic_file
-from .board_run import instructions_per_scale
+from .cost_model import estimate
 from .errors import BoardTimeoutError, ProtocolError
 from .transport import DEFAULT_TX_DELAY_S
 from .user_folder import CALIBRATION_FILE, config_folder
@@ -58,8 +58,9 @@ class Calibration:
     measured: str
 
     def seconds_for(self, job: Job, n_simulations: int) -> float:
-        """How long simulations take on this board, within a factor of two."""
-        return instructions_per_scale(job) * (job.J + 1) * n_simulations / self.instructions_per_s
+        """How long simulations and what is set up for them take on this board."""
+        cost = estimate(job)
+        return (cost.set_up + cost.simulation * n_simulations) / self.instructions_per_s
 
 
 def calibration_file() -> Path:
