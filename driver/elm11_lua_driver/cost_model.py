@@ -134,7 +134,8 @@ def _fast_work(job: Job, simulation: int) -> Counter[str]:
     number, lowest = planned.main_parts[at]
     work = Counter({"simulation": 1})
     _add_part(work, planned, planned.parts[number], lowest)
-        for part in planned.parts[planned.n_main :]:
+    for part in planned.parts[planned.n_main :]:
+        if at < planned.due[part.lowest]:
             _add_part(work, planned, part, part.lowest)
     return work
 
