@@ -16,6 +16,7 @@ error says so.
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
 import re
 from collections import Counter
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     from elm11_lua_driver.job import Job
     from elm11_lua_driver.upload import UploadEvent
 
+_log = logging.getLogger(__name__)
 _Answer = TypeVar("_Answer")
 
 UPLOAD_COMMAND = "elm11-upload-scripts"
@@ -617,6 +619,7 @@ class Board:
         run = Run(self, execution, job, job_name(job), simulations.start, len(simulations))
         self._run = run
         run.wait_for_start(board_run.job_crc32(job))
+        _log.info("simulations %d to %d of job %s run", simulations.start, simulations.stop - 1, job_name(job))
         return run
 
     def attach(self, job: Job | None = None, timeout_s: float = _ATTACH_TIMEOUT_S) -> Run:
@@ -658,6 +661,7 @@ class Board:
         run = Run(self, execution if running else None, job, status.job, status.first, status.count)
         run.take(status)
         self._run = run
+        _log.info("found job %s, %d of %d simulations done", status.job, status.done, status.count)
         return run
 
     def forget(self) -> None:
@@ -790,7 +794,7 @@ class Board:
                 on_board=text,
                 wanted=elm11_firmware.programs_crc32(),
                 state="loading the board's programs",
-                next_step=f"Upload them: {UPLOAD_COMMAND}.",
+                next_step=f"Upload them: {UPLOAD_COMMAND}, or elm11 run --upload.",
             )
         return error
 
@@ -1091,6 +1095,7 @@ class Run:
             )
         counts = self._assemble(job, timeout_s)
         part = Part(self.first, self.first + status.done, counts.counts())
+        _log.info("fetched simulations %d to %d", part.start, part.stop - 1)
         return Histogram(job, [part])
 
     # ---- helpers --------------------------------------------------------------------------------------------

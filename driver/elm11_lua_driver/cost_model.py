@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from elm11_host_ref import rednoise
-from elm11_host_ref.fast_plan import CYCLE, SHORT_DUE, place
+from elm11_host_ref.fast_plan import CYCLE, place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -168,10 +168,8 @@ def _parts_of(planned: FastPlan, simulation: int) -> list[tuple[Part, int]]:
     """The parts that run in a simulation, and the lowest scale that each counts."""
     at = place(simulation)
     number, lowest = planned.main_parts[at]
-    parts = [(planned.parts[number], lowest)]
-    if at < SHORT_DUE:
-        parts += [(part, part.lowest) for part in planned.parts[planned.n_main :]]
-    return parts
+    due = [part for part in planned.parts[planned.n_main :] if at < planned.due[part.lowest]]
+    return [(planned.parts[number], lowest), *((part, part.lowest) for part in due)]
 
 
 def _add_part(work: Counter[str], planned: FastPlan, part: Part, lowest: int) -> None:

@@ -132,7 +132,7 @@ def plan(job: Job, instructions_per_s: float | None = None, usable_bytes: int = 
 def histogram_bytes(job: Job, blocks: Sequence[range]) -> float:
     """Bytes that the histograms of some runs take on the wire, about.
 
-    Blocks of bins that are empty and the zeros at a block's ends are not sent. Of many runs, the first 64 stand for all.
+    Blocks of bins that are empty and the zeros at a block's ends are not sent. The first 64 runs stand for all.
     """
     of_cycle = cost_model.points(job)
     n_blocks = -(-job.n_bins // BLOCK_BINS)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import calibration, cost_model
-from .cli_common import Elm11Command, duration, json_option
+from .cli_common import duration, json_option
 from .cli_jobs import job_options, planned_options
 from .job import Job
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .job_plan import JobPlan
 
 
-@click.command("plan", cls=Elm11Command, short_help="What a job will take: memory, instructions, time.")
+@click.command("plan", short_help="What a job will take: memory, instructions, time.")
 @job_options
 @planned_options
 @click.option("--hw-id", metavar="ID", help="Use the calibration of this board.  [default: of the only one calibrated]")

@@ -1,10 +1,13 @@
 -- fast.lua: the fast pipeline, simulation by simulation; the same counts as fast.py, which explains the steps.
 --
+-- While the board watches for the `q` key, every new line and every jump back costs as much as two additions. So the inner
+-- loops do several things per line, and two at a time where they can.
+--
 -- All work is in integers below 2^31 (fast_plan.lua chooses the shifts). Products that may be negative are divided, not
 -- shifted: `//` rounds down as NumPy's shift does, while Lua's shift fills in zeros.
 --
 -- Interface as monte_carlo.lua: load, new, reset, begin, scale, step.
-local run_program = run_program
+local collectgarbage, run_program = collectgarbage, run_program
 local _ENV = nil -- from here a stray global is an error
 local fast = {}
 
@@ -19,6 +22,7 @@ function fast.load()
         rednoise = run_program("rednoise.lua"),
         wavelet = run_program("wavelet.lua"),
         smoothing = run_program("smoothing.lua"),
+        fft_codelets = run_program("fft_codelets.lua"),
         integer_fft = run_program("integer_fft.lua"),
         fast_plan = run_program("fast_plan.lua"),
         fast_weights = run_program("fast_weights.lua"),
@@ -66,7 +70,7 @@ end
 
 -- Arrays that all parts share, each as long as the longest use of it.
 local function work_arrays(plan)
-    local n, points, outputs = 4, 4, 1
+    local n, grid, points, outputs = 4, 4, 4, 1
     for p = 1, #plan.parts do
         local part = plan.parts[p]
         n = part.n > n and part.n or n
@@ -74,29 +78,49 @@ local function work_arrays(plan)
             local row = part.rows[r]
             if row.length > 0 then
                 local needed = row.n_points + 2 * #row.kernel
+                grid = row.n > grid and row.n or grid
                 points = needed > points and needed or points
                 outputs = row.length > outputs and row.length or outputs
             end
         end
     end
-    return n, points, outputs
+    return n, grid, points, outputs
+end
+
+local function is_five(box)
+    return #box == 5 and box[1] == 1 and box[2] == 2 -- the ends and what is between them: all weights
+end
+
+-- Modules that only `new` needs. It takes them out of the table of modules, so that their memory is free for a run.
+local FOR_PLANNING = {"wavelet", "smoothing", "fast_plan", "fast_weights", "fast_tables"}
+
+local function planning(modules)
+    local taken = {}
+    for i = 1, #FOR_PLANNING do
+        local name = FOR_PLANNING[i]
+        taken[name] = modules[name] or run_program(name .. ".lua")
+        modules[name] = nil
+    end
+    return taken
 end
 
 -- Allocates all that the simulations of one experiment need. config as for monte_carlo.new; modules from fast.load.
 function fast.new(config, modules)
-    local wavelet = modules.wavelet
-    local mother = wavelet.mothers[config.wavelet]
-    local box = modules.smoothing.box(config.dj, mother.scale_decorrelation, config.scale_box)
+    local tools = planning(modules)
+    local mother = tools.wavelet.mothers[config.wavelet]
+    local box = tools.smoothing.box(config.dj, mother.scale_decorrelation, config.scale_box)
     local J = config.J
     local sigma, first_usable = {}, {}
     for j = 0, J do
         local of_scale = config.sigma0 * 2 ^ (j * config.dj)
         sigma[j + 1] = of_scale
-        first_usable[j + 1] = wavelet.first_usable(mother, of_scale)
+        first_usable[j + 1] = tools.wavelet.first_usable(mother, of_scale)
     end
-    local deviates = byte_deviates(modules.fast_tables)
-    local plan = modules.fast_plan.new(config, box, sigma, first_usable, deviates, modules.fast_weights)
-    local n, points, outputs = work_arrays(plan)
+    local deviates = byte_deviates(tools.fast_tables)
+    local plan = tools.fast_plan.new(config, box, sigma, first_usable, deviates, tools.fast_weights)
+    tools = nil
+    collectgarbage() -- the programs that planned, and what they used
+    local n, grid, points, outputs = work_arrays(plan)
     local spare = {}
     for m = 1, #plan.box do
         spare[m] = {zeros(outputs), zeros(outputs), zeros(outputs), zeros(outputs)}
@@ -104,11 +128,13 @@ function fast.new(config, modules)
     return {
         config = config, modules = modules, plan = plan, J = J, n_bins = config.n_bins, bins_per_slot = 2,
         seed_low = config.seed_low, seed_high = config.seed_high, deviates = deviates,
-        transform = modules.integer_fft.plan(n), words = zeros(BLOCK_LENGTH),
+        transform = modules.integer_fft.plan(n, modules.fft_codelets), words = zeros(BLOCK_LENGTH),
         re = zeros(n), im = zeros(n), nyquist_re = 0, nyquist_im = 0,
-        w1_re = zeros(n), w1_im = zeros(n), w2_re = zeros(n), w2_im = zeros(n),
+        w1_re = zeros(grid), w1_im = zeros(grid), w2_re = zeros(grid), w2_im = zeros(grid),
         powers = {zeros(points), zeros(points), zeros(points), zeros(points)},
-        smoothed = {}, spare = spare,
+        smoothed = {}, spare = spare, is_five = is_five(plan.box),
+        sums = {zeros(outputs), zeros(outputs), zeros(outputs), zeros(outputs)}, nothing = {{0}, {0}, {0}, {0}},
+        box_values = zeros(5), box_index = zeros(5), box_stride = zeros(5),
         counts = histograms(J, config.n_bins), n_simulations = 0,
     }
 end
@@ -188,20 +214,25 @@ function fast.filter(state, part, row)
     if has_nyquist then
         last = count - 1
     end
-    for k = 1, last do
-        f = f + 1
-        local weights, i, place = filters[k], first + k, places[f]
-        local x, y = weights & 2047, weights >> 11
-        w1_re[place], w1_im[place] = re[i] * x // divisor_x, im[i] * x // divisor_x
-        w2_re[place], w2_im[place] = re[j] * y // divisor_y, im[j] * y // divisor_y
-        j = j - 1
+    local i, k = first + 1, 1
+    while k <= last do
+        -- Up to the grid's end, then again from its beginning.
+        local stop = k + n - 1 - f
+        for at = k, stop < last and stop or last do
+            f = f + 1
+            local weights, place = filters[at], places[f]
+            local x, y = weights & 2047, weights >> 11
+            w1_re[place], w1_im[place], i = re[i] * x // divisor_x, im[i] * x // divisor_x, i + 1
+            w2_re[place], w2_im[place], j = re[j] * y // divisor_y, im[j] * y // divisor_y, j - 1
+        end
+        k = stop + 1
         if f == n then
             f = 0
         end
     end
     if has_nyquist then
         f = f + 1
-        local weights, i, place = filters[count], first + count, places[f]
+        local weights, place = filters[count], places[f]
         w1_re[place], w1_im[place] = re[i] * (weights & 2047) // divisor_x, 0
         w2_re[place], w2_im[place] = state.nyquist_re * (weights >> 11) // divisor_y, 0
         if f == n then
@@ -239,7 +270,7 @@ function fast.multiply(state, row)
     end
     local i = row.first_point % n
     for j = guard + 1, guard + count do
-        i = i + 1
+        i = i < n and i + 1 or 1
         local r, s, u, v = w1_re[i], w1_im[i], w2_re[i], w2_im[i]
         if (r + limit_x | s + limit_x) & outside_x ~= 0 then
             r, s = clamped(r, limit_x), clamped(s, limit_x)
@@ -249,9 +280,6 @@ function fast.multiply(state, row)
         end
         p1[j], p2[j] = r * r + s * s + half_x >> shift_x, u * u + v * v + half_y >> shift_y
         re[j], im[j] = (r * u + s * v + half) // divisor, (s * u - r * v + half) // divisor
-        if i == n then
-            i = 0
-        end
     end
     local edges, weights = row.edges, row.edge_weights
     for e = 1, #edges do
@@ -270,14 +298,11 @@ local function smooth_whole(state, row, out, from, stride, centre, step)
     local reach, first = #kernel - 1, kernel[1]
     for o = from, row.length, stride do
         local a, b, c, d = p1[centre] * first, p2[centre] * first, p3[centre] * first, p4[centre] * first
-        local low, high = centre, centre
+        local low, high, weight = centre, centre, 0
         for m = 2, reach + 1 do
-            local weight = kernel[m]
-            low, high = low - 1, high + 1
-            a = a + (p1[low] + p1[high]) * weight
-            b = b + (p2[low] + p2[high]) * weight
-            c = c + (p3[low] + p3[high]) * weight
-            d = d + (p4[low] + p4[high]) * weight
+            low, high, weight = low - 1, high + 1, kernel[m]
+            a, b = a + (p1[low] + p1[high]) * weight, b + (p2[low] + p2[high]) * weight
+            c, d = c + (p3[low] + p3[high]) * weight, d + (p4[low] + p4[high]) * weight
         end
         o1[o], o2[o], o3[o], o4[o] = a >> shift_x, b >> shift_y, c // divisor, d // divisor
         centre = centre + step
@@ -293,14 +318,11 @@ local function smooth_half(state, row, out, from, stride, centre)
     local reach = #kernel
     for o = from, row.length, stride do
         local a, b, c, d = 0, 0, 0, 0
-        local low, high = centre + 1, centre
+        local low, high, weight = centre + 1, centre, 0
         for m = 1, reach do
-            local weight = kernel[m]
-            low, high = low - 1, high + 1
-            a = a + (p1[low] + p1[high]) * weight
-            b = b + (p2[low] + p2[high]) * weight
-            c = c + (p3[low] + p3[high]) * weight
-            d = d + (p4[low] + p4[high]) * weight
+            low, high, weight = low - 1, high + 1, kernel[m]
+            a, b = a + (p1[low] + p1[high]) * weight, b + (p2[low] + p2[high]) * weight
+            c, d = c + (p3[low] + p3[high]) * weight, d + (p4[low] + p4[high]) * weight
         end
         o1[o], o2[o], o3[o], o4[o] = a >> shift_x, b >> shift_y, c // divisor, d // divisor
         centre = centre + 1
@@ -325,27 +347,87 @@ function fast.smooth(state, row)
     return out
 end
 
--- Sums over the rows of the box, coherence and count, for the outputs of one row.
-function fast.count(state, part, row)
-    local plan, counts, n_bins = state.plan, state.counts[row.j + 1], state.n_bins
-    local box, centre, smoothed = plan.box, plan.centre, state.smoothed
-    local weights, first_counted = row.weights, row.first_counted
-    local shift_x, shift_y, divisor = row.box_shift_x, row.box_shift_y, row.box_divisor
-    local half_bin = n_bins >> 1
-    for o = 1, #weights do
-        local p, q, c, d = 0, 0, 0, 0
-        for m = 1, #box do
-            local j = row.j + centre - m + 1
-            local values = smoothed[j]
-            if values then
-                local other = part.rows[j - part.first_row + 1]
-                local i = (first_counted + o - 1) * (other.n_outputs // row.n_counted) - other.first_output + 1
-                local weight = box[m]
-                p, q = p + values[1][i] * weight, q + values[2][i] * weight
-                c, d = c + values[3][i] * weight, d + values[4][i] * weight
+-- Sums over the box's rows to state.sums, four arrays: the outputs of `row`. Rows beyond the first and last scale count
+-- as zero. The rows between the outer two have one weight, the last of the box's.
+local function sum_rows(state, part, row)
+    local plan, smoothed, sums = state.plan, state.smoothed, state.sums
+    local s1, s2, s3, s4 = sums[1], sums[2], sums[3], sums[4]
+    local length, box = #row.weights, plan.box
+    local is_first = true
+    for m = 1, #box do
+        local j = row.j + plan.centre - m + 1
+        local values = smoothed[j]
+        if values then
+            local other = part.rows[j - part.first_row + 1]
+            local stride = other.n_outputs // row.n_counted
+            local i = row.first_counted * stride - other.first_output + 1
+            local v1, v2, v3, v4 = values[1], values[2], values[3], values[4]
+            local weight = box[m]
+            if is_first then
+                is_first = false
+                for o = 1, length do
+                    s1[o], s2[o], s3[o], s4[o] = v1[i] * weight, v2[i] * weight, v3[i] * weight, v4[i] * weight
+                    i = i + stride
+                end
+            elseif weight == 1 then
+                for o = 1, length do
+                    s1[o], s2[o], s3[o], s4[o] = s1[o] + v1[i], s2[o] + v2[i], s3[o] + v3[i], s4[o] + v4[i]
+                    i = i + stride
+                end
+            else
+                for o = 1, length do
+                    s1[o], s2[o] = s1[o] + v1[i] * weight, s2[o] + v2[i] * weight
+                    s3[o], s4[o] = s3[o] + v3[i] * weight, s4[o] + v4[i] * weight
+                    i = i + stride
+                end
             end
         end
-        p, q, c, d = p >> shift_x, q >> shift_y, c // divisor, d // divisor
+    end
+end
+
+-- The same for a box of five rows with weights 1, 2, 2, 2, 1, in one loop: the usual one at dj = 1/4.
+local function sum_five(state, part, row)
+    local plan, smoothed, sums = state.plan, state.smoothed, state.sums
+    local s1, s2, s3, s4 = sums[1], sums[2], sums[3], sums[4]
+    local first, n_counted, rows, first_row = row.first_counted, row.n_counted, part.rows, part.first_row
+    local values, index, stride = state.box_values, state.box_index, state.box_stride
+    for m = 1, 5 do
+        local j = row.j + 3 - m
+        if smoothed[j] then
+            local other = rows[j - first_row + 1]
+            values[m], stride[m] = smoothed[j], other.n_outputs // n_counted
+            index[m] = first * stride[m] - other.first_output + 1
+        else
+            values[m], stride[m], index[m] = state.nothing, 0, 1
+        end
+    end
+    local a, b, c, d, e = values[1], values[2], values[3], values[4], values[5]
+    local a1, a2, a3, a4, b1, b2, b3, b4 = a[1], a[2], a[3], a[4], b[1], b[2], b[3], b[4]
+    local c1, c2, c3, c4, d1, d2, d3, d4 = c[1], c[2], c[3], c[4], d[1], d[2], d[3], d[4]
+    local e1, e2, e3, e4 = e[1], e[2], e[3], e[4]
+    local i, j, k, l, m = index[1], index[2], index[3], index[4], index[5]
+    local di, dj, dk, dl, dm = stride[1], stride[2], stride[3], stride[4], stride[5]
+    for o = 1, #row.weights do
+        s1[o], s2[o] = a1[i] + e1[m] + (b1[j] + c1[k] + d1[l] << 1), a2[i] + e2[m] + (b2[j] + c2[k] + d2[l] << 1)
+        s3[o], s4[o] = a3[i] + e3[m] + (b3[j] + c3[k] + d3[l]) * 2, a4[i] + e4[m] + (b4[j] + c4[k] + d4[l]) * 2
+        i, j, k, l, m = i + di, j + dj, k + dk, l + dl, m + dm
+    end
+end
+
+-- Sums over the rows of the box, coherence and count, for the outputs of one row.
+function fast.count(state, part, row)
+    local counts, n_bins, weights = state.counts[row.j + 1], state.n_bins, row.weights
+    local sums = state.sums
+    local s1, s2, s3, s4 = sums[1], sums[2], sums[3], sums[4]
+    local shift_x, shift_y, divisor = row.box_shift_x, row.box_shift_y, row.box_divisor
+    local half_bin = n_bins >> 1
+    if state.is_five then
+        sum_five(state, part, row)
+    else
+        sum_rows(state, part, row)
+    end
+    for o = 1, #weights do
+        local p, q, c, d = s1[o] >> shift_x, s2[o] >> shift_y, s3[o] // divisor, s4[o] // divisor
         while p > 32767 do
             p, c, d = p >> 2, c // 2, d // 2
         end
@@ -355,8 +437,7 @@ function fast.count(state, part, row)
         local unit = (p * q + half_bin) // n_bins
         local bin = (c * c + d * d) // (unit > 1 and unit or 1)
         bin = bin < n_bins and bin or n_bins - 1
-        local slot = bin >> 1
-        local piece, place = counts[(slot >> 10) + 1], (slot & 1023) + 1
+        local piece, place = counts[(bin >> 11) + 1], (bin >> 1 & 1023) + 1
         piece[place] = piece[place] + (weights[o] << ((bin & 1) << 4))
     end
 end
@@ -430,10 +511,12 @@ function fast.begin(state, simulation)
     local steps = rows_needed(plan, plan.parts[state.part], state.lowest)
     state.rows_left = steps
     state.next_part = #plan.parts + 1 -- none
-    if place < state.modules.fast_plan.short_due then
-        state.next_part = plan.n_main + 1
-        for p = plan.n_main + 1, #plan.parts do
-            steps = steps + rows_needed(plan, plan.parts[p], plan.parts[p].lowest)
+    for p = #plan.parts, plan.n_main + 1, -1 do
+        local part = plan.parts[p]
+        part.is_due = place < plan.due[part.lowest + 1]
+        if part.is_due then
+            steps = steps + rows_needed(plan, part, part.lowest)
+            state.next_part = p
         end
     end
     state.at_start = true
@@ -446,7 +529,9 @@ function fast.scale(state)
     local plan = state.plan
     if state.rows_left == 0 then
         state.part = state.next_part
-        state.next_part = state.part + 1
+        repeat
+            state.next_part = state.next_part + 1
+        until not plan.parts[state.next_part] or plan.parts[state.next_part].is_due
         local part = plan.parts[state.part]
         state.lowest, state.rows_left, state.at_start = part.lowest, rows_needed(plan, part, part.lowest), true
     end

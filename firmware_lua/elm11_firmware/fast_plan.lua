@@ -15,11 +15,15 @@ local fast_plan = {}
 
 local CYCLE = 64
 local DUE_MARGIN = 13 / 10
-local LEAST_MAIN_DUE = 8
-local SHORT_DUE = 11
-local GRID_STEP = 87 / 100
+local LEAST_DUE = 4
+local LARGEST_MAIN = 512
+local SHORT_LENGTH = 45
+local LEAST_GRID = 16
+local GRID_STEP = 1
 local OUTPUT_STEP = 12 / 10
-local BAND = 36 / 10
+local WIDE_OUTPUT_STEP = 24 / 10
+local WIDE_FROM = 24
+local BAND = 31 / 10
 local DECIMATION = 3
 local PADDING = 22 / 10
 local EDGE = 6
@@ -35,9 +39,6 @@ local HALF = 1 / 2
 
 -- Functions of fast_weights.lua, set by `new`.
 local nearest, up, down, least_power, bits, quadrature, trimmed, kernel
-
-fast_plan.cycle = CYCLE
-fast_plan.short_due = SHORT_DUE
 
 -- Lag-1 autocorrelation of a process sampled `step` times less often, with the same spectrum at low frequency.
 local function coarse_lag1(lag1, step)
@@ -91,7 +92,7 @@ local function set_grid(plan, part, row)
     row.n_frequencies = n_frequencies > 1 and n_frequencies or 1
     local wanted = period / (GRID_STEP * sigma)
     local n = least_power(wanted > row.n_frequencies and wanted or row.n_frequencies)
-    n = n > 4 and n or 4
+    n = n > LEAST_GRID and n or LEAST_GRID
     row.n = n < part.n and n or part.n
 end
 
@@ -100,7 +101,9 @@ local function set_counts(plan, part, row, edge)
     local first = plan.first_usable[row.j + 1]
     local origin = part.step / 2 - HALF
     row.is_counted = true
-    local n = least_power(part.period / (OUTPUT_STEP * sigma))
+    local usable = plan.n_samples - 2 * first
+    local longest = (usable >= WIDE_FROM * sigma and WIDE_OUTPUT_STEP or OUTPUT_STEP) * sigma
+    local n = least_power(part.period / longest)
     n = n > 4 and n or 4
     row.n_counted = n < part.n and n or part.n
     local step = part.period / row.n_counted
@@ -115,12 +118,11 @@ local function set_counts(plan, part, row, edge)
             end
         end
     end
-    local usable = plan.n_samples - 2 * first
     local unit = WEIGHT * 1.0
-    while usable / (OUTPUT_STEP * sigma) * unit * plan.due[row.j + 1] / CYCLE > MEAN_COUNT do
+    while usable / longest * unit * plan.due[row.j + 1] / CYCLE > MEAN_COUNT do
         unit = unit / 2
     end
-    unit = unit * (step / (OUTPUT_STEP * sigma))
+    unit = unit * (step / longest)
     -- Most weights equal the one before: they are rounded once.
     local total, last, rounded = 0, -1.0, 0
     for i = 1, #weights do
@@ -138,6 +140,45 @@ end
 
 local function row_of(part, j)
     return part.rows[j - part.first_row + 1]
+end
+
+-- Smoothing weights for a step in scales. Grids of several parts have the same step at the same scale, and share them.
+local function shared_kernel(plan, ratio, is_dense)
+    local kernels = plan.kernels
+    for k = 1, #kernels do
+        local known = kernels[k]
+        if known.ratio == ratio and known.is_dense == is_dense then
+            return known.whole, known.half
+        end
+    end
+    local whole, half = kernel(ratio, is_dense)
+    kernels[#kernels + 1] = {ratio = ratio, is_dense = is_dense, whole = whole, half = half}
+    return whole, half
+end
+
+-- The points of a grid of that step which belong to the part's series, and the weights of those at its ends, in 1/256.
+local function grid_points(part, step)
+    local low, weights = quadrature(-HALF, part.length - HALF, part.step / 2 - HALF, step)
+    local from, to = 0, 0 -- the points whose weight is not zero
+    local places, values = {}, {}
+    for i = 1, #weights do
+        if weights[i] ~= 1 then
+            local weight = nearest(256 * weights[i])
+            if weight > 0 then
+                places[#places + 1], values[#values + 1] = i, weight
+            end
+        end
+        if weights[i] == 1 or #places > 0 and places[#places] == i then
+            from, to = from > 0 and from or i, i
+        end
+    end
+    local edges, edge_weights = {}, {}
+    for e = 1, #places do
+        if values[e] ~= 256 then
+            edges[#edges + 1], edge_weights[#edge_weights + 1] = places[e] - from + 1, values[e]
+        end
+    end
+    return {first = low + from - 1, count = to - from + 1, edges = edges, edge_weights = edge_weights}
 end
 
 local function set_outputs(plan, part, row)
@@ -171,25 +212,14 @@ local function set_outputs(plan, part, row)
         row.n = n_outputs // 2
     end
     local step = part.period / row.n
-    row.kernel, row.half_kernel = kernel(step / plan.sigma[row.j + 1], n_outputs > row.n)
-    local low, weights = quadrature(-HALF, part.length - HALF, part.step / 2 - HALF, step)
-    local first_weight, last_weight = 10, #weights - 9 -- what lies between is 1
-    for i = 1, #weights do
-        if i < first_weight or i > last_weight then
-            local weight = nearest(256 * weights[i])
-            weights[i] = weight > 0 and weight or 0
-        else
-            weights[i] = 256
-        end
+    row.kernel, row.half_kernel = shared_kernel(plan, step / plan.sigma[row.j + 1], n_outputs > row.n)
+    local points = part.points[row.n]
+    if not points then
+        points = grid_points(part, step)
+        part.points[row.n] = points
     end
-    row.first_point, weights = trimmed(low, weights)
-    row.n_points = #weights
-    row.edges, row.edge_weights = {}, {}
-    for i = 1, #weights do
-        if weights[i] ~= 256 then
-            row.edges[#row.edges + 1], row.edge_weights[#row.edge_weights + 1] = i, weights[i]
-        end
-    end
+    row.first_point, row.n_points = points.first, points.count
+    row.edges, row.edge_weights = points.edges, points.edge_weights
 end
 
 -- 1 / |1 - lag1 exp(-i w)| at frequencies 0 .. n / 2, index f + 1.
@@ -198,8 +228,9 @@ local function noise_spectrum(part, lag1)
     local before, cosine = cos(turn), 1.0
     local step = 2 * before
     local spectrum = {}
+    local mean, depth = 1 + lag1 * lag1, 2 * lag1
     for f = 1, part.n // 2 + 1 do
-        spectrum[f] = 1 / sqrt(1 + lag1 * lag1 - 2 * lag1 * cosine)
+        spectrum[f] = 1 / sqrt(mean - depth * cosine)
         cosine, before = step * cosine - before, cosine
     end
     return spectrum
@@ -215,7 +246,7 @@ local function scaled_spectrum(spectrum, lowest, highest)
     end
     local unit = 32768 / strongest
     for f = lowest + 1, highest + 1 do
-        spectrum[f] = nearest(unit * spectrum[f])
+        spectrum[f] = floor(unit * spectrum[f] + HALF)
     end
     return spectrum
 end
@@ -353,7 +384,10 @@ local function set_shifts(plan, part, deviations)
     local box_bits = bits(box_sum)
     local total_x, total_y = largest_x + box_bits, largest_y + box_bits
     total_y = total_y + (total_x + total_y) % 2
+    local variances_x, variances_y = {}, {}
     for r = 1, #rows do
+        local dx, dy = deviations[1][r], deviations[2][r]
+        variances_x[r], variances_y[r] = dx * dx, dy * dy
         local row, x, y = rows[r], power[1][r], power[2][r]
         row.sum_shift_x, row.sum_shift_y = total_x - x, total_y - y
         row.sum_divisor = 1 << (total_x + total_y) // 2 - (x + y) // 2
@@ -366,9 +400,8 @@ local function set_shifts(plan, part, deviations)
                 local j = row.j + plan.centre - m + 1
                 if j >= 0 and j <= plan.J then
                     local of_row = j - part.first_row + 1
-                    local dx, dy = deviations[1][of_row], deviations[2][of_row]
-                    mean_x = mean_x + plan.box[m] * 2 * 4096 * (dx * dx)
-                    mean_y = mean_y + plan.box[m] * 2 * 4096 * (dy * dy)
+                    local weight = plan.box[m] * 8192
+                    mean_x, mean_y = mean_x + weight * variances_x[of_row], mean_y + weight * variances_y[of_row]
                 end
             end
             local x = bits(mean_x / (1 << total_x) / (sqrt(2) * 8192))
@@ -382,7 +415,7 @@ end
 local function add(plan, n, n_samples, step, lowest, highest, edge)
     local part = {
         number = #plan.parts, n = n, n_samples = n_samples, step = step, length = n_samples * step, period = n * step,
-        lowest = lowest, highest = highest, rows = {},
+        lowest = lowest, highest = highest, rows = {}, points = {},
     }
     part.nyquist = nyquist_weight(plan, part)
     local first = reach_of(plan, lowest)
@@ -404,6 +437,14 @@ local function add(plan, n, n_samples, step, lowest, highest, edge)
         set_outputs(plan, part, row_of(part, j))
     end
     set_shifts(plan, part, set_filters(plan, part))
+    part.points = nil
+end
+
+-- Simulations of a cycle in which a scale is due that should be in `often` of them.
+local function due_of(often)
+    local due = up(often)
+    due = due > LEAST_DUE and due or LEAST_DUE
+    return due < CYCLE and due or CYCLE
 end
 
 -- A part for scales lowest .. highest, as short as their standard errors and its edges allow.
@@ -417,19 +458,25 @@ local function add_short(plan, lowest, highest)
     end
     local widest = sigma[last + 1]
     local edge = EDGE * widest
-    local needed = plan.n_samples * DUE_MARGIN * sigma[highest + 1] / sigma[plan.J + 1] * CYCLE / SHORT_DUE
-        + 2 * sigma[highest + 1]
-    local least = 2 * edge + INTERIOR * sigma[highest + 1]
+    local needed, least = SHORT_LENGTH * sigma[highest + 1], 2 * edge + INTERIOR * sigma[highest + 1]
     needed = needed > least and needed or least
     local zeros = plan.n_padded - plan.n_samples
     zeros = zeros < 8 * widest and zeros or 8 * widest
-    local n = least_power((needed + zeros) / step)
+    local n, n_samples = least_power((needed + zeros) / step), 0
     if n * step < plan.n_samples + plan.padding - TINY and n < plan.n_padded then
-        add(plan, n, n - up(zeros / step), step, lowest, highest, edge)
+        n_samples = n - up(zeros / step)
     else
-        local size, n_samples, interval = main_size(plan, lowest)
-        add(plan, size, n_samples, interval, lowest, highest, nil)
+        n, n_samples, step = main_size(plan, lowest)
+        edge = nil
     end
+    -- As often as the largest of its scales needs it, being shorter than the whole series.
+    local outside = 2 * plan.first_usable[highest + 1]
+    local often = CYCLE * DUE_MARGIN * sigma[highest + 1] / sigma[plan.J + 1] * (plan.n_samples - outside)
+        / (n_samples * step - outside)
+    for j = lowest, highest do
+        plan.due[j + 1] = due_of(often)
+    end
+    add(plan, n, n_samples, step, lowest, highest, edge)
 end
 
 -- For the place 0 .. 63 of a simulation in its cycle (index + 1): main part (index) and lowest counted scale.
@@ -470,21 +517,23 @@ function fast_plan.new(config, box, sigma, first_usable, deviates, weights)
     end
     local plan = {
         J = J, n_samples = config.n_samples, n_padded = n_padded, box = box_weights, centre = box.centre,
-        sigma = sigma, first_usable = first_usable, due = {}, parts = {},
+        sigma = sigma, first_usable = first_usable, due = {}, parts = {}, kernels = {},
         lag1 = {is_white and 0 or config.lag1_x, is_white and 0 or config.lag1_y},
-        largest_deviate = 2 * deviates[255], deviate_variance = 2 * (sum / 256), gaussian = weights.gaussian_table(),
+        largest_deviate = 2 * deviates[255], deviate_variance = 2 * (sum / 256), gaussian = weights.gaussian_table(up(256 * BAND) + 2),
     }
     local largest = sigma[J + 1]
     for j = 0, J do
-        local due = up(CYCLE * DUE_MARGIN * sigma[j + 1] / largest)
-        plan.due[j + 1] = due < CYCLE and due or CYCLE
+        plan.due[j + 1] = due_of(CYCLE * DUE_MARGIN * sigma[j + 1] / largest)
     end
     local padding = PADDING * largest
     plan.padding = n_padded - plan.n_samples < padding and n_padded - plan.n_samples or padding
     local i = J
-    while i >= 0 and plan.due[i + 1] >= LEAST_MAIN_DUE do
+    while i >= 0 do
         local n, n_samples, step = main_size(plan, i)
-        while i > 0 and plan.due[i] >= LEAST_MAIN_DUE and main_size(plan, i - 1) == n do
+        if n > LARGEST_MAIN then
+            break
+        end
+        while i > 0 and main_size(plan, i - 1) == n do
             i = i - 1
         end
         add(plan, n, n_samples, step, i, J, nil)
@@ -496,14 +545,11 @@ function fast_plan.new(config, box, sigma, first_usable, deviates, weights)
         while lowest > 0 and sigma[lowest] > sigma[i + 1] / 2 * (1 + TINY) do
             lowest = lowest - 1
         end
-        for j = lowest, i do
-            plan.due[j + 1] = SHORT_DUE
-        end
         add_short(plan, lowest, i)
         i = lowest - 1
     end
     set_cycle(plan)
-    plan.gaussian = nil
+    plan.gaussian, plan.kernels = nil, nil
     return plan
 end
 

@@ -7,9 +7,10 @@ import("math", "sqrt")
 local ceil, exp, floor, sqrt, pi = math.ceil, math.exp, math.floor, math.sqrt, math.pi
 local _ENV = nil -- from here a stray global is an error
 
-local KERNEL_REACH = 33 / 10
+local KERNEL_REACH = 28 / 10
 local TINY = 1 / 1000000000
 local HALF = 1 / 2
+local BERNOULLI = 6 * 7 / 5760
 
 local function nearest(x)
     return floor(x + HALF)
@@ -54,13 +55,14 @@ local function end_weights(beyond, sample)
     if beyond < HALF then
         beyond, third = beyond + 1, -1
     end
-    local start = -5 / 2
+    -- The regular points end at -3, their cells at -5/2: its powers are exact. Products as in fast_plan.py, in its order.
+    local squared = beyond * beyond
+    local cubed = squared * beyond
     local square = sample * sample
-    local m0 = beyond - start
-    local m1 = (beyond * beyond - start * start) / 2 + (1 - square) / 24
-    local m2 = (beyond * beyond * beyond - start * start * start) / 3 + 2 * (start - square * beyond) / 24
-    local m3 = (beyond * beyond * beyond * beyond - start * start * start * start) / 4
-        + 3 * (start * start - square * (beyond * beyond)) / 24 + 6 * 7 / 5760 * (square * square - 1)
+    local m0 = beyond + 5 / 2
+    local m1 = (squared - 25 / 4) / 2 + (1 - square) / 24
+    local m2 = (cubed + 125 / 8) / 3 + 2 * (-5 / 2 - square * beyond) / 24
+    local m3 = (cubed * beyond - 625 / 16) / 4 + 3 * (25 / 4 - square * squared) / 24 + BERNOULLI * (square * square - 1)
     return third, (m1 - m3) / 6, (m3 + m2 - 2 * m1) / 2, (2 * m0 + m1 - 2 * m2 - m3) / 2, (m3 + 3 * m2 + 2 * m1) / 6
 end
 
@@ -86,8 +88,14 @@ local function quadrature(start, stop, origin, step)
     local low = (first < last and first or last) - 4
     local high = (first < last and last or first) + 4
     local weights = {}
-    for point = low, high do
-        weights[point - low + 1] = point >= first and point <= last and 1.0 or 0.0
+    for i = 1, high - low + 1 do
+        weights[i] = 1.0
+    end
+    for i = 1, first - low do
+        weights[i] = 0.0
+    end
+    for i = last - low + 2, high - low + 1 do
+        weights[i] = 0.0
     end
     add_end(weights, low, last, 1, after, 1 / step)
     add_end(weights, low, first, -1, before, 1 / step)
@@ -111,51 +119,70 @@ local function trimmed(first, weights)
     return first + lead, left
 end
 
+-- exp(-(m step)^2 / 2), m = 0 .. reach, at index m + 1: each is the one before times a factor that itself shrinks.
+local function gaussian(step, reach)
+    local ratio = exp(-HALF * step * step)
+    local value, factor, values = 1.0, ratio, {}
+    for m = 1, reach + 1 do
+        values[m] = value
+        value = value * factor
+        factor = factor * (ratio * ratio)
+    end
+    return values
+end
+
 -- Smoothing weights in 1/4096 at whole distances 0, 1, .. and at half distances 1/2, 3/2, .., for a step in scales.
 local function kernel(step, is_dense)
     local reach = up(KERNEL_REACH / step)
-    local ratio = exp(-HALF * step * step)
-    local value, factor = 1.0, ratio
-    local total, squares = 0.0, 0.0
-    for m = 0, reach do
-        local twice = m > 0 and 2 or 1
-        total = total + twice * value
-        squares = squares + twice * value * value
-        value = value * factor
-        factor = factor * (ratio * ratio)
+    local correlation = exp(-HALF * step * step)
+    local width = 1.0
+    for _ = 1, 2 do
+        local values = gaussian(step / width, reach)
+        local inner = 0.0
+        for m = 2, reach + 1 do
+            inner = inner + values[m]
+        end
+        local total = values[1] + 2 * inner
+        local variance, factor, ratio = 0.0, 1.0, correlation
+        for distance = 0, 2 * reach do
+            local pairs = 0.0
+            for m = distance - reach, reach do
+                local n = m - distance
+                pairs = pairs + values[(m < 0 and -m or m) + 1] * values[(n < 0 and -n or n) + 1]
+            end
+            variance = variance + (distance > 0 and 2 or 1) * factor * pairs
+            factor = factor * ratio
+            ratio = ratio * (correlation * correlation)
+        end
+        width = width * (1 + 3 / 2 * (variance / (total * total) * sqrt(3) - 1))
     end
-    local width = squares / (total * total)
-    local wanted = step / (2 * sqrt(pi))
-    step = step * wanted / width
-    ratio = exp(-HALF * step * step)
+    step = step / width
     local unit = 4096 * step / sqrt(2 * pi)
-    local whole, half = {}, {}
-    value, factor = 1.0, ratio
-    for m = 0, reach do
-        whole[m + 1] = nearest(unit * value)
-        value = value * factor
-        factor = factor * (ratio * ratio)
+    local whole, half = gaussian(step, reach), {}
+    for m = 1, reach + 1 do
+        whole[m] = nearest(unit * whole[m])
     end
     if is_dense then
-        local other, other_factor = exp(-step * step / 8), ratio * ratio
+        local ratio = exp(-HALF * step * step)
+        local value, factor = exp(-step * step / 8), ratio * ratio
         for m = 1, reach do
-            half[m] = nearest(unit * other)
-            other = other * other_factor
-            other_factor = other_factor * (ratio * ratio)
+            half[m] = nearest(unit * value)
+            value = value * factor
+            factor = factor * (ratio * ratio)
         end
     end
     return whole, half
 end
 
--- exp(-(i / 256)^2 / 2) in 2^-15 at index i + 1.
-local function gaussian_table()
+-- exp(-(i / 256)^2 / 2) in 2^-15 at index i + 1, as many as asked for.
+local function gaussian_table(length)
     local ratio = exp(-HALF / 65536)
-    local value, factor = 1.0, ratio
+    local value, factor, squared = 32768.0, ratio, ratio * ratio
     local table = {}
-    for i = 1, 1024 do
-        table[i] = nearest(32768 * value)
+    for i = 1, length do
+        table[i] = floor(value + HALF)
         value = value * factor
-        factor = factor * (ratio * ratio)
+        factor = factor * squared
     end
     return table
 end

@@ -14,14 +14,15 @@ local HALF_ROOT = 1448 -- sqrt(1/2) in 2^-11
 
 -- Tables for transforms of up to `largest` points, a power of two from 4 to 1024:
 -- cosine[k + 1], sine[k + 1] of 2 pi k / largest; places[n][i + 1], the index of sample i in bit-reversed order.
-function integer_fft.plan(largest)
+-- codelets: what fft_codelets.lua returns.
+function integer_fft.plan(largest, codelets)
     local cosine, sine, places = {}, {}, {}
     local turn = 2 * pi / largest
     -- By their recurrence: a library's cosine costs ten times as much, and need not be the same everywhere.
-    local c, c_before, s, s_before = 1.0, cos(turn), 0.0, -sin(turn)
-    local step = 2 * c_before
+    local c, c_before, s, s_before = 2048.0, 2048 * cos(turn), 0.0, -2048 * sin(turn)
+    local step = 2 * cos(turn)
     for k = 1, 3 * largest // 4 do
-        cosine[k], sine[k] = floor(2048 * c + 1 / 2), floor(2048 * s + 1 / 2)
+        cosine[k], sine[k] = floor(c + 1 / 2), floor(s + 1 / 2)
         c, c_before = step * c - c_before, c
         s, s_before = step * s - s_before, s
     end
@@ -38,51 +39,34 @@ function integer_fft.plan(largest)
         n = 2 * n
         place, places[n] = longer, longer
     end
-    return {largest = largest, cosine = cosine, sine = sine, places = places}
+    return {
+        largest = largest, cosine = cosine, sine = sine, places = places,
+        sixteen = codelets.sixteen, thirty_two = codelets.thirty_two,
+    }
 end
 
--- First stage where log2(n) is even: butterflies of four neighbours, no twiddles.
-local function first_of_four(re, im, n)
-    for i = 1, n, 4 do
-        local j, k, l = i + 1, i + 2, i + 3
-        local ar, ai, br, bi = re[i], im[i], re[j], im[j]
-        local sum_r, sum_i, difference_r, difference_i = ar + br, ai + bi, ar - br, ai - bi
-        ar, ai, br, bi = re[k], im[k], re[l], im[l]
-        local other_r, other_i, turn_r, turn_i = ar + br, ai + bi, ar - br, ai - bi
-        re[i], im[i] = sum_r + other_r, sum_i + other_i
-        re[k], im[k] = sum_r - other_r, sum_i - other_i
-        re[j], im[j] = difference_r + turn_i, difference_i - turn_r
-        re[l], im[l] = difference_r - turn_i, difference_i + turn_r
-    end
+-- Transform of four neighbours, and of eight: for what is shorter than a codelet.
+local function first_of_four(re, im, i)
+    local j, k, l = i + 1, i + 2, i + 3
+    local ar, ai, br, bi = re[i], im[i], re[j], im[j]
+    local sum_r, sum_i, difference_r, difference_i = ar + br, ai + bi, ar - br, ai - bi
+    ar, ai, br, bi = re[k], im[k], re[l], im[l]
+    local other_r, other_i, turn_r, turn_i = ar + br, ai + bi, ar - br, ai - bi
+    re[i], im[i] = sum_r + other_r, sum_i + other_i
+    re[k], im[k] = sum_r - other_r, sum_i - other_i
+    re[j], im[j] = difference_r + turn_i, difference_i - turn_r
+    re[l], im[l] = difference_r - turn_i, difference_i + turn_r
 end
 
--- First stage where log2(n) is odd: butterflies of eight neighbours; the only twiddle is (1 - i) / sqrt(2). The numbers
--- are kept in local variables all the way: an access to an array costs as much as an addition.
-local function first_of_eight(re, im, n)
-    for i = 1, n, 8 do
-        local j, k, l = i + 1, i + 2, i + 3
-        local ar, ai, br, bi = re[i], im[i], re[j], im[j]
-        local sum_r, sum_i, difference_r, difference_i = ar + br, ai + bi, ar - br, ai - bi
-        ar, ai, br, bi = re[k], im[k], re[l], im[l]
-        local other_r, other_i, turn_r, turn_i = ar + br, ai + bi, ar - br, ai - bi
-        local r0, i0, r2, i2 = sum_r + other_r, sum_i + other_i, sum_r - other_r, sum_i - other_i
-        local r1, i1 = difference_r + turn_i, difference_i - turn_r
-        local r3, i3 = difference_r - turn_i, difference_i + turn_r
-        local m, o, p, q = i + 4, i + 5, i + 6, i + 7
-        ar, ai, br, bi = re[m], im[m], re[o], im[o]
-        sum_r, sum_i, difference_r, difference_i = ar + br, ai + bi, ar - br, ai - bi
-        ar, ai, br, bi = re[p], im[p], re[q], im[q]
-        other_r, other_i, turn_r, turn_i = ar + br, ai + bi, ar - br, ai - bi
-        ar, ai = sum_r + other_r, sum_i + other_i
-        re[i], im[i], re[m], im[m] = r0 + ar, i0 + ai, r0 - ar, i0 - ai
-        ar, ai = sum_i - other_i, other_r - sum_r -- times -i
-        re[k], im[k], re[p], im[p] = r2 + ar, i2 + ai, r2 - ar, i2 - ai
-        br, bi = difference_r + turn_i, difference_i - turn_r
-        ar, ai = (br + bi) * HALF_ROOT // 2048, (bi - br) * HALF_ROOT // 2048
-        re[j], im[j], re[o], im[o] = r1 + ar, i1 + ai, r1 - ar, i1 - ai
-        br, bi = difference_r - turn_i, difference_i + turn_r
-        ar, ai = (bi - br) * HALF_ROOT // 2048, (-br - bi) * HALF_ROOT // 2048
-        re[l], im[l], re[q], im[q] = r3 + ar, i3 + ai, r3 - ar, i3 - ai
+local function first_of_eight(re, im)
+    first_of_four(re, im, 1)
+    first_of_four(re, im, 5)
+    re[6], im[6] = (re[6] + im[6]) * HALF_ROOT // 2048, (im[6] - re[6]) * HALF_ROOT // 2048
+    re[7], im[7] = im[7], -re[7]
+    re[8], im[8] = (im[8] - re[8]) * HALF_ROOT // 2048, (-re[8] - im[8]) * HALF_ROOT // 2048
+    for i = 1, 4 do
+        local ar, ai, br, bi = re[i], im[i], re[i + 4], im[i + 4]
+        re[i], im[i], re[i + 4], im[i + 4] = ar + br, ai + bi, ar - br, ai - bi
     end
 end
 
@@ -106,28 +90,20 @@ local function stage(plan, re, im, n, span)
         re[l], im[l] = difference_r - turn_i, difference_i + turn_r
     end
     local first, second, third = 1, 1, 1
+    local twice, thrice = 2 * span, 3 * span
     for offset = 2, span do
         first, second, third = first + step, second + 2 * step, third + 3 * step
         local c1, s1, c2, s2, c3, s3 = cosine[first], sine[first], cosine[second], sine[second], cosine[third], sine[third]
         for i = offset, n, block do
-            local j = i + span
-            local k = j + span
-            local l = k + span
+            local j, k, l = i + span, i + twice, i + thrice
             -- Bit-reversed order: the second quarter takes the squared twiddle, the third the plain one.
-            local r, s = re[j], im[j]
-            local br, bi = (r * c2 + s * s2) // 2048, (s * c2 - r * s2) // 2048
-            local ar, ai = re[i], im[i]
-            local sum_r, sum_i, difference_r, difference_i = ar + br, ai + bi, ar - br, ai - bi
-            r, s = re[k], im[k]
-            ar, ai = (r * c1 + s * s1) // 2048, (s * c1 - r * s1) // 2048
-            r, s = re[l], im[l]
-            br, bi = (r * c3 + s * s3) // 2048, (s * c3 - r * s3) // 2048
-            r, s = ar + br, ai + bi
-            re[i], im[i] = sum_r + r, sum_i + s
-            re[k], im[k] = sum_r - r, sum_i - s
-            r, s = ar - br, ai - bi
-            re[j], im[j] = difference_r + s, difference_i - r
-            re[l], im[l] = difference_r - s, difference_i + r
+            local r, s, u, v, x, y = re[j], im[j], re[k], im[k], re[l], im[l]
+            r, s = (r * c2 + s * s2) // 2048, (s * c2 - r * s2) // 2048
+            u, v, x, y = (u * c1 + v * s1) // 2048, (v * c1 - u * s1) // 2048, (x * c3 + y * s3) // 2048, (y * c3 - x * s3) // 2048
+            local a, b = re[i], im[i]
+            a, b, r, s = a + r, b + s, a - r, b - s
+            u, v, x, y = u + x, v + y, u - x, v - y
+            re[i], im[i], re[j], im[j], re[k], im[k], re[l], im[l] = a + u, b + v, r + y, s - x, a - u, b - v, r - y, s + x
         end
     end
 end
@@ -135,12 +111,17 @@ end
 -- Transform of re, im [1 .. n], in bit-reversed order (plan.places[n]); entry f + 1 becomes frequency f. With re and im
 -- exchanged it is the inverse, n times. n: a power of two from 4 to plan.largest.
 function integer_fft.transform(plan, re, im, n)
-    local span = 4
-    if n & 0x555 ~= 0 then -- an even power of two
-        first_of_four(re, im, n)
+    local span = 16
+    if n < 16 then
+        if n == 4 then
+            return first_of_four(re, im, 1)
+        end
+        return first_of_eight(re, im)
+    elseif n & 0x555 ~= 0 then -- an even power of two
+        plan.sixteen(re, im, n)
     else
-        first_of_eight(re, im, n)
-        span = 8
+        plan.thirty_two(re, im, n)
+        span = 32
     end
     while span < n do
         stage(plan, re, im, n, span)

@@ -43,15 +43,10 @@ local stream_state = rednoise.stream_state
 -- Returns the state after them.
 function rednoise.draw(words, count, a, b, c, d)
     for i = 1, count do
-        local scrambled = b * 5 & 0xffffffff
+        local scrambled, shifted = b * 5 & 0xffffffff, b << 9 & 0xffffffff
         words[i] = (scrambled << 7 | scrambled >> 25) * 9 & 0xffffffff
-        local shifted = b << 9 & 0xffffffff
-        c = c ~ a
-        d = d ~ b
-        b = b ~ c
-        a = a ~ d
-        c = c ~ shifted
-        d = (d << 11 | d >> 21) & 0xffffffff
+        c, d = c ~ a, d ~ b
+        b, a, c, d = b ~ c, a ~ d, c ~ shifted, (d << 11 | d >> 21) & 0xffffffff
     end
     return a, b, c, d
 end

@@ -45,7 +45,8 @@ local WORDS = {"surrogates", "wavelet", "scale_box", "pipeline", "name"}
 local PIPELINES = {
     exact = {"monte_carlo", "normal", "rednoise", "fft", "wavelet", "smoothing", "coherence"},
     fast = {
-        "fast", "rednoise", "wavelet", "smoothing", "integer_fft", "fast_plan", "fast_weights", "fast_tables",
+        "fast", "rednoise", "wavelet", "smoothing", "fft_codelets", "integer_fft", "fast_plan", "fast_weights",
+        "fast_tables",
     },
 }
 

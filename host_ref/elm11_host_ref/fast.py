@@ -322,7 +322,7 @@ def _count_portion(plan: FastPlan, simulations: IntArray, group_of: IntArray, hi
     lowest = np.array([scale for _, scale in plan.main_parts])[places]
     for part in plan.parts:
         is_main = part.number < plan.n_main
-        chosen = np.flatnonzero(numbers == part.number if is_main else places < fast_plan.SHORT_DUE)
+        chosen = np.flatnonzero(numbers == part.number if is_main else places < plan.due[part.lowest])
         low = lowest if is_main else np.full(simulations.size, part.lowest)
         size = max(16, BATCH_POINTS // part.n)
         for start in range(0, chosen.size, size):

@@ -9,8 +9,9 @@ scale by scale, with as little work as that takes:
 1. **Due.** A small scale has hundreds of independent samples in one simulation, the largest about two. Scale j is
    due in `due[j]` of 64 simulations, so that no standard error exceeds that of the largest scale.
 2. **Parts.** A simulation runs one *main part*, which covers the due scales from the largest down, and, when they are
-   due, *short parts*, one per octave of the smallest scales. A part has a series of its own, sampled just finely
-   enough for its smallest scale, and, if short, just long enough for its edges and a piece of its interior.
+   due, *short parts*, one per octave of the smallest scales, where a main part would be too long. A part has a series
+   of its own, sampled just finely enough for its smallest scale, and, if short, just long enough for its edges and a
+   piece of its interior.
 3. **Grids.** Wavelet transform and output are evaluated on grids of a power of two of points per period, in steps of
    at most `GRID_STEP` and `OUTPUT_STEP` scales.
 4. **Quadrature.** Sums over samples (the Gaussian's, cut at the ends of the series, and the histogram's, cut at the
@@ -41,24 +42,35 @@ DUE_MARGIN: Final = 1.3
 """Scale j is due in the fraction `1.3 sigma[j] / sigma[J]` of simulations. The variance per simulation falls like that
 ratio, divided by 0.8 to 1.0 (measured at J = 10, 20, 28): 1.3 keeps every scale at least as well known as the last."""
 
-LEAST_MAIN_DUE: Final = 8
-"""Scales that are due less often than in 8 of 64 simulations go to short parts."""
+LEAST_DUE: Final = 4
+"""A scale is due in 4 of 64 simulations at least: in 19 of 300, enough for a standard error."""
 
-SHORT_DUE: Final = 11
-"""Short parts run in 11 of 64 simulations: often enough for standard errors from 300 simulations."""
+LARGEST_MAIN: Final = 512
+"""Longest transform of a main part. Scales that would need a longer one go to short parts."""
 
-GRID_STEP: Final = 0.87
-"""Largest step of the wavelet transform's grid, in scales. Its square, which is smoothed, is known from such steps to
-1e-4; at 1 the error begins to show."""
+SHORT_LENGTH: Final = 45.0
+"""Length of a short part in scales, about: eight times its edges."""
+
+GRID_STEP: Final = 1.0
+"""Largest step of the wavelet transform's grid, in scales."""
+
+LEAST_GRID: Final = 16
+"""Points of a grid, at least: of the largest scale there would be few in the series."""
 
 OUTPUT_STEP: Final = 1.2
-"""Largest step between output points, in scales. Coherence is correlated over about two scales."""
+"""Largest step between output points, in scales, where the usable samples are few."""
 
-BAND: Final = 3.6
-"""The wavelet's spectrum is used where |sigma omega - 6| <= 3.6; beyond, its power is below 3e-6 of the peak."""
+WIDE_OUTPUT_STEP: Final = 2.4
+"""The same where the usable samples span `WIDE_FROM` scales and more: coherence is correlated over about two scales."""
 
-KERNEL_REACH: Final = 3.3
-"""The smoothing kernel ends at 3.3 scales; its width is then corrected so that it averages as much as the whole one."""
+WIDE_FROM: Final = 24.0
+
+BAND: Final = 3.1
+"""The wavelet's spectrum is used where |sigma omega - 6| <= 3.1; beyond, its power is below 7e-5 of the peak. Since 3.1
+is less than pi, it is folded onto a grid of step 1 without overlapping itself."""
+
+KERNEL_REACH: Final = 2.8
+"""The smoothing kernel ends at 2.8 scales; its width is corrected so that it averages as much as the whole one."""
 
 DECIMATION: Final = 3.0
 """Samples per smallest scale of a part: the highest frequency is then 3 pi = 6 + 3.4 for that scale."""
@@ -301,36 +313,49 @@ def _trimmed(first: int, weights: list[int]) -> tuple[int, list[int]]:
 def _kernel(step: float) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Smoothing weights in 1/4096 at whole and at half distances, for a grid step in scales.
 
-    A Gaussian that is cut averages over less than the whole one does. Its width is changed once so that the sum of
-    squared weights, which tells how much it averages, is that of the whole Gaussian.
+    A Gaussian that is cut averages over less than the whole one. Its width is changed twice so that the average has the
+    variance that it would have with the whole Gaussian: products of a Morlet transform at distance t are
+    correlated like `exp(-(t / scale)^2 / 2)`, and averaging them leaves 1 / sqrt(3) of their variance.
     """
     reach = _ceil(KERNEL_REACH / step)
-    ratio = math.exp(-0.5 * step * step)
-    # exp(-(m step)^2 / 2), m = 0, 1, ...: each is the one before times a factor that itself shrinks by a factor.
-    value, factor = 1.0, ratio
-    total = squares = 0.0
-    for m in range(reach + 1):
-        twice = 2 if m else 1
-        total += twice * value
-        squares += twice * value * value
-        value *= factor
-        factor *= ratio * ratio
-    width = squares / (total * total)
-    wanted = step / (2 * math.sqrt(math.pi))
-    step = step * wanted / width
-    ratio = math.exp(-0.5 * step * step)
+    correlation = math.exp(-0.5 * step * step)
+    width = 1.0
+    for _ in range(2):
+        values = _gaussian(step / width, reach)
+        # Sum over pairs of points at distance 0, 1, ...; the weights are symmetric.
+        total = values[0] + 2 * sum(values[1:])
+        variance, factor, ratio = 0.0, 1.0, correlation
+        for distance in range(2 * reach + 1):
+            pairs = 0.0
+            for m in range(distance - reach, reach + 1):
+                pairs += values[abs(m)] * values[abs(m - distance)]
+            variance += (2 if distance else 1) * factor * pairs
+            factor *= ratio
+            ratio *= correlation * correlation
+        # The variance falls like the width to the power -2/3.
+        width *= 1 + 1.5 * (variance / (total * total) * math.sqrt(3) - 1)
+    step /= width
     unit = KERNEL_SUM * step / math.sqrt(2 * math.pi)
-    whole, half = [], []
-    value, factor = 1.0, ratio
-    other, other_factor = math.exp(-0.125 * step * step), ratio * ratio
-    for _ in range(reach + 1):
-        whole.append(_nearest(unit * value))
-        half.append(_nearest(unit * other))
+    whole = tuple(_nearest(unit * value) for value in _gaussian(step, reach))
+    ratio = math.exp(-0.5 * step * step)
+    half = []
+    value, factor = math.exp(-0.125 * step * step), ratio * ratio
+    for _ in range(reach):
+        half.append(_nearest(unit * value))
         value *= factor
         factor *= ratio * ratio
-        other *= other_factor
-        other_factor *= ratio * ratio
-    return tuple(whole), tuple(half[:reach])
+    return whole, tuple(half)
+
+
+def _gaussian(step: float, reach: int) -> list[float]:
+    """`exp(-(m step)^2 / 2)`, m = 0 ... reach: each is the one before times a factor that itself shrinks."""
+    ratio = math.exp(-0.5 * step * step)
+    value, factor, values = 1.0, ratio, []
+    for _ in range(reach + 1):
+        values.append(value)
+        value *= factor
+        factor *= ratio * ratio
+    return values
 
 
 class FastPlan:
@@ -358,13 +383,15 @@ class FastPlan:
         self.centre = experiment.box.centre
         self._sigma = [float(sigma) for sigma in experiment.sigma]
         largest = self._sigma[-1]
-        self.due = [min(CYCLE, _ceil(CYCLE * DUE_MARGIN * sigma / largest)) for sigma in self._sigma]
+        self.due = [min(CYCLE, max(LEAST_DUE, _ceil(CYCLE * DUE_MARGIN * sigma / largest))) for sigma in self._sigma]
         padding = min(experiment.n_padded - experiment.n_samples, PADDING * largest)
         self.parts: list[Part] = []
         i = experiment.J
-        while i >= 0 and self.due[i] >= LEAST_MAIN_DUE:
+        while i >= 0:
             n, n_samples, step = self._main_size(i, padding)
-            while i > 0 and self.due[i - 1] >= LEAST_MAIN_DUE and self._main_size(i - 1, padding)[0] == n:
+            if n > LARGEST_MAIN:
+                break
+            while i > 0 and self._main_size(i - 1, padding)[0] == n:
                 i -= 1
             self._add(n, n_samples, step, i, experiment.J, None)
             i -= 1
@@ -374,8 +401,6 @@ class FastPlan:
             lowest = i
             while lowest > 0 and self._sigma[lowest - 1] > self._sigma[i] / 2 * (1 + _TINY):
                 lowest -= 1
-            for j in range(lowest, i + 1):
-                self.due[j] = SHORT_DUE
             self._add_short(lowest, i, padding)
             i = lowest - 1
 
@@ -402,17 +427,21 @@ class FastPlan:
         if step <= 1 + _TINY:
             step = 1.0
         widest = sigma[self._reach(highest)[1]]
-        edge = EDGE * widest
-        needed = experiment.n_samples * DUE_MARGIN * sigma[highest] / sigma[-1] * CYCLE / SHORT_DUE + 2 * sigma[highest]
-        needed = max(needed, 2 * edge + INTERIOR * sigma[highest])
+        edge: float | None = EDGE * widest
+        needed = max(SHORT_LENGTH * sigma[highest], 2 * EDGE * widest + INTERIOR * sigma[highest])
         zeros = min(experiment.n_padded - experiment.n_samples, 8 * widest)
         n = least_power((needed + zeros) / step)
         if n * step < experiment.n_samples + padding - _TINY and n < experiment.n_padded:
             n_samples = n - _ceil(zeros / step)
-            self._add(n, n_samples, step, lowest, highest, edge)
         else:
             n, n_samples, step = self._main_size(lowest, padding)
-            self._add(n, n_samples, step, lowest, highest, None)
+            edge = None
+        # As often as the largest of its scales needs it, being shorter than the whole series.
+        whole, first = experiment.n_samples, 2 * int(experiment.first_usable[highest])
+        often = CYCLE * DUE_MARGIN * sigma[highest] / sigma[-1] * (whole - first) / (n_samples * step - first)
+        for j in range(lowest, highest + 1):
+            self.due[j] = min(CYCLE, max(LEAST_DUE, _ceil(often)))
+        self._add(n, n_samples, step, lowest, highest, edge)
 
     def _add(self, n: int, n_samples: int, step: float, lowest: int, highest: int, edge: float | None) -> None:
         if n > LARGEST_TRANSFORM:
@@ -453,7 +482,7 @@ class FastPlan:
         last = min(highest, _floor((6 + BAND) / k))
         n_frequencies = max(1, last - row.first_frequency + 1)
         row.filters = np.zeros((2, n_frequencies), np.int64)
-        row.n = min(part.n, max(4, least_power(max(period / (GRID_STEP * sigma), n_frequencies))))
+        row.n = min(part.n, max(LEAST_GRID, least_power(max(period / (GRID_STEP * sigma), n_frequencies))))
 
     def _set_counts(self, part: Part, row: Row, edge: float | None) -> None:
         """The output points that are counted, and their weights."""
@@ -461,7 +490,9 @@ class FastPlan:
         first = int(experiment.first_usable[row.j])
         origin = part.step / 2 - 0.5
         row.is_counted = True
-        row.n_counted = min(part.n, max(4, least_power(part.period / (OUTPUT_STEP * sigma))))
+        usable = experiment.n_samples - 2 * first
+        longest = (WIDE_OUTPUT_STEP if usable >= WIDE_FROM * sigma else OUTPUT_STEP) * sigma
+        row.n_counted = min(part.n, max(4, least_power(part.period / longest)))
         step = part.period / row.n_counted
         low, weights = quadrature(first - 0.5, part.length - 0.5 - first, origin, step)
         if edge is not None:
@@ -471,13 +502,12 @@ class FastPlan:
             for place, value in enumerate(values, start=inner - low):
                 if 0 <= place < len(weights):
                     weights[place] += (ratio - 1) * value
-        usable = experiment.n_samples - 2 * first
         unit = float(WEIGHT)
-        while usable / (OUTPUT_STEP * sigma) * unit * self.due[row.j] / CYCLE > MEAN_COUNT:
+        while usable / longest * unit * self.due[row.j] / CYCLE > MEAN_COUNT:
             unit /= 2
-        unit *= step / (OUTPUT_STEP * sigma)
-        # In 1/4096; rounded so that every sum from the first point on is right within 1/2: edges and interior keep their
-        # shares.
+        unit *= step / longest
+        # In 1/4096; rounded so that every sum from the first point on is right within 1/2: edges and interior keep
+        # their shares.
         whole, total = [], 0
         for weight in weights:
             below = total + 2048 >> 12
@@ -634,8 +664,7 @@ class FastPlan:
             at = place(simulation)
             number, lowest = self.main_parts[at]
             wanted = [(self.parts[number], lowest)]
-            if at < SHORT_DUE:
-                wanted += [(part, part.lowest) for part in self.parts[self.n_main :]]
+            wanted += [(part, part.lowest) for part in self.parts[self.n_main :] if at < self.due[part.lowest]]
             for part, low in wanted:
                 for j in range(low, part.highest + 1):
                     counts[simulation, j] += sum(part.row(j).weights)
