@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import calibration, cost_model
-from .cli_common import duration, json_option
+from .cli_common import duration, json_option, quiet_option
 from .cli_jobs import job_options, planned_options
 from .job import Job
 
@@ -21,12 +21,14 @@ if TYPE_CHECKING:
 @planned_options
 @click.option("--hw-id", metavar="ID", help="Use the calibration of this board.  [default: of the only one calibrated]")
 @json_option
+@quiet_option
 def plan_command(
     lag1: tuple[float, float],
     simulations: int,
     hw_id: str | None,
     *,
     as_json: bool,
+    quiet: bool,  # noqa: ARG001  every command takes it; this one makes no remarks
     **options: Any,  # noqa: ANN401  what is left makes the job
 ) -> None:
     """Tell what a job will take before it is started: on a board, in Lua on this computer, in NumPy.
