@@ -275,10 +275,10 @@ def test_programs_uploaded_after_others_were_loaded_are_loaded_anew(bench: Bench
     new = {name: bench.board.store.content(name) for name in bench.board.store.names}
     bench.board.store.delete("run.lua")
     bench.board.store.create("run.lua")
-    run_lua = elm11_firmware.bare_text("run.lua").replace("local VERSION = 1 ", "local VERSION = 0 ")
+    run_lua = elm11_firmware.bare_text("run.lua").replace("local VERSION = 2 ", "local VERSION = 1 ")
     bench.board.store.append("run.lua", run_lua.encode())
     with bench.open() as board:
-        with pytest.raises(VersionMismatchError, match="has version 0"):
+        with pytest.raises(VersionMismatchError, match="has version 1"):
             board.handshake()
         bench.board.store.delete("run.lua")
         bench.board.store.create("run.lua")

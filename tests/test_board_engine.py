@@ -10,7 +10,8 @@ from elm11_lua_driver import BoardEngine, Histogram, Job, engines, run, signific
 from elm11_lua_driver.errors import BoardTimeoutError, PortError, VersionMismatchError
 from elm11_lua_driver.histogram import Part, block_ranges
 from elm11_lua_driver.levels import standard_errors
-from hypothesis import given
+from elm11_shim import LuaSimulator
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from virtual_bench import J10, SMALL
 
@@ -65,6 +66,63 @@ def test_blocks_are_ranges_that_a_histogram_takes(n_simulations: int, data: st.D
     assert len(blocks) <= 18
     for block in blocks:
         Histogram.check_range(job, block)
+
+
+FAST = dataclasses.replace(SMALL, pipeline="fast", n_simulations=20)
+
+
+def test_a_fast_job_on_a_board_is_that_of_numpy_bit_for_bit() -> None:
+    engine = BoardEngine(port="virtual://")
+    try:
+        assert run(FAST, engine).sha256 == run(FAST, "numpy").sha256 == run(FAST, "lua").sha256
+        # The other pipeline's programs take the place of this one's, and these that of the others.
+        for job in (SMALL, dataclasses.replace(FAST, seed=2)):
+            assert run(job, engine).sha256 == run(job, "lua").sha256
+    finally:
+        engine.close()
+
+
+@given(st.integers(1, 300_000), st.data())
+@settings(max_examples=50)
+def test_blocks_of_a_fast_job_are_not_longer_than_the_board_can_count(n_simulations: int, data: st.DataObject) -> None:
+    job = dataclasses.replace(FAST, n_simulations=n_simulations)
+    start = data.draw(st.integers(0, n_simulations - 1))
+    blocks = block_ranges(job, range(start, n_simulations))
+    assert [i for block in blocks for i in (block.start, block.stop)][1:-1:2] == [block.start for block in blocks][1:]
+    assert (blocks[0].start, blocks[-1].stop) == (start, n_simulations)
+    for block in blocks:
+        Histogram.check_range(job, block)
+        assert len(block) <= job.longest_run
+    # As few as that allows.
+    assert len(blocks) <= 18 + 2 * (n_simulations - start) // job.longest_run
+
+
+def test_the_longest_run_is_what_16_bits_hold() -> None:
+    of_cycle = FAST.fast_plan.cycle_counts.sum(axis=0).max()
+    assert FAST.longest_run % 64 == 0
+    assert FAST.longest_run // 64 * of_cycle < 1 << 16
+    assert (FAST.longest_run // 64 + 1) * of_cycle >= 1 << 16
+    assert SMALL.longest_run > 10**9
+
+
+def test_a_long_job_is_counted_in_blocks_on_the_board_and_in_turns_in_this_process() -> None:
+    short = dataclasses.replace(FAST, J=1, n_bins=20)
+    job = dataclasses.replace(short, n_simulations=short.longest_run + 70)
+    engine = BoardEngine(port="virtual://", n_blocks=1)
+    try:
+        histogram = run(job, engine)
+        with pytest.raises(ValueError, match=rf"at most {job.longest_run} in one run of pipeline fast.*16 bits"):
+            engine.board.start(job)
+    finally:
+        engine.close()
+    assert len(histogram.parts) > 1
+    assert histogram.sha256 == run(job, "numpy").sha256
+    assert (
+        histogram.sha256
+        == Histogram(
+            job, [Part(0, job.n_simulations, LuaSimulator(job.experiment, "fast").run(range(job.n_simulations)))]
+        ).sha256
+    )
 
 
 @pytest.mark.parametrize("simulations", [range(3, 11), range(15), range(8, 8), range(0, 16, 2), range(-8, 8)])

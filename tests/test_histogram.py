@@ -14,7 +14,7 @@ from elm11_lua_driver import Histogram, Job
 from elm11_lua_driver.engines import NumpyEngine
 from elm11_lua_driver.histogram import Part, group_ranges
 from elm11_lua_driver.levels import quantiles, standard_errors
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 if TYPE_CHECKING:
@@ -41,6 +41,32 @@ def test_any_split_in_any_order_gives_the_same_counts_and_errors(cuts: set[int],
     np.testing.assert_array_equal(total.counts, WHOLE.counts)
     assert (total.sha256, total.ranges, total.is_complete) == (WHOLE.sha256, (range(300),), True)
     np.testing.assert_array_equal(standard_errors(total, 0.95), standard_errors(WHOLE, 0.95))
+
+
+FAST = dataclasses.replace(JOB, J=6, pipeline="fast")
+
+
+@given(cuts=st.sets(st.integers(1, 299), max_size=6), order=st.randoms(use_true_random=False))
+@settings(max_examples=20)
+def test_any_split_of_a_fast_job_gives_the_same_counts_and_errors(cuts: set[int], order: random.Random) -> None:
+    borders = [0, *sorted(cuts), 300]
+    engine = NumpyEngine()
+    pieces = [engine.simulate(FAST, range(start, stop), lambda _: None) for start, stop in itertools.pairwise(borders)]
+    order.shuffle(pieces)
+    total = pieces[0]
+    for piece in pieces[1:]:
+        total += piece
+    whole = engine.simulate(FAST, range(300), lambda _: None)
+    assert (total.sha256, total.is_complete) == (whole.sha256, True)
+    np.testing.assert_array_equal(standard_errors(total, 0.95), standard_errors(whole, 0.95))
+
+
+def test_counts_of_a_fast_job_are_checked_by_what_is_due() -> None:
+    """The same number of simulations, of others in which other scales are due: not a histogram."""
+    part = NumpyEngine().simulate(FAST, range(3), lambda _: None).parts[0]
+    assert (part.counts.sum(axis=1) == FAST.fast_plan.expected_counts(range(3))).all()
+    with pytest.raises(ValueError, match="simulations 3 to 5 do not add up to the number that pipeline fast counts"):
+        Histogram(FAST, [Part(3, 6, part.counts)])
 
 
 @given(st.integers(0, 299), st.integers(1, 300))

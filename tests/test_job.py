@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from elm11_host_ref import fast_plan
+from elm11_host_ref.experiment import Experiment
 from elm11_lua_driver import Job, LuaMonteCarloConfig
 from elm11_lua_driver.job import MAX_GROUPS
 from hypothesis import given
@@ -57,14 +59,19 @@ jobs = st.builds(
         ({"n_simulations": 0}, "n_simulations must be a whole number from 1"),
         ({"seed": 2**64}, "seed must be a whole number from 0 to 18446744073709551615"),
         ({"seed": -1}, "seed must be a whole number from 0"),
-        ({"pipeline": "slow"}, "pipeline must be one of"),
+        ({"pipeline": "slow"}, "pipeline must be one of exact, fast, not 'slow'"),
+        ({"pipeline": "fast", "wavelet": "paul"}, "the fast pipeline knows the Morlet wavelet only, not paul"),
+        ({"pipeline": "fast", "lag1_x": 0.999}, "the fast pipeline needs |lag1_x| <= 0.998, not 0.999"),
+        ({"pipeline": "fast", "s0": 0.4, "dt": 0.5}, "the fast pipeline needs s0 >= dt, not 0.4 with dt = 0.5"),
         ({"surrogates": "pink"}, "surrogates must be one of ar1, white"),
         ({"scale_box": "round"}, "scale_box must be one of pycwt, grinsted"),
     ],
 )
 def test_each_bad_parameter_is_named_with_its_range(change: dict[str, Any], what: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(what)) as caught:
-        Job(**{**STANDARD, **change})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a small s0
+        with pytest.raises(ValueError, match=re.escape(what)) as caught:
+            Job(**{**STANDARD, **change})
     assert "\n" not in str(caught.value)
 
 
@@ -72,6 +79,30 @@ def test_each_bad_parameter_is_named_with_its_range(change: dict[str, Any], what
 def test_sizes_are_those_of_the_method(J: int, n_samples: int, n_padded: int) -> None:
     job = Job(**{**STANDARD, "J": J})
     assert (job.n_samples, job.n_padded) == (n_samples, n_padded)
+
+
+def test_a_transform_that_is_too_long_for_the_fast_pipeline_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fast_plan, "LARGEST_TRANSFORM", 64)
+    with pytest.raises(ValueError, match=r"would need a transform of \d+ points for scales .* use pipeline exact"):
+        Job(**{**STANDARD, "lag1_x": 0.123456}, pipeline="fast")
+
+
+def test_counts_that_are_expected() -> None:
+    """By the definition of each pipeline, for ranges within and beyond a cycle of the fast one."""
+    exact, fast = Job(**STANDARD), Job(**STANDARD, pipeline="fast")
+    plan = fast_plan.plan(fast.experiment)
+    assert fast.fast_plan is plan, "made once"
+    for simulations in (range(1), range(5, 9), range(60, 200)):
+        np.testing.assert_array_equal(exact.expected_counts(simulations), len(simulations) * exact.n_usable)
+        by_one = sum(plan.cycle_counts[simulation % 64] for simulation in simulations)
+        np.testing.assert_array_equal(fast.expected_counts(simulations), by_one)
+
+
+def test_jobs_of_one_experiment_share_it() -> None:
+    job = Job(**STANDARD)
+    assert job.experiment == Job(**STANDARD, n_simulations=9, pipeline="fast").experiment
+    assert type(job.experiment) is Experiment
+    assert job.experiment != Job(**{**STANDARD, "seed": 2}).experiment
 
 
 def test_numbers_of_any_kind_make_the_same_job() -> None:
@@ -115,6 +146,7 @@ def test_the_name_does_not_depend_on_the_number_of_simulations(job: Job, n_simul
         {"seed": 2},
         {"surrogates": "white"},
         {"scale_box": "grinsted"},
+        {"pipeline": "fast"},
     ],
     ids=lambda change: next(iter(change)),
 )

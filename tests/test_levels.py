@@ -48,6 +48,32 @@ class TestStandardErrors:
         known = np.sqrt(0.95 * 0.05 / (n_simulations * job.n_usable))
         assert np.mean(errors / known) == pytest.approx(1, abs=0.1)
 
+    def test_a_group_without_counts_of_a_scale_is_left_out_there(self) -> None:
+        """Where a scale was not due, as if the groups with counts were all: here every row by itself, by hand."""
+        job = Job(0.0, 0.0, 1.0, 0.5, 2.0, 6, n_simulations=128, pipeline="fast")  # groups of 2
+        histogram = run(job)
+        errors = standard_errors(histogram, 0.9)
+        counts = np.array([part.counts for part in histogram.parts])
+        assert (counts.sum(axis=2) == 0).any(axis=0)[:-1].any(), "some scale is not due in some group"
+        for j in range(job.J + 1):
+            groups = [rows[j] for rows in counts if rows[j].any()]
+            total = np.sum(groups, axis=0)
+            (whole,) = quantiles(total[None], 0.9)
+            h = [total.sum() / group.sum() for group in groups]
+            without = [quantiles((total - group)[None], 0.9)[0] for group in groups]
+            mean = len(groups) * whole - sum((1 - 1 / hg) * one for hg, one in zip(h, without, strict=True))
+            terms = [(hg * whole - (hg - 1) * one - mean) ** 2 / (hg - 1) for hg, one in zip(h, without, strict=True)]
+            assert errors[j] == pytest.approx(np.sqrt(np.mean(terms)))
+
+    def test_a_scale_in_one_group_only_has_no_error(self) -> None:
+        """Of simulations 0 to 3 the smallest scale is due in the first alone."""
+        job = Job(0.0, 0.0, 1.0, 0.5, 2.0, 6, n_simulations=4, pipeline="fast")
+        assert (job.fast_plan.cycle_counts[:4, 0] > 0).tolist() == [True, False, False, False]
+        result = significance(job)
+        assert np.isfinite(result.significance).all()
+        assert np.isnan(result.standard_error[0])
+        assert np.isfinite(result.standard_error[-1])
+
     def test_one_simulation_says_nothing(self) -> None:
         assert np.isnan(standard_errors(run(Job(0, 0, 1, 0.5, 2, 3, n_simulations=1)), 0.95)).all()
 

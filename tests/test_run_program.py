@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 import zlib
 from typing import TYPE_CHECKING
 
@@ -25,6 +27,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 WIDE = Job(lag1_x=0.1, lag1_y=0.0, dt=1.0, dj=1.0, s0=2.0, J=1, n_bins=2500, n_simulations=2, seed=0xFEDCBA9876543210)
+
+
+FAST = dataclasses.replace(SMALL, pipeline="fast")
+FAST_WIDE = Job(0.3, 0.6, 0.5, 0.5, 1.0, 4, n_bins=2501, n_simulations=3, pipeline="fast", scale_box="grinsted")
+
+
+def simulator(job: Job) -> LuaSimulator:
+    return LuaSimulator(job.experiment, job.pipeline)
 
 
 def stored() -> dict[str, str]:
@@ -77,7 +87,7 @@ class Programs:
             assert self.say(line) == []
 
 
-@pytest.mark.parametrize("job", [SMALL, WIDE])
+@pytest.mark.parametrize("job", [SMALL, WIDE, FAST, FAST_WIDE])
 def test_a_run_pushes_hello_progress_and_end_and_keeps_its_counts(job: Job) -> None:
     board = Programs()
     board.give(job)
@@ -94,7 +104,7 @@ def test_a_run_pushes_hello_progress_and_end_and_keeps_its_counts(job: Job) -> N
     assert job.J < 2 or any(status.scale for status in said), "a sign of life within a simulation"
     assert said[-1].ended
     assert said[-1].is_usable
-    expected = LuaSimulator(job).run(range(count))
+    expected = simulator(job).run(range(count))
     for _ in range(2):
         np.testing.assert_array_equal(board.counts(job), expected)
 
@@ -126,6 +136,51 @@ def test_refusals_are_frames() -> None:
     board.say(board_run.FORGET_LINE)
     assert "no results" in board.say(board_run.send_line(0, -1))[0].payload
     assert board.status().job == ""
+    board.give(SMALL)
+    board.lua.execute('elm11.set{pipeline="slow"}')
+    assert "there is no pipeline slow" in board.say(board_run.start_line(range(1), 1, 0))[0].payload
+
+
+def test_only_the_programs_of_one_pipeline_are_in_memory() -> None:
+    """After hello those of the fast one, and after a job its own; the memory that the others held is free."""
+    board = Programs()
+    held = {}
+    board.say(board_run.HELLO_LINE)
+    held["hello"] = board.lua.memory_bytes
+    for job in (FAST, SMALL, FAST):
+        board.give(job)
+        board.say(board_run.start_line(range(1), 1, 0))
+        board.say(board_run.FORGET_LINE)
+        held[job.pipeline] = board.lua.memory_bytes
+    # What differs is strings that are known, and table sizes.
+    assert held["fast"] == pytest.approx(held["hello"], abs=12_000)
+    loaded_alone = Programs()
+    loaded_alone.lua.execute('kept = run_program("monte_carlo.lua").load()')
+    assert held["exact"] < loaded_alone.lua.memory_bytes + 60_000
+    both = Programs()
+    both.lua.execute('kept = {run_program("monte_carlo.lua").load(), run_program("fast.lua").load()}')
+    assert max(held.values()) < both.lua.memory_bytes - 30_000
+
+
+def test_a_program_that_changes_after_the_check_is_not_used() -> None:
+    """The exact pipeline's programs are loaded again when they are needed; until then another may have been stored."""
+    programs = stored()
+    board = Programs(programs=programs)
+    board.give(SMALL)
+    board.say(board_run.HELLO_LINE)
+    programs["coherence.lua"] = programs["signals.lua"]
+    with pytest.raises(LuaError, match=r"coherence.lua is another than when .* checked; .*elm11-upload-scripts"):
+        board.say(board_run.start_line(range(1), 1, 0))
+
+
+def test_the_modules_that_a_run_is_given_are_those_that_its_program_loads() -> None:
+    lua = FirmwareLua()
+    for program, pipeline in (("monte_carlo.lua", "exact"), ("fast.lua", "fast")):
+        wanted = set(lua.call(lua.run_program(program).load))
+        text = elm11_firmware.text("run.lua")
+        listed = re.search(pipeline + r" = \{([^}]*)\}", text)
+        assert listed is not None
+        assert set(re.findall(r'"(\w+)"', listed[1])) == wanted | {program.removesuffix(".lua")}
 
 
 def test_fields_set_after_a_run_do_not_change_its_results() -> None:
@@ -139,12 +194,14 @@ def test_fields_set_after_a_run_do_not_change_its_results() -> None:
     assert board.status().crc32 == board_run.job_crc32(WIDE)
 
 
+@pytest.mark.parametrize(("job", "most"), [(SMALL, 1500), (FAST, 600)])
 @settings(max_examples=60, deadline=None)
-@given(st.integers(0, 1500))
-def test_a_simulation_is_in_the_results_whole_or_there_are_none(stop_after: int) -> None:
+@given(data=st.data())
+def test_a_simulation_is_in_the_results_whole_or_there_are_none(job: Job, most: int, data: st.DataObject) -> None:
+    stop_after = data.draw(st.integers(0, most))
     # Stopped at any moment of the second run, also while the histogram of the first one is being emptied.
     board = Programs(stop_after=10**9)
-    board.give(SMALL)
+    board.give(job)
     board.say(board_run.start_line(range(5), 1, 0))
     board.checks_left = stop_after
     stopped = False
@@ -158,14 +215,14 @@ def test_a_simulation_is_in_the_results_whole_or_there_are_none(stop_after: int)
     if not stopped:
         assert status.done == 7
     if status.is_usable and status.done:
-        expected = LuaSimulator(SMALL).run(range(status.first, status.first + status.done))
-        np.testing.assert_array_equal(board.counts(SMALL), expected)
+        expected = simulator(job).run(range(status.first, status.first + status.done))
+        np.testing.assert_array_equal(board.counts(job), expected)
     else:
         frames = board.say(board_run.send_line(0, -1))
         assert all(frame.kind is not FrameKind.DATA for frame in frames)
     # The next run is not touched by what the last one left.
     board.say(board_run.start_line(range(3), 1, 0))
-    np.testing.assert_array_equal(board.counts(SMALL), LuaSimulator(SMALL).run(range(3)))
+    np.testing.assert_array_equal(board.counts(job), simulator(job).run(range(3)))
 
 
 @pytest.mark.parametrize("name", [name for name in stored() if name != elm11_firmware.LOADER])
@@ -211,7 +268,7 @@ def test_the_same_counts_with_32_bit_integers_and_the_boards_literals(emblua_pat
     from elm11_shim.board_lua_emblua import EmbluaBoardLua  # noqa: PLC0415
     from virtual_bench import J10, Bench  # noqa: PLC0415
 
-    for job in (J10, WIDE):
+    for job in (J10, WIDE, FAST_WIDE, dataclasses.replace(J10, pipeline="fast")):
         bench = Bench(lua=EmbluaBoardLua(emblua_path))
         with bench.board, bench.open() as board:
             following = board.start(job)

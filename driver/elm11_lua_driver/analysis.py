@@ -181,7 +181,7 @@ def analyse(
         engine: "numpy", "lua", or an engine.
         n_simulations: at least 1.
         seed: 0 to 2**64 - 1.
-        pipeline: "exact".
+        pipeline: "exact", or "fast", a small part of the work; see `Job`.
         surrogates: "ar1" (red noise) or "white".
         scale_box: "pycwt" or "grinsted", for the coherence and its levels.
         pycwt_compatible: white noise, and NaN for the largest scale's level, as pycwt has it.

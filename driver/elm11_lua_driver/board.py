@@ -593,12 +593,19 @@ class Board:
             The run, which goes on by itself.
 
         Raises:
-            ValueError: the job does not fit into the board's memory, or the range is not one that a histogram can hold.
+            ValueError: the job does not fit into the board's memory, the range is not one that a histogram can hold, or
+                it is longer than the board can count (pipeline fast, see `Job.longest_run`).
             VersionMismatchError: the board's programs are not this driver's.
             BoardBusyError: it is running something.
         """
         simulations = range(job.n_simulations) if simulations is None else simulations
         Histogram.check_range(job, simulations)
+        if len(simulations) > job.longest_run:
+            raise ValueError(
+                f"simulations must be at most {job.longest_run} in one run of pipeline {job.pipeline}, whose counts "
+                f"have 16 bits on the board, not {len(simulations)}; run them in blocks (BoardEngine does, "
+                "block_ranges gives them)"
+            )
         self.configure(job, memory_bytes=memory_bytes)
         every, beat = board_run.signs_of_life(job)
         self._enter(PromptKind.LUA)

@@ -60,6 +60,7 @@ def job_fields(job: Job) -> dict[str, int | float | str]:
         "surrogates": job.surrogates,
         "wavelet": job.wavelet,
         "scale_box": job.scale_box,
+        "pipeline": job.pipeline,
         "name": job_name(job),
     }
 

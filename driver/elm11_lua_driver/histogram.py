@@ -81,10 +81,11 @@ class Histogram:
         shape = (self.job.J + 1, self.job.n_bins)
         if part.counts.shape != shape or part.counts.dtype != np.int64:
             raise ValueError(f"counts must be int64 of shape {shape}, not {part.counts.dtype} of {part.counts.shape}")
-        expected = (part.stop - part.start) * self.job.n_usable
+        expected = self.job.expected_counts(range(part.start, part.stop))
         if (part.counts < 0).any() or (part.counts.sum(axis=1) != expected).any():
             raise ValueError(
-                f"counts of simulations {part.start} to {part.stop - 1} do not add up to the number of usable samples"
+                f"counts of simulations {part.start} to {part.stop - 1} do not add up to the number that pipeline "
+                f"{self.job.pipeline} counts in them"
             )
 
     @property
@@ -147,20 +148,25 @@ def group_ranges(job: Job, simulations: range) -> list[range]:
 
 
 def block_ranges(job: Job, simulations: range, n_blocks: int = 16) -> list[range]:
-    """Cut consecutive simulations into about `n_blocks` ranges, each of which can be one `Part`.
+    """Cut consecutive simulations into about `n_blocks` ranges, each of which can be one `Part` and one run of a board.
 
     Args:
-        job: gives the groups.
+        job: gives the groups, and the longest run of a board.
         simulations: step 1.
-        n_blocks: how many blocks of whole groups the whole job would give, at most.
+        n_blocks: how many blocks of whole groups the whole job would give, at most; more if they would be too long.
 
     Returns:
-        Ranges that together are `simulations`: blocks of whole groups, and at the ends what is less than a group.
+        Ranges that together are `simulations`: blocks of whole groups, or pieces of one, and at the ends what is less
+        than a group.
     """
     n_groups = -(-job.n_simulations // job.group_size)
-    size = -(-n_groups // n_blocks) * job.group_size
+    longest = job.longest_run
+    size = min(-(-n_groups // n_blocks), max(1, longest // job.group_size)) * job.group_size
     ranges: list[range] = []
     for group in group_ranges(job, simulations):
+        if len(group) > longest:
+            ranges += [group[start : start + longest] for start in range(0, len(group), longest)]
+            continue
         is_whole = group.start % job.group_size == 0 and (
             group.stop % job.group_size == 0 or group.stop == job.n_simulations
         )

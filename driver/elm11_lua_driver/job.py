@@ -6,11 +6,16 @@ import hashlib
 import json
 import warnings
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Final, Self
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, Self
 
+from elm11_host_ref import fast_plan
 from elm11_host_ref.experiment import MAX_SIMULATIONS, Experiment, one_of, whole
 
-PIPELINES: Final = ("exact",)
+if TYPE_CHECKING:
+    from elm11_host_ref.types import IntArray
+
+PIPELINES: Final = ("exact", "fast")
 MAX_GROUPS: Final = 64
 _FORMAT: Final = 1
 
@@ -21,12 +26,14 @@ class Job(Experiment):
 
     Attributes:
         n_simulations: simulations 0 to n_simulations - 1 are computed; at least 1.
-        pipeline: "exact".
+        pipeline: "exact", pycwt's arithmetic in doubles; or "fast", integers, a small part of the work and the same
+            distribution of coherence. Their counts differ, so they are two experiments.
 
     The other attributes are those of `Experiment`.
 
     Raises:
-        ValueError: a parameter is outside its range; the message names it and the range.
+        ValueError: a parameter is outside its range; the message names it and the range. Or the fast pipeline cannot
+            do the experiment; the message says why.
 
     Warns:
         UserWarning: the smallest scale lies below the shortest period that the sampling can show.
@@ -51,6 +58,43 @@ class Job(Experiment):
                 f"dt = {self.dt:g} can show: coherence and levels of the smallest scales mean little",
                 stacklevel=3,
             )
+        if self.pipeline == "fast":
+            fast_plan.plan(self.experiment)  # what it cannot do, it says now, and not when an engine begins
+
+    @cached_property
+    def experiment(self) -> Experiment:
+        """What is simulated, without how often and how: jobs that differ only in that share plans."""
+        return Experiment(**{field.name: getattr(self, field.name) for field in fields(Experiment)})
+
+    @property
+    def fast_plan(self) -> fast_plan.FastPlan:
+        """What the fast pipeline does for the experiment; made once.
+
+        Raises:
+            ValueError: it cannot do the experiment.
+        """
+        return fast_plan.plan(self.experiment)
+
+    def expected_counts(self, simulations: range) -> IntArray:
+        """How many counts each scale has after some simulations.
+
+        The exact pipeline counts every usable sample of every simulation. The fast one counts a scale only in the
+        simulations in which it is due, and with weights.
+
+        Args:
+            simulations: consecutive simulation numbers.
+
+        Returns:
+            Shape (J + 1,).
+        """
+        if self.pipeline == "fast":
+            return self.fast_plan.expected_counts(simulations)
+        return len(simulations) * self.n_usable
+
+    @property
+    def longest_run(self) -> int:
+        """Simulations that a board may count in one run: the fast pipeline's counts have 16 bits there."""
+        return self.fast_plan.longest_run if self.pipeline == "fast" else MAX_SIMULATIONS
 
     @property
     def group_size(self) -> int:

@@ -69,42 +69,42 @@ def standard_errors(histogram: Histogram, level: float) -> FloatArray:
 
     The groups are those of the job; a part that spans several of them (a board sends such) counts as one, so that the
     result of a board has fewer groups, and the same expectation. Groups may differ in size (the last one often does),
-    which the pseudo-values account for.
+    and the fast pipeline counts a scale in some simulations only: at each scale a group has the weight of its counts
+    there, and a group without any is left out.
 
     Args:
         histogram: the counts by group.
         level: 0 < level < 1.
 
     Returns:
-        Shape (J + 1,), no unit; NaN with fewer than two groups.
+        Shape (J + 1,), no unit; NaN where fewer than two groups have counts.
 
     Source: Busing, Meijer & van der Leeden (1999), *Delete-m jackknife for unequal m*, Statistics and Computing 9,
     Eqs. (5) and (9).
     """
-    job, n = histogram.job, histogram.n_simulations
-    sizes: dict[int, int] = {}
+    job = histogram.job
     group_counts: dict[int, IntArray] = {}
     for part in histogram.parts:
         group = part.start // job.group_size
-        sizes[group] = sizes.get(group, 0) + part.stop - part.start
         group_counts[group] = group_counts.get(group, 0) + part.counts
-    if len(sizes) < 2:
+    if len(group_counts) < 2:
         return np.full(job.J + 1, np.nan)
     total = histogram.counts
     whole = quantiles(total, level)
     without = np.array([quantiles(total - of_group, level) for of_group in group_counts.values()])
-    h = n / np.array(list(sizes.values()), float)[:, None]
+    sizes = np.array([of_group.sum(axis=1) for of_group in group_counts.values()])
+    # What is left out counts nothing, whatever it is.
+    is_in = sizes > 0
+    n_groups = is_in.sum(axis=0)
+    without = np.where(is_in, without, 0.0)
+    h = np.where(is_in, sizes.sum(axis=0) / np.maximum(sizes, 1), 2.0)
     pseudo_values = h * whole - (h - 1) * without
-    jackknife = pseudo_values_mean(without, whole, h)
-    variance = ((pseudo_values - jackknife) ** 2 / (h - 1)).mean(axis=0)
-    errors: FloatArray = np.sqrt(variance)
+    jackknife = n_groups * whole - np.where(is_in, (1 - 1 / h) * without, 0.0).sum(axis=0)  # Eq. (5)
+    has_error = n_groups > 1
+    squares = (pseudo_values - jackknife) ** 2 / np.where(is_in & has_error, h - 1, 1.0)
+    variance = np.where(is_in, squares, 0.0).sum(axis=0) / np.maximum(n_groups, 1)  # Eq. (9)
+    errors: FloatArray = np.where(has_error, np.sqrt(variance), np.nan)
     return errors
-
-
-def pseudo_values_mean(without: FloatArray, whole: FloatArray, h: FloatArray) -> FloatArray:
-    """The jackknife's own estimate, `g * whole - sum((1 - 1/h) * without)`, Eq. (5) of Busing et al."""
-    estimate: FloatArray = len(without) * whole - ((1 - 1 / h) * without).sum(axis=0)
-    return estimate
 
 
 @dataclass(frozen=True, eq=False)

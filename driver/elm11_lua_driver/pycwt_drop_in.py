@@ -108,7 +108,7 @@ def wct_significance(
         cache: accepted for pycwt's sake; nothing is cached, since the same seed gives the same levels again.
         seed: 0 to 2**64 - 1; None is 1, so that a call without it can be repeated too.
         backend: "numpy" (None means it too) or "lua".
-        pipeline: "exact".
+        pipeline: "exact", or "fast", a small part of the work; see `Job`.
         scale_box: "pycwt" or "grinsted"; use the same for the coherence.
         pycwt_compatible: white noise whatever al1 and al2, and NaN for the largest scale, as pycwt has it.
 

@@ -7,7 +7,7 @@
 -- shifted: `//` rounds down as NumPy's shift does, while Lua's shift fills in zeros.
 --
 -- Interface as monte_carlo.lua: load, new, reset, begin, scale, step.
-local run_program = run_program
+local collectgarbage, run_program = collectgarbage, run_program
 local _ENV = nil -- from here a stray global is an error
 local fast = {}
 
@@ -70,7 +70,7 @@ end
 
 -- Arrays that all parts share, each as long as the longest use of it.
 local function work_arrays(plan)
-    local n, points, outputs = 4, 4, 1
+    local n, grid, points, outputs = 4, 4, 4, 1
     for p = 1, #plan.parts do
         local part = plan.parts[p]
         n = part.n > n and part.n or n
@@ -78,33 +78,49 @@ local function work_arrays(plan)
             local row = part.rows[r]
             if row.length > 0 then
                 local needed = row.n_points + 2 * #row.kernel
+                grid = row.n > grid and row.n or grid
                 points = needed > points and needed or points
                 outputs = row.length > outputs and row.length or outputs
             end
         end
     end
-    return n, points, outputs
+    return n, grid, points, outputs
 end
 
 local function is_five(box)
     return #box == 5 and box[1] == 1 and box[2] == 2 -- the ends and what is between them: all weights
 end
 
+-- Modules that only `new` needs. It takes them out of the table of modules, so that their memory is free for a run.
+local FOR_PLANNING = {"wavelet", "smoothing", "fast_plan", "fast_weights", "fast_tables"}
+
+local function planning(modules)
+    local taken = {}
+    for i = 1, #FOR_PLANNING do
+        local name = FOR_PLANNING[i]
+        taken[name] = modules[name] or run_program(name .. ".lua")
+        modules[name] = nil
+    end
+    return taken
+end
+
 -- Allocates all that the simulations of one experiment need. config as for monte_carlo.new; modules from fast.load.
 function fast.new(config, modules)
-    local wavelet = modules.wavelet
-    local mother = wavelet.mothers[config.wavelet]
-    local box = modules.smoothing.box(config.dj, mother.scale_decorrelation, config.scale_box)
+    local tools = planning(modules)
+    local mother = tools.wavelet.mothers[config.wavelet]
+    local box = tools.smoothing.box(config.dj, mother.scale_decorrelation, config.scale_box)
     local J = config.J
     local sigma, first_usable = {}, {}
     for j = 0, J do
         local of_scale = config.sigma0 * 2 ^ (j * config.dj)
         sigma[j + 1] = of_scale
-        first_usable[j + 1] = wavelet.first_usable(mother, of_scale)
+        first_usable[j + 1] = tools.wavelet.first_usable(mother, of_scale)
     end
-    local deviates = byte_deviates(modules.fast_tables)
-    local plan = modules.fast_plan.new(config, box, sigma, first_usable, deviates, modules.fast_weights)
-    local n, points, outputs = work_arrays(plan)
+    local deviates = byte_deviates(tools.fast_tables)
+    local plan = tools.fast_plan.new(config, box, sigma, first_usable, deviates, tools.fast_weights)
+    tools = nil
+    collectgarbage() -- the programs that planned, and what they used
+    local n, grid, points, outputs = work_arrays(plan)
     local spare = {}
     for m = 1, #plan.box do
         spare[m] = {zeros(outputs), zeros(outputs), zeros(outputs), zeros(outputs)}
@@ -114,7 +130,7 @@ function fast.new(config, modules)
         seed_low = config.seed_low, seed_high = config.seed_high, deviates = deviates,
         transform = modules.integer_fft.plan(n, modules.fft_codelets), words = zeros(BLOCK_LENGTH),
         re = zeros(n), im = zeros(n), nyquist_re = 0, nyquist_im = 0,
-        w1_re = zeros(n), w1_im = zeros(n), w2_re = zeros(n), w2_im = zeros(n),
+        w1_re = zeros(grid), w1_im = zeros(grid), w2_re = zeros(grid), w2_im = zeros(grid),
         powers = {zeros(points), zeros(points), zeros(points), zeros(points)},
         smoothed = {}, spare = spare, is_five = is_five(plan.box),
         sums = {zeros(outputs), zeros(outputs), zeros(outputs), zeros(outputs)}, nothing = {{0}, {0}, {0}, {0}},

@@ -142,6 +142,45 @@ local function row_of(part, j)
     return part.rows[j - part.first_row + 1]
 end
 
+-- Smoothing weights for a step in scales. Grids of several parts have the same step at the same scale, and share them.
+local function shared_kernel(plan, ratio, is_dense)
+    local kernels = plan.kernels
+    for k = 1, #kernels do
+        local known = kernels[k]
+        if known.ratio == ratio and known.is_dense == is_dense then
+            return known.whole, known.half
+        end
+    end
+    local whole, half = kernel(ratio, is_dense)
+    kernels[#kernels + 1] = {ratio = ratio, is_dense = is_dense, whole = whole, half = half}
+    return whole, half
+end
+
+-- The points of a grid of that step which belong to the part's series, and the weights of those at its ends, in 1/256.
+local function grid_points(part, step)
+    local low, weights = quadrature(-HALF, part.length - HALF, part.step / 2 - HALF, step)
+    local from, to = 0, 0 -- the points whose weight is not zero
+    local places, values = {}, {}
+    for i = 1, #weights do
+        if weights[i] ~= 1 then
+            local weight = nearest(256 * weights[i])
+            if weight > 0 then
+                places[#places + 1], values[#values + 1] = i, weight
+            end
+        end
+        if weights[i] == 1 or #places > 0 and places[#places] == i then
+            from, to = from > 0 and from or i, i
+        end
+    end
+    local edges, edge_weights = {}, {}
+    for e = 1, #places do
+        if values[e] ~= 256 then
+            edges[#edges + 1], edge_weights[#edge_weights + 1] = places[e] - from + 1, values[e]
+        end
+    end
+    return {first = low + from - 1, count = to - from + 1, edges = edges, edge_weights = edge_weights}
+end
+
 local function set_outputs(plan, part, row)
     local n_box = #plan.box
     local first, last = row.j - plan.centre, row.j - plan.centre + n_box - 1
@@ -173,25 +212,14 @@ local function set_outputs(plan, part, row)
         row.n = n_outputs // 2
     end
     local step = part.period / row.n
-    row.kernel, row.half_kernel = kernel(step / plan.sigma[row.j + 1], n_outputs > row.n)
-    local low, weights = quadrature(-HALF, part.length - HALF, part.step / 2 - HALF, step)
-    local first_weight, last_weight = 10, #weights - 9 -- what lies between is 1
-    for i = 1, #weights do
-        if i < first_weight or i > last_weight then
-            local weight = nearest(256 * weights[i])
-            weights[i] = weight > 0 and weight or 0
-        else
-            weights[i] = 256
-        end
+    row.kernel, row.half_kernel = shared_kernel(plan, step / plan.sigma[row.j + 1], n_outputs > row.n)
+    local points = part.points[row.n]
+    if not points then
+        points = grid_points(part, step)
+        part.points[row.n] = points
     end
-    row.first_point, weights = trimmed(low, weights)
-    row.n_points = #weights
-    row.edges, row.edge_weights = {}, {}
-    for i = 1, #weights do
-        if weights[i] ~= 256 then
-            row.edges[#row.edges + 1], row.edge_weights[#row.edge_weights + 1] = i, weights[i]
-        end
-    end
+    row.first_point, row.n_points = points.first, points.count
+    row.edges, row.edge_weights = points.edges, points.edge_weights
 end
 
 -- 1 / |1 - lag1 exp(-i w)| at frequencies 0 .. n / 2, index f + 1.
@@ -384,7 +412,7 @@ end
 local function add(plan, n, n_samples, step, lowest, highest, edge)
     local part = {
         number = #plan.parts, n = n, n_samples = n_samples, step = step, length = n_samples * step, period = n * step,
-        lowest = lowest, highest = highest, rows = {},
+        lowest = lowest, highest = highest, rows = {}, points = {},
     }
     part.nyquist = nyquist_weight(plan, part)
     local first = reach_of(plan, lowest)
@@ -406,6 +434,7 @@ local function add(plan, n, n_samples, step, lowest, highest, edge)
         set_outputs(plan, part, row_of(part, j))
     end
     set_shifts(plan, part, set_filters(plan, part))
+    part.points = nil
 end
 
 -- Simulations of a cycle in which a scale is due that should be in `often` of them.
@@ -485,7 +514,7 @@ function fast_plan.new(config, box, sigma, first_usable, deviates, weights)
     end
     local plan = {
         J = J, n_samples = config.n_samples, n_padded = n_padded, box = box_weights, centre = box.centre,
-        sigma = sigma, first_usable = first_usable, due = {}, parts = {},
+        sigma = sigma, first_usable = first_usable, due = {}, parts = {}, kernels = {},
         lag1 = {is_white and 0 or config.lag1_x, is_white and 0 or config.lag1_y},
         largest_deviate = 2 * deviates[255], deviate_variance = 2 * (sum / 256), gaussian = weights.gaussian_table(),
     }
@@ -517,7 +546,7 @@ function fast_plan.new(config, box, sigma, first_usable, deviates, weights)
         i = lowest - 1
     end
     set_cycle(plan)
-    plan.gaussian = nil
+    plan.gaussian, plan.kernels = nil, nil
     return plan
 end
 

@@ -9,7 +9,7 @@ from functools import cache
 from importlib import resources
 from typing import Final
 
-PROTOCOL_VERSION: Final = 1
+PROTOCOL_VERSION: Final = 2
 """Version of what host and board say to each other; `run.lua` has the same number."""
 
 LOADER: Final = "load.lua"
@@ -44,10 +44,10 @@ _DEPENDENCIES: Final[dict[str, tuple[str, ...]]] = {
         "fast_weights.lua",
         "fast_plan.lua",
     ),
-    "run.lua": ("frame.lua", "monte_carlo.lua"),
+    "run.lua": ("frame.lua", "monte_carlo.lua", "fast.lua"),
 }
 
-# The order in which run.lua loads the programs that take part in a run.
+# The order in which run.lua first loads the programs that take part in a run.
 _IN_A_RUN: Final = (
     "run.lua",
     "frame.lua",
@@ -58,6 +58,11 @@ _IN_A_RUN: Final = (
     "wavelet.lua",
     "smoothing.lua",
     "coherence.lua",
+    "fast.lua",
+    "integer_fft.lua",
+    "fast_plan.lua",
+    "fast_weights.lua",
+    "fast_tables.lua",
 )
 
 

@@ -75,11 +75,12 @@ function monte_carlo.new(config, modules)
         spectrum_re = fft.zeros(transform), spectrum_im = fft.zeros(transform),
         w1_re = fft.zeros(transform), w1_im = fft.zeros(transform),
         w2_re = fft.zeros(transform), w2_im = fft.zeros(transform),
-        counts = histograms(J, config.n_bins), n_simulations = 0,
+        counts = histograms(J, config.n_bins), bins_per_slot = 1, n_simulations = 0,
     }
 end
 
--- The spectra of both surrogates of one simulation, from one transform. simulation: 0 .. 2^31 - 1.
+-- Starts a simulation, 0 .. 2^31 - 1: the spectra of both surrogates, from one transform. The caller then runs
+-- scale(state, j) for j = 0 .. last, in turn. Returns last, and the first j at which something is counted.
 function monte_carlo.begin(state, simulation)
     local fft, rednoise, transform, noise = state.modules.fft, state.modules.rednoise, state.transform, state.noise
     local re, im, n = state.spectrum_re, state.spectrum_im, state.n_samples
@@ -88,6 +89,7 @@ function monte_carlo.begin(state, simulation)
     rednoise.fill(noise, im, n, state.lag1_y, state.burn_in_y, low, high, simulation, 1)
     fft.forward(transform, re, im)
     fft.separate(transform, re, im)
+    return state.J + state.centre, state.centre
 end
 
 -- Takes in scale j, j = 0 .. J + centre in turn, and counts scale j - centre, whose box is then complete.
@@ -134,8 +136,7 @@ end
 
 -- Adds one simulation to state.counts.
 function monte_carlo.step(state, simulation)
-    monte_carlo.begin(state, simulation)
-    for j = 0, state.J + state.centre do
+    for j = 0, monte_carlo.begin(state, simulation) do
         monte_carlo.scale(state, j)
     end
     state.n_simulations = state.n_simulations + 1

@@ -7,8 +7,8 @@
 --
 -- and calls one function per line, so that no beginning of a line does anything by itself:
 --
---     elm11.hello()                               loads and checks all programs, says what is on the board
---     elm11.set{J=10,dj=0x1p-2,name="0123abcd"}   some fields of the job (monte_carlo.lua lists them, and `name`)
+--     elm11.hello()                               checks all programs, says what is on the board
+--     elm11.set{J=10,dj=0x1p-2,name="0123abcd"}   some fields of the job: those of monte_carlo.new, `pipeline`, `name`
 --     elm11.start(first, count, every, beat)      simulations first .. first + count - 1
 --     elm11.status()                              what is there and how much of it is done
 --     elm11.send(first_block, last_block)         the histogram, or some blocks of it (frame.lua)
@@ -21,26 +21,46 @@
 -- `q` may stop a simulation anywhere. `opened` counts the simulations of which something is in the histogram, `done`
 -- those that are in it whole. While they differ the histogram is of no use and is not sent: a half-counted simulation
 -- cannot be taken out again (there is no memory for a second histogram), and a partial result must never pass for a
--- whole one. A simulation that is cut before its first row was counted has done no harm.
+-- whole one. A simulation that is cut before its first row was counted has done no harm to the histogram; what it has
+-- left in the other arrays is not used again, they are made anew.
+--
+-- There are two pipelines: "exact" (monte_carlo.lua) and "fast" (fast.lua). Their programs have the same functions, and
+-- only one pipeline's are in memory, beside what both use.
+import("error")
 import("pairs")
 import("string", "pack")
-local collectgarbage, pack, pairs, run_program = collectgarbage, string.pack, pairs, run_program
+local collectgarbage, error, pack, pairs, run_program = collectgarbage, error, string.pack, pairs, run_program
 local _, own_crc = ... -- load.lua passes the length and the CRC-32 of this text
 local _ENV = nil -- from here a stray global is an error
 
-local VERSION = 1 -- of what host and board say to each other; elm11_firmware.PROTOCOL_VERSION
+local VERSION = 2 -- of what host and board say to each other; elm11_firmware.PROTOCOL_VERSION
 local CHUNK = 1024
 
 -- The fields of a job, in the order in which their CRC-32 is taken.
 local INTEGERS = {"seed_low", "seed_high", "J", "n_samples", "n_bins"}
 local DOUBLES = {"lag1_x", "lag1_y", "sigma0", "dj"}
-local WORDS = {"surrogates", "wavelet", "scale_box", "name"}
+local WORDS = {"surrogates", "wavelet", "scale_box", "pipeline", "name"}
 
--- What the programs' texts are known by: their CRC-32 as load.lua found it, in the order in which they were loaded.
-local checks = ""
+-- The programs of each pipeline: first the one with new, reset, begin and scale, then the modules that it is given.
+local PIPELINES = {
+    exact = {"monte_carlo", "normal", "rednoise", "fft", "wavelet", "smoothing", "coherence"},
+    fast = {
+        "fast", "rednoise", "wavelet", "smoothing", "fft_codelets", "integer_fft", "fast_plan", "fast_weights",
+        "fast_tables",
+    },
+}
+
+-- What the programs' texts are known by: their CRC-32 as load.lua found it, in the order in which they were first loaded.
+local checks, crc_of = "", {}
 
 local function note(name, crc)
-    checks = checks .. name .. " " .. (crc or "unchecked") .. "\n"
+    crc = crc or "unchecked"
+    if not crc_of[name] then
+        crc_of[name] = crc
+        checks = checks .. name .. " " .. crc .. "\n"
+    elseif crc_of[name] ~= crc then
+        error(name .. " is another than when this board's programs were checked; upload them: elm11-upload-scripts", 0)
+    end
 end
 
 local function loaded(name)
@@ -54,23 +74,44 @@ local frame = loaded("frame.lua")
 
 local run = {job = {}, first = 0, count = 0, done = 0, opened = 0}
 local sequence = 0 -- of progress frames
-local monte_carlo, modules, programs_crc
-local state, state_crc -- of the job that monte_carlo.new was given
-local scratch = {} -- a block whose bins lie in two pieces
+local modules = {} -- by name, of one pipeline
+local programs_crc
+local program, state, state_crc -- of the job that program.new was given
+local is_clean = true -- whether the last run has come to its end
+local scratch = {} -- a block whose bins do not lie side by side in one piece
 for i = 1, frame.block_bins do
     scratch[i] = 0
 end
 
-local function load_programs()
-    if programs_crc then
-        return
+-- Has the modules of a pipeline in memory, and no others. What both use stays. There must be no state.
+local function load_pipeline(pipeline)
+    local names, is_wanted = PIPELINES[pipeline], {}
+    for i = 1, #names do
+        is_wanted[names[i]] = true
     end
-    monte_carlo = loaded("monte_carlo.lua")
-    modules = {
-        normal = loaded("normal.lua"), rednoise = loaded("rednoise.lua"), fft = loaded("fft.lua"),
-        wavelet = loaded("wavelet.lua"), smoothing = loaded("smoothing.lua"), coherence = loaded("coherence.lua"),
-    }
-    programs_crc = frame.crc32(checks)
+    for name in pairs(modules) do
+        if not is_wanted[name] then
+            modules[name] = nil
+        end
+    end
+    collectgarbage()
+    for i = 1, #names do
+        local name = names[i]
+        if not modules[name] then
+            modules[name] = loaded(name .. ".lua")
+            collectgarbage() -- its text
+        end
+    end
+end
+
+-- Loads every program once, so that a damaged one shows before a run. Those of the fast pipeline stay: loading them
+-- again would cost as much as some simulations, while those of the exact one cost less than one of its simulations.
+local function check_programs()
+    if not programs_crc then
+        load_pipeline("exact")
+        load_pipeline("fast")
+        programs_crc = frame.crc32(checks)
+    end
 end
 
 local function refuse(why)
@@ -84,7 +125,7 @@ local function send_state(kind, number, extra)
 end
 
 function run.hello()
-    load_programs()
+    check_programs()
     send_state("H", 0, "")
 end
 
@@ -140,36 +181,40 @@ local function copy(fields)
 end
 
 -- Computes `count` simulations from number `first` on, in a new histogram. Progress is sent after every `every`-th
--- simulation, and after every `beat`-th scale of each simulation (0: never).
+-- simulation, and after every `beat`-th step of each simulation (0: never). A count of the fast pipeline has 16 bits: the
+-- host sees to it that `count` is not too large.
 function run.start(first, count, every, beat)
     local crc, missing = job_crc()
     if not crc then
         return refuse("the job has no " .. missing)
     end
-    load_programs()
+    if not PIPELINES[run.job.pipeline] then
+        return refuse("there is no pipeline " .. run.job.pipeline)
+    end
     run.opened, run.done = 1, 0 -- no results until the histogram is empty
-    if crc ~= state_crc then
-        state, state_crc = nil, nil
-        collectgarbage()
-        state = monte_carlo.new(copy(run.job), modules)
+    if crc ~= state_crc or not is_clean then
+        program, state, state_crc = nil, nil, nil
+        check_programs()
+        load_pipeline(run.job.pipeline)
+        program = modules[PIPELINES[run.job.pipeline][1]]
+        state = program.new(copy(run.job), modules)
         state_crc = crc
     else
-        monte_carlo.reset(state)
+        program.reset(state)
     end
+    is_clean = false
     run.first, run.count, run.opened = first, count, 0
     sequence = 0
     send_state("H", 2, "")
-    local centre = state.centre
-    local last_step = state.J + centre
     for simulation = first, first + (count - 1) do
-        monte_carlo.begin(state, simulation)
-        for j = 0, last_step do
-            if j == centre then
-                run.opened = run.opened + 1 -- scale(centre) counts the first row
+        local last_step, first_counting_step = program.begin(state, simulation)
+        for k = 0, last_step do
+            if k == first_counting_step then
+                run.opened = run.opened + 1
             end
-            monte_carlo.scale(state, j)
-            if beat > 0 and j % beat == beat - 1 and j < last_step then
-                progress(j)
+            program.scale(state, k)
+            if beat > 0 and k % beat == beat - 1 and k < last_step then
+                progress(k)
             end
         end
         run.done = run.opened
@@ -177,12 +222,21 @@ function run.start(first, count, every, beat)
             progress(0)
         end
     end
+    is_clean = true
     send_state("E", 0, " end")
 end
 
 -- Bins first .. first + count - 1 of a row, as frame.histogram wants them.
 local function counts_of(row, first, count)
     local pieces = state.counts[row + 1]
+    if state.bins_per_slot == 2 then -- the even bin in the lower 16 bits of its slot, the odd one in the upper
+        for i = 1, count do
+            local bin = first + i - 1
+            local slot = bin >> 1
+            scratch[i] = pieces[slot // CHUNK + 1][slot % CHUNK + 1] >> ((bin & 1) << 4) & 0xffff
+        end
+        return scratch, 1
+    end
     local piece, place = first // CHUNK + 1, first % CHUNK + 1
     if place + count - 1 <= CHUNK then
         return pieces[piece], place
@@ -210,7 +264,7 @@ end
 run.again = frame.again
 
 function run.forget()
-    state, state_crc = nil, nil
+    program, state, state_crc = nil, nil, nil
     run.job, run.first, run.count, run.done, run.opened = {}, 0, 0, 0, 0
     collectgarbage()
 end

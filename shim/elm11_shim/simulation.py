@@ -1,10 +1,13 @@
-"""The Monte Carlo loop as the board runs it: `monte_carlo.lua`, in this process."""
+"""The Monte Carlo loop as the board runs it, `monte_carlo.lua` or `fast.lua`, in this process."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import itertools
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from elm11_host_ref import fast_plan
+from elm11_host_ref.experiment import one_of
 
 from .runtime import BoardStopped, FirmwareLua
 
@@ -15,8 +18,12 @@ if TYPE_CHECKING:
     from elm11_host_ref.types import IntArray
 
 
+PROGRAMS: Final = {"exact": "monte_carlo.lua", "fast": "fast.lua"}
+"""The program of each pipeline."""
+
+
 def lua_config(experiment: Experiment) -> dict[str, Any]:
-    """The fields that `monte_carlo.new` reads."""
+    """The fields that `new` of either program reads."""
     return {
         "seed_low": experiment.seed & 0xFFFFFFFF,
         "seed_high": experiment.seed >> 32,
@@ -38,15 +45,21 @@ class LuaSimulator:
 
     Args:
         experiment: the parameters.
+        pipeline: "exact" or "fast".
+
+    Raises:
+        ValueError: there is no such pipeline, or the fast one cannot do the experiment.
     """
 
-    def __init__(self, experiment: Experiment) -> None:
+    def __init__(self, experiment: Experiment, pipeline: str = "exact") -> None:
+        one_of("pipeline", pipeline, tuple(PROGRAMS))
+        # Counts of the fast pipeline have 16 bits: what is longer is counted in turns.
+        self._longest_run = fast_plan.plan(experiment).longest_run if pipeline == "fast" else None
         self._experiment = experiment
         self._lua = FirmwareLua()
-        self._monte_carlo = self._lua.run_program("monte_carlo.lua")
-        modules = self._lua.call(self._monte_carlo.load)
-        self._state = self._lua.call(self._monte_carlo.new, self._lua.table(lua_config(experiment)), modules)
-        self._rows_to_take = experiment.J + experiment.box.centre + 1
+        self._program = self._lua.run_program(PROGRAMS[pipeline])
+        modules = self._lua.call(self._program.load)
+        self._state = self._lua.call(self._program.new, self._lua.table(lua_config(experiment)), modules)
 
     def run(
         self,
@@ -55,16 +68,28 @@ class LuaSimulator:
         stop: Callable[[], bool | None] | None = None,
     ) -> IntArray:
         """Counts of some simulations; arguments, return and errors as `simulate`."""
-        lua, program, state = self._lua, self._monte_carlo, self._state
+        total = np.zeros((self._experiment.J + 1, self._experiment.n_bins), np.int64)
+        numbers = iter(simulations)
+        while turn := list(itertools.islice(numbers, self._longest_run or _TURN)):
+            total += self._run(turn, on_simulation, stop)
+        return total
+
+    def _run(
+        self,
+        simulations: list[int],
+        on_simulation: Callable[[int], None] | None,
+        stop: Callable[[], bool | None] | None,
+    ) -> IntArray:
+        lua, program, state = self._lua, self._program, self._state
         lua.call(program.reset, state)
         for simulation in simulations:
-            lua.call(program.begin, state, int(simulation))
-            # Scale by scale, so that Python has a turn (a signal, a deadline) every few milliseconds without a hook in
+            last_step, _ = lua.call(program.begin, state, int(simulation))
+            # Step by step, so that Python has a turn (a signal, a deadline) every few milliseconds without a hook in
             # the interpreter, which would halve its speed.
-            for j in range(self._rows_to_take):
+            for k in range(last_step + 1):
                 if stop is not None and stop():
                     raise BoardStopped("stop")
-                lua.call(program.scale, state, j)
+                lua.call(program.scale, state, k)
             if on_simulation is not None:
                 on_simulation(1)
         return self._counts()
@@ -73,7 +98,10 @@ class LuaSimulator:
         counts = np.empty((self._experiment.J + 1, self._experiment.n_bins), np.int64)
         for j, row in enumerate(counts):
             pieces = self._lua.elements(self._state.counts[j + 1])
-            row[:] = [count for piece in pieces for count in self._lua.elements(piece)]
+            slots = np.array([slot for piece in pieces for slot in self._lua.elements(piece)], np.int64)
+            if self._state.bins_per_slot == 2:  # 16 bits each, the even bin in the lower ones
+                slots = np.stack([slots & 0xFFFF, slots >> 16], axis=1).ravel()[: row.size]
+            row[:] = slots
         return counts
 
     @property
@@ -82,11 +110,15 @@ class LuaSimulator:
         return self._lua.memory_bytes
 
 
+_TURN: Final = 10_000  # simulations that are counted before the counts are taken out of Lua
+
+
 def simulate(
     experiment: Experiment,
     simulations: Iterable[int],
     on_simulation: Callable[[int], None] | None = None,
     stop: Callable[[], bool | None] | None = None,
+    pipeline: str = "exact",
 ) -> IntArray:
     """Counts of some simulations, computed by the board's Lua in this process.
 
@@ -95,13 +127,14 @@ def simulate(
         simulations: simulation numbers, 0 to 2**31 - 1.
         on_simulation: called after every simulation with the number of simulations finished since the last call: 1.
         stop: asked between scales, every few milliseconds; true gives the run up.
+        pipeline: "exact" or "fast".
 
     Returns:
-        Shape (J + 1, n_bins), int64, equal to `elm11_host_ref.monte_carlo.simulate`; only a sample within 1e-9 of the
-        edge between two bins could be counted on its other side.
+        Shape (J + 1, n_bins), int64. Exact: equal to `elm11_host_ref.monte_carlo.simulate`; only a sample within 1e-9
+        of the edge between two bins could be counted on its other side. Fast: equal to `elm11_host_ref.fast.simulate`.
 
     Raises:
         BoardStopped: `stop` said so. Nothing partial is returned. What `stop` and `on_simulation` raise gets through.
         LuaError: the Lua failed; that would be a bug.
     """
-    return LuaSimulator(experiment).run(simulations, on_simulation, stop)
+    return LuaSimulator(experiment, pipeline).run(simulations, on_simulation, stop)

@@ -58,6 +58,13 @@ PIPELINES: Final[dict[str, Pipeline]] = {
             "coherence": ("coherence.products", "coherence.count"),
         },
     ),
+    "fast": Pipeline(
+        "fast.lua",
+        {
+            "rednoise": ("rednoise.draw", "rednoise.stream_state"),
+            "transform": ("integer_fft.transform",),
+        },
+    ),
 }
 
 

@@ -29,7 +29,7 @@ class LuaEngine:
         parts = []
         start = simulations.start
         try:
-            simulator = elm11_shim.LuaSimulator(job)
+            simulator = elm11_shim.LuaSimulator(job.experiment, job.pipeline)
             for group in group_ranges(job, simulations):
                 start = group.start
                 parts.append(Part(group.start, group.stop, simulator.run(group, on_simulation=progress)))

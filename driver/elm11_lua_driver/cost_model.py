@@ -1,0 +1,184 @@
+"""What a job costs on the board, in instructions, estimated before it is started.
+
+A pipeline's work is counted by kind: samples drawn, points transformed, taps of kernels, and so on (`simulation_work`,
+`set_up_work`). What one of each kind costs was fitted to jobs that were counted on the emulated processor; the figures,
+the jobs and how far the fit is off are in ``cost_model.json``, which `tools/cost/fit_model.py` writes.
+
+The figures are those of the count by lines (`docs/cost.md`), by which jobs are judged; the board takes some 10 % less.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any, Final
+
+from elm11_host_ref import fast_plan, rednoise
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from elm11_host_ref.fast_plan import FastPlan, Part
+
+    from .job import Job
+
+FILE: Final = "cost_model.json"
+
+ERROR: Final = 0.15
+"""The estimates of instructions are off by no more than this, on jobs that the model was not fitted to either."""
+
+FASTEST_INSTRUCTIONS_PER_S: Final = 15.5e6
+"""66 MHz, 4.25 clocks for each instruction, no waiting for memory: no board can be faster."""
+
+SLOWEST_INSTRUCTIONS_PER_S: Final = 1.5e6
+"""A tenth of that: how long a board waits for its memory is known only when it has been calibrated."""
+
+
+@dataclass(frozen=True)
+class Instructions:
+    """What a job costs on the board.
+
+    Attributes:
+        load: to load and check all programs; once after a start of the board, and again after another pipeline's job.
+        set_up: to make tables and arrays; once per job.
+        simulation: of one simulation, on average.
+        largest_simulation: of the simulation that costs most.
+        largest_step: about as much as lies between two signs of life, at most: of one scale of one simulation.
+        total: set-up and all simulations.
+    """
+
+    load: float
+    set_up: float
+    simulation: float
+    largest_simulation: float
+    largest_step: float
+    total: float
+
+
+@cache
+def figures() -> dict[str, Any]:
+    """The content of ``cost_model.json``."""
+    document: dict[str, Any] = json.loads((resources.files(__package__) / FILE).read_text("utf-8"))
+    return document
+
+
+def estimate(job: Job) -> Instructions:
+    """What a job costs on the board."""
+    costs = figures()["pipelines"][job.pipeline]
+    set_up = priced(set_up_work(job), costs["set_up"])
+    n = job.n_simulations
+    if job.pipeline == "fast":
+        works = [priced(simulation_work(job, number), costs["simulation"]) for number in range(fast_plan.CYCLE)]
+        cycles, rest = divmod(n, fast_plan.CYCLE)
+        total = cycles * sum(works) + sum(works[:rest])
+        largest = max(works[:n])
+        # A part is drawn and transformed in the step of its largest scale: about half of a short simulation.
+        step = largest / 2
+    else:
+        largest = priced(simulation_work(job, 0), costs["simulation"])
+        total, step = n * largest, 2 * largest / (job.J + 1)
+    return Instructions(costs["load"], set_up, total / n, largest, step, set_up + total)
+
+
+def priced(work: Mapping[str, float], costs: Mapping[str, float]) -> float:
+    """Instructions of some work."""
+    return sum(amount * costs.get(kind, 0.0) for kind, amount in work.items())
+
+
+def simulation_work(job: Job, simulation: int) -> Counter[str]:
+    """The work of one simulation, by kind."""
+    return _fast_work(job, simulation) if job.pipeline == "fast" else _exact_work(job)
+
+
+def set_up_work(job: Job) -> Counter[str]:
+    """The work before the first simulation, by kind."""
+    return _fast_set_up(job) if job.pipeline == "fast" else _exact_set_up(job)
+
+
+def _stages(n: int) -> int:
+    return max(1, n.bit_length() - 1)
+
+
+def _exact_work(job: Job) -> Counter[str]:
+    n, rows = job.n_padded, job.J + 1
+    n_counted = int((job.n_usable > 0).sum())
+    transforms = 1 + 4 * rows + 2 * n_counted
+    burn_in = sum(rednoise.burn_in(lag1) for lag1 in job.noise_lag1)
+    return Counter(
+        {
+            "simulation": 1,
+            "sample": 2 * job.n_samples + burn_in,
+            "butterfly": transforms * n * _stages(n),
+            "transform": transforms,
+            "point": rows * n,
+            "box": n * sum(min(rows, len(job.box.weights)) for _ in range(n_counted)),
+            "counted": int(job.n_usable.sum()),
+        }
+    )
+
+
+def _exact_set_up(job: Job) -> Counter[str]:
+    n, rows = job.n_padded, job.J + 1
+    box = min(rows, len(job.box.weights))
+    return Counter({"job": 1, "row": rows, "point": n, "array": 4 * box * n, "bin": rows * job.n_bins})
+
+
+def _fast_work(job: Job, simulation: int) -> Counter[str]:
+    plan = job.fast_plan
+    place = fast_plan.place(simulation)
+    number, lowest = plan.main_parts[place]
+    work = Counter({"simulation": 1})
+    _add_part(work, plan, plan.parts[number], lowest)
+    if place < fast_plan.SHORT_DUE:
+        for part in plan.parts[plan.n_main :]:
+            _add_part(work, plan, part, part.lowest)
+    return work
+
+
+def _add_part(work: Counter[str], plan: FastPlan, part: Part, lowest: int) -> None:
+    is_red = any(part.lag1)
+    work["part"] += 1
+    work["sample"] += part.n_samples
+    work["red sample"] += part.n_samples * is_red
+    work["block"] += -(-part.n_samples // 128)
+    work["butterfly"] += part.n * _stages(part.n)
+    work["point"] += part.n
+    last = max(row.first_frequency + row.filters.shape[1] for row in part.rows)
+    work["separated"] += last - min(row.first_frequency for row in part.rows)
+    below = len(plan.box) - 1 - plan.centre
+    for row in part.rows:
+        if row.j < lowest - below:
+            continue
+        work["row"] += 1
+        if row.length:
+            work["frequency"] += row.filters.shape[1]
+            work["point"] += 2 * row.n
+            work["butterfly"] += 2 * row.n * _stages(row.n)
+            work["product"] += row.n_points
+            work["output"] += row.length
+            reaches = [len(kernel) for kernel in row.kernels]
+            work["tap"] += row.length * sum(reaches) // len(reaches)
+        if row.is_counted and row.j >= lowest:
+            work["counted"] += len(row.weights)
+            work["box"] += len(row.weights) * len(plan.box)
+
+
+def _fast_set_up(job: Job) -> Counter[str]:
+    plan = job.fast_plan
+    n_spectra = len(set(job.noise_lag1))
+    work = Counter({"job": 1, "bin": (job.J + 1) * job.n_bins, "scale": job.J + 1})
+    work["point"] = max(part.n for part in plan.parts)
+    for part in plan.parts:
+        work["part"] += 1
+        work["spectrum"] += n_spectra * (part.n // 2 + 1)
+        for row in part.rows:
+            work["row"] += 1
+            work["frequency"] += row.filters.shape[1]
+            work["other frequency"] += row.filters.shape[1] * (n_spectra - 1)
+            work["weight"] += len(row.weights)
+            work["kernel"] += sum(map(len, row.kernels))
+            work["grid point"] += row.n_points
+    return work

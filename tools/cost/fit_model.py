@@ -1,0 +1,184 @@
+#!/usr/bin/env python3
+"""Fit what each kind of work costs on the board, for `elm11 plan`.
+
+    python tools/cost/fit_model.py            writes driver/elm11_lua_driver/cost_model.json
+    python tools/cost/fit_model.py --check    measures the jobs of `CHECKED` and says how far the model is off
+
+The jobs of `FITTED` are counted on the emulated rv32i machine, simulation by simulation, and the costs of the kinds of
+work that `cost_model.py` counts are fitted to them: the smallest squares of the relative errors, no cost negative.
+
+Exit codes: 0 written, or within the model's error; 1 it is not; 3 the machine is missing here; 4 a job failed on it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import measure
+import numpy as np
+import rv32
+from elm11_lua_driver import Job, cost_model
+from elm11_lua_driver.atomic_file import atomic_file
+from scipy.optimize import nnls
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Sequence
+
+PATH: Final = Path(cost_model.__file__).with_name(cost_model.FILE)
+_FORMAT: Final = 1
+
+
+def job(J: int, pipeline: str, **changes: Any) -> Job:  # noqa: ANN401  fields of the job
+    """The standard job with other fields."""
+    values: dict[str, Any] = {"lag1_x": 0.72, "lag1_y": 0.72, "dt": 0.25, "dj": 0.25, "s0": 0.5, "n_bins": 1000}
+    return Job(**{**values, **changes, "J": J, "pipeline": pipeline})
+
+
+FITTED: Final = (
+    *(job(J, "fast") for J in (2, 4, 7, 10, 13, 17, 20, 24)),
+    job(10, "fast", lag1_x=0.0, lag1_y=0.0),
+    job(20, "fast", lag1_x=0.5, lag1_y=0.3, n_bins=400),
+    job(6, "fast", dj=0.5, lag1_y=0.1),
+    job(30, "fast", dj=1 / 12),
+    job(54, "fast", dj=1 / 12, n_bins=300, lag1_x=0.2),
+    job(12, "fast", scale_box="grinsted", s0=1.0),
+    *(job(J, "exact") for J in (2, 4, 8, 11, 15)),
+    job(6, "exact", dj=0.5, lag1_y=0.1, n_bins=400),
+    job(12, "exact", dj=1 / 12, lag1_x=0.95),
+    job(18, "exact", n_bins=200),
+)
+"""What the costs are fitted to."""
+
+CHECKED: Final = (
+    job(12, "fast"),
+    job(28, "fast"),
+    job(40, "fast", dj=1 / 12, lag1_x=0.3),
+    job(10, "exact"),
+    job(20, "exact", n_bins=300),
+)
+"""What they are tried on."""
+
+SIMULATIONS: Final = {"fast": range(8), "exact": range(1)}
+"""In the first eight of 64, every main part and every short part of the fast pipeline runs at least once."""
+
+
+def measured(of: Job) -> measure.Figures:
+    """Counts for a job: set-up, and one simulation after the other.
+
+    Raises:
+        MachineMissing: see `rv32.machine`.
+        MachineError: the job failed on the machine.
+    """
+    single = [range(number, number + 1) for number in SIMULATIONS[of.pipeline]]
+    programs = {
+        **rv32.firmware(stored=True),
+        rv32.MAIN: measure.MEASURE_LUA.read_text("ascii"),
+        "asked.lua": measure.asked_text(of, measure.PIPELINES[of.pipeline].program, single, {}),
+    }
+    return measure.parse(rv32.machine("line").run(programs, strict_heap=False))
+
+
+def measured_all(jobs: Sequence[Job]) -> list[measure.Figures]:
+    """`measured` for several jobs, side by side."""
+    rv32.machine("line")
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(measured, jobs))
+
+
+def fitted(works: Sequence[Counter[str]], instructions: Sequence[float]) -> tuple[dict[str, float], float]:
+    """Costs by kind, and the largest relative error of what was fitted."""
+    kinds = sorted({kind for work in works for kind in work})
+    relative = np.array(
+        [[work[kind] / total for kind in kinds] for work, total in zip(works, instructions, strict=True)]
+    )
+    costs, _ = nnls(relative, np.ones(len(works)))
+    error = float(np.abs(relative @ costs - 1).max())
+    return {kind: round(float(cost), 1) for kind, cost in zip(kinds, costs, strict=True)}, error
+
+
+def model() -> dict[str, Any]:
+    """The content of the file, measured now."""
+    figures = measured_all(FITTED)
+    pipelines: dict[str, Any] = {}
+    for pipeline in SIMULATIONS:
+        chosen = [(of, found) for of, found in zip(FITTED, figures, strict=True) if of.pipeline == pipeline]
+        single = [
+            (cost_model.simulation_work(of, number), total)
+            for of, found in chosen
+            for number, total in zip(SIMULATIONS[pipeline], found.simulations, strict=True)
+        ]
+        of_simulation, simulation_error = fitted([work for work, _ in single], [total for _, total in single])
+        of_set_up, set_up_error = fitted(
+            [cost_model.set_up_work(of) for of, _ in chosen], [found.set_up for _, found in chosen]
+        )
+        pipelines[pipeline] = {
+            "load": max(found.load for _, found in chosen),
+            "simulation": of_simulation,
+            "set_up": of_set_up,
+            "largest_errors": {"simulation": round(simulation_error, 3), "set_up": round(set_up_error, 3)},
+            "fitted_to": [
+                {
+                    "job": json.loads(of.to_json()),
+                    "set_up": found.set_up,
+                    "simulations": list(found.simulations),
+                    "peak_units": found.peak_units,
+                }
+                for of, found in chosen
+            ],
+        }
+    return {"format": _FORMAT, "toolchain": rv32.toolchain(), "pipelines": pipelines}
+
+
+def errors(of: Job, found: measure.Figures) -> dict[str, float]:
+    """How far the model is off, relatively: the sum over the simulations measured, and the set-up."""
+    costs = cost_model.figures()["pipelines"][of.pipeline]
+    numbers = SIMULATIONS[of.pipeline]
+    simulations = sum(cost_model.priced(cost_model.simulation_work(of, i), costs["simulation"]) for i in numbers)
+    set_up = cost_model.priced(cost_model.set_up_work(of), costs["set_up"])
+    return {"simulation": simulations / sum(found.simulations) - 1, "set_up": set_up / found.set_up - 1}
+
+
+def check() -> int:
+    """Measure and compare; the exit code."""
+    worst = 0.0
+    for of, found in zip(CHECKED, measured_all(CHECKED), strict=True):
+        off = errors(of, found)
+        print(
+            f"{of.pipeline}, J = {of.J}, dj = {of.dj:.4g}: "
+            + ", ".join(f"{k} {100 * v:+.1f} %" for k, v in off.items())
+        )
+        worst = max(worst, *map(abs, off.values()))
+    return int(worst > cost_model.ERROR)
+
+
+def main() -> int:
+    """Measure, write or compare, return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="compare, write nothing")
+    arguments = parser.parse_args()
+    try:
+        if arguments.check:
+            return check()
+        content = model()
+    except rv32.MachineMissing as error:
+        print(error, file=sys.stderr)
+        return 3
+    except rv32.MachineError as error:
+        print(error, file=sys.stderr)
+        return 4
+    with atomic_file(PATH) as file:
+        file.write((json.dumps(content, indent=1) + "\n").encode())
+    for name, pipeline in content["pipelines"].items():
+        print(f"{name}: largest errors {pipeline['largest_errors']}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
