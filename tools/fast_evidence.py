@@ -226,7 +226,13 @@ def compute(arguments: argparse.Namespace) -> None:
     wanted = [case for case in cases() if not arguments.jobs or any(text in case.name for text in arguments.jobs)]
     pipelines = ("fast",) if arguments.fast_only else ("fast", "exact")
     done = read()
-    missing = [case for case in wanted if arguments.again or not all(p in done.get(case.name, {}) for p in pipelines)]
+    missing = [
+        case
+        for case in wanted
+        if arguments.again
+        or not all(p in done.get(case.name, {}) for p in pipelines)
+        or done[case.name]["simulations"] < arguments.n
+    ]
     with ProcessPoolExecutor(arguments.processes) as pool:
         running = {pool.submit(evaluate, case, arguments.n, pipelines): case for case in missing}
         for future in as_completed(running):
@@ -326,13 +332,19 @@ def figures(job: str) -> None:
     figure = Figure(figsize=(6, 3.2), layout="constrained")
     axes = figure.subplots()
     edges, middle = np.arange(-6, 6.01, 0.25), np.linspace(-6, 6, 300)
-    groups = {
+    groups: dict[str, FloatArray] = {
         label: np.concatenate(
             [np.ravel(r["fast less exact"]["z"]) for name, r in done.items() if dj in name and "fast less exact" in r]
         )
         for label, dj in (("dj = 1/4", "1/4"), ("dj = 1/12", "1/12"))
     }
-    axes.hist(list(groups.values()), edges, stacked=True, label=[f"{k} ({len(v)} levels)" for k, v in groups.items()])
+    # Stacked: both together are to be normal.
+    axes.hist(
+        [list(values) for values in groups.values()],
+        list(edges),
+        stacked=True,
+        label=[f"{k} ({len(v)} levels)" for k, v in groups.items()],
+    )
     total = sum(len(values) for values in groups.values())
     axes.plot(middle, total * 0.25 * stats.norm.pdf(middle), color="k", lw=1, label="normal")
     axes.set_xlabel("(fast - exact) / combined standard error")
