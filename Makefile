@@ -2,6 +2,7 @@
 #   make demo    the main job on real data, ends with the path of the picture
 #   make test    the test suite            make lint    ruff, Lua syntax and stray globals
 #   make types   mypy --strict             make bench   speed against pycwt, in one run
+#   make examples  the programs of tools/examples, each of which checks its own results
 #   make cost    what jobs cost on the board: docs/cost.md    make cost-check    whether that has grown
 
 PYTHON ?= python3
@@ -12,7 +13,7 @@ else
 BIN := $(VENV)/bin
 endif
 
-.PHONY: demo test lint types bench cost cost-check clean
+.PHONY: demo test lint types bench cost cost-check examples clean
 .DELETE_ON_ERROR:
 
 $(VENV)/.made:
@@ -44,6 +45,9 @@ types: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python tools/bench.py
+
+examples: $(VENV)/.dev
+	@for example in tools/examples/*.py; do printf '\n== %s\n' "$$example"; $(BIN)/python "$$example" || exit 1; done
 
 cost: $(VENV)/.dev
 	$(BIN)/python tools/cost/cost_table.py

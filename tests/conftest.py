@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import rv32
+from elm11_lua_driver import config
+from hypothesis import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# No deadline for single examples: how long one takes says what else the computer does, not whether the code is right.
+settings.register_profile("no-deadline", deadline=None)
+settings.load_profile("no-deadline")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 # A first build fetches the Lua sources and compiles them: some ten seconds on a slow computer.
@@ -27,6 +38,24 @@ def build_emblua(*options: str) -> Path:
     if done.returncode:
         pytest.skip(f"emblua cannot be built here: {done.stderr.strip()[-500:]}")
     return Path(done.stdout.strip())
+
+
+@pytest.fixture(autouse=True)
+def _no_configuration_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Whoever runs the tests may have settings, calibrations and boards of their own."""
+    folder = tmp_path_factory.mktemp("settings")
+    for variable in ("XDG_CONFIG_HOME", "APPDATA"):
+        monkeypatch.setenv(variable, str(folder))
+    for key in set(config.KEYS) - {"cache"}:  # which has a folder of the tests, see below
+        monkeypatch.delenv(config.variable(key), raising=False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache_of_the_tests() -> Iterator[None]:
+    """Keep results out of the user's cache folder, and what is there out of the tests. Subprocesses inherit it."""
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ELM11_CACHE", str(Path(folder) / "results"))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from elm11_lua_driver import EngineError, Job, LuaError, cli, significance
+from elm11_lua_driver import EngineError, Job, LuaError, cli, coherence_cli, significance
 from elm11_lua_driver.engines import ENGINES, NumpyEngine, Progress
 
 if TYPE_CHECKING:
@@ -271,7 +271,7 @@ class TestCoherence:
         assert list(data.parent.iterdir()) == [data]
 
     def test_bad_outputs_are_found_before_the_computation(self, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(cli, "analyse", None)  # would fail if it were called
+        monkeypatch.setattr(coherence_cli, "analyse", None)  # would fail if it were called
         assert "--output" in one_line(coherence(data, "--output", "no/out.png"))
 
     def test_faults_of_files_come_with_their_line(self, data: Path) -> None:

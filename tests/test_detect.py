@@ -188,7 +188,7 @@ def test_a_device_that_only_echoes_is_not_a_board() -> None:
 
 
 @given(st.lists(st.tuples(st.floats(0, 3), st.binary(max_size=60)), max_size=20))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_whatever_a_port_says_it_is_put_into_a_class(pushes: list[tuple[float, bytes]]) -> None:
     port = FakePort(FakeBoard())
     port.board.mode = "dead"

@@ -22,7 +22,10 @@ def test_examples_on_the_page(page: Path) -> None:
     assert result.failed == 0
 
 
-@pytest.mark.parametrize("module", ["elm11_lua_driver.job", "elm11_lua_driver.levels"])
+@pytest.mark.parametrize(
+    "module",
+    [f"elm11_lua_driver.{name}" for name in ("job", "levels", "plot", "plot_levels", "plot_performance", "report")],
+)
 def test_examples_in_docstrings(module: str) -> None:
     result = doctest.testmod(importlib.import_module(module))
     assert result.attempted > 0
@@ -34,3 +37,13 @@ def test_links_and_pictures_exist(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text()):
         if "://" not in target:
             assert (page.parent / target).exists(), target
+
+
+def test_every_page_is_found_from_the_readme() -> None:
+    found, new = set(), {ROOT / "README.md"}
+    while new:
+        page = new.pop()
+        found.add(page)
+        targets = re.findall(r"\]\(([^)#\s]+\.md)(?:#[^)]*)?\)", page.read_text())
+        new |= {(page.parent / target).resolve() for target in targets if "://" not in target} - found
+    assert found >= set((ROOT / "docs").glob("*.md"))

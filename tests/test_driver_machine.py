@@ -179,7 +179,6 @@ TestDriverMachine = DriverMachine.TestCase
 TestDriverMachine.settings = settings(
     max_examples=40,
     stateful_step_count=15,
-    deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],
 )

@@ -11,8 +11,10 @@ from elm11_lua_driver.errors import (
     BoardStoppedError,
     BoardTimeoutError,
     CommandRefusedError,
+    ConfigError,
     Elm11Error,
     EngineError,
+    ForeignWorkerError,
     LuaError,
     PortBusyError,
     PortPermissionError,
@@ -44,6 +46,8 @@ EXAMPLES: list[Elm11Error] = [
     BoardBusyError("busy.", progress="20 of 300"),
     ScriptsError("2 problems.", problems=("a.lua:1: too long", "b.lua:2: not ASCII")),
     CommandRefusedError("refused.", command="list|x", reply="Error"),
+    ConfigError("config.toml: 'prot' is no setting", file="config.toml", key="prot"),
+    ForeignWorkerError("not ours.", worker="shuffle", next_step="Take another backend."),
 ]
 
 
@@ -75,6 +79,8 @@ def test_exit_codes_are_those_of_the_command_line() -> None:
         "BoardRebootedError": 1,
         "CommandRefusedError": 1,
         "ScriptsError": 2,
+        "ConfigError": 2,
+        "ForeignWorkerError": 1,
     }
 
 

@@ -59,7 +59,7 @@ def test_what_a_program_loads_is_among_its_dependencies(name: str) -> None:
     by_name = {program.name: set(program.dependencies) for program in elm11_firmware.programs()}
     reached = by_name[name].union(*(by_name[other] for other in by_name[name]))
     assert loaded <= reached
-    # Each program is loaded once, by the one that owns the loop, and handed on.
+    # Each program is loaded once, by the one that owns a pipeline's loop, and handed on.
     assert not loaded or name in {"monte_carlo.lua", "fast.lua", "run.lua"}
 
 

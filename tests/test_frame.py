@@ -389,7 +389,7 @@ def test_the_board_replaces_what_a_payload_cannot_carry(lua_frames: LuaFrames) -
 
 
 @given(histograms, st.data())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_the_board_sends_the_histogram_that_python_would(
     lua_frames: LuaFrames, counts: np.ndarray, data: st.DataObject
 ) -> None:

@@ -99,7 +99,7 @@ class TestSignificance:
         values = json.loads(json.dumps(result.to_dict(), allow_nan=False))
         assert set(values) == {
             *("job", "job_sha256", "level", "significance", "standard_error"),
-            *("counts_total", "counts_sha256", "engine", "seconds"),
+            *("precision", "counts_total", "counts_sha256", "engine", "seconds"),
         }
         assert values["standard_error"] == [None] * 4
         assert values["counts_total"] == result.histogram.counts.sum()

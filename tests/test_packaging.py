@@ -24,9 +24,13 @@ def test_the_wheel_holds_every_source_file(tmp_path: Path) -> None:
         sources = {
             path.relative_to(base).as_posix()
             for path in (base / package).rglob("*")
-            if path.suffix in {".py", ".lua"} or path.name == "py.typed"
+            if path.suffix in {".py", ".lua", ".rules", ".html"} or path.name == "py.typed"
         }
         assert f"{package}/py.typed" in sources
         assert sources <= names
-    assert "elm11_firmware/monte_carlo.lua" in names
+    assert {
+        "elm11_firmware/monte_carlo.lua",
+        "elm11_lua_driver/udev/70-elm11.rules",
+        "elm11_lua_driver/report_page.html",
+    } <= names
     assert not [name for name in names if name.startswith(("tests/", "tools/", "docs/"))]

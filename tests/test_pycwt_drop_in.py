@@ -208,7 +208,7 @@ class TestLevels:
             ({"al1": 1}, "lag1_x must lie between -1 and 1"),
             ({"mc_count": 0}, "n_simulations must be a whole number"),
             ({"significance_level": 95}, "significance_level must lie"),
-            ({"backend": "abacus"}, "engine must be one of numpy"),
+            ({"backend": "abacus"}, "backend must be one of numpy"),
             ({"pipeline": "slow"}, "pipeline must be one of"),
             ({"seed": "x"}, "seed must be a whole number"),
         ],

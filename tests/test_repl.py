@@ -694,7 +694,7 @@ class Noise:
 
 
 @given(st.integers(0, 2**32), st.sampled_from([0.001, 0.01, 0.03]))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_over_a_noisy_line_every_line_ends_with_its_prompt_or_a_typed_error(seed: int, rate: float) -> None:
     board = fake()
     board.to_board = Noise(seed, rate)

@@ -195,7 +195,7 @@ def test_fields_set_after_a_run_do_not_change_its_results() -> None:
 
 
 @pytest.mark.parametrize(("job", "most"), [(SMALL, 1500), (FAST, 600)])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_a_simulation_is_in_the_results_whole_or_there_are_none(job: Job, most: int, data: st.DataObject) -> None:
     stop_after = data.draw(st.integers(0, most))

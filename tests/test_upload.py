@@ -213,7 +213,7 @@ def test_a_reboot_in_mid_upload_begins_it_again(phase: bytes) -> None:
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_over_a_noisy_line_a_program_is_whole_or_the_error_is_typed(seed: int) -> None:
     random = Random(seed)
     board = board_with()

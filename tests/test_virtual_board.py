@@ -323,7 +323,7 @@ FRAGMENTS = [
 ]
 
 
-@settings(max_examples=60, deadline=None)  # a board is booted for each example
+@settings(max_examples=60)  # a board is booted for each example
 @given(pieces=st.lists(st.one_of(st.sampled_from(FRAGMENTS), st.binary(max_size=20)), max_size=25))
 def test_no_conversation_breaks_the_board(pieces: list[bytes]) -> None:
     with VirtualBoard() as board:

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""Draw the pictures of the README and the documentation again: docs/coherence-ao-baltic.png, docs/noise-spectra.png.
+"""Draw the pictures of the README and the documentation again.
+
+They are docs/coherence-ao-baltic.png, docs/noise-spectra.png and docs/significance-pictures.png.
 
 python tools/docs_pictures.py
 """
@@ -14,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 from elm11_host_ref import rednoise
-from elm11_lua_driver import plot
+from elm11_lua_driver import Job, plot, significance
+from matplotlib.figure import Figure
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # pycwt 0.5.0b0 uses a deprecated SciPy namespace
@@ -25,7 +28,7 @@ LAG1, N_SAMPLES, N_SERIES = 0.72, 512, 400
 
 
 def main() -> int:
-    """Draw both."""
+    """Draw all."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-c", "from elm11_lua_driver.cli import main; main()"]
         subprocess.run([*command, "demo", "--output-dir", folder, "--lua-simulations", "1"], check=True)
@@ -35,6 +38,13 @@ def main() -> int:
     ours = rednoise.surrogate_pairs(1, range(N_SERIES // 2), LAG1, LAG1, N_SAMPLES).reshape(N_SERIES, N_SAMPLES)
     noises = {f"pycwt.rednoise(N, {LAG1})": theirs, "this project's red noise": ours}
     plot.save_figure(plot.noise_spectra_figure(noises, LAG1), DOCS / "noise-spectra.png")
+    levels = significance(Job(LAG1, LAG1, 0.25, 0.25, 0.5, 20))
+    figure = Figure(figsize=(12, 3.6), layout="constrained")
+    left, middle, right = figure.subplots(1, 3)
+    plot.plot_significance(levels, left, time_unit="years")
+    plot.plot_histogram(levels.histogram, middle, time_unit="years")
+    plot.plot_convergence(levels.histogram, right, time_unit="years")
+    plot.save_figure(figure, DOCS / "significance-pictures.png")
     return 0
 
 

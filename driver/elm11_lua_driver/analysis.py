@@ -19,6 +19,7 @@ from .pycwt_drop_in import check_series, default_scales, wavelet_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from elm11_host_ref.types import FloatArray, IntArray
     from numpy.typing import ArrayLike, NDArray
@@ -164,6 +165,8 @@ def analyse(
     times: ArrayLike | None = None,
     names: tuple[str, str] = ("x", "y"),
     progress: Callable[[int, int], None] | None = None,
+    checkpoint: Path | str | None = None,
+    target_standard_error: float | None = None,
 ) -> CoherenceAnalysis:
     """Squared wavelet coherence of two series, with its significance levels against noise.
 
@@ -178,7 +181,7 @@ def analyse(
         J: number of scales less one; None goes up to the length of the series.
         wavelet: a name or one of pycwt's instances.
         level: the confidence, 0 < level < 1.
-        engine: "numpy", "lua", or an engine.
+        engine: an engine or its name; see `engines.create`.
         n_simulations: at least 1.
         seed: 0 to 2**64 - 1.
         pipeline: "exact", or "fast", a small part of the work; see `Job`.
@@ -188,6 +191,8 @@ def analyse(
         times: shape (n_samples,); None counts from 0 in steps of dt.
         names: of the series, for labels.
         progress: called with (simulations finished, simulations wanted).
+        checkpoint: a file that keeps the simulations that are finished; see `run`.
+        target_standard_error: stop as soon as no scale's level has a larger standard error; see `run`.
 
     Returns:
         The coherence, and its levels with their standard errors.
@@ -236,7 +241,9 @@ def analyse(
         mother,
         job.box,
     )
-    levels = significance(job, level, engine, progress)
+    levels = significance(
+        job, level, engine, progress, checkpoint=checkpoint, target_standard_error=target_standard_error
+    )
     if pycwt_compatible:
         largest = np.arange(job.J + 1) == job.J
         levels = dataclasses.replace(

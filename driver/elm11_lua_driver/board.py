@@ -16,6 +16,7 @@ error says so.
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
 import re
 from collections import Counter
@@ -64,13 +65,14 @@ if TYPE_CHECKING:
     from elm11_lua_driver.job import Job
     from elm11_lua_driver.upload import UploadEvent
 
+_log = logging.getLogger(__name__)
 _Answer = TypeVar("_Answer")
 
 UPLOAD_COMMAND = "elm11-upload-scripts"
 EXECUTE_TIMEOUT_S = 10.0
 _COMMAND_TIMEOUT_S = 10.0
 _READ_BACK_TIMEOUT_S = 30.0  # the longest program takes 2 s on the wire
-_LOAD_TIMEOUT_S = 150.0  # 60 KB at 350 instructions per byte and their compilation, on the slowest board
+_LOAD_TIMEOUT_S = 300.0  # all programs, twice as long as the slowest board takes
 _ATTACH_TIMEOUT_S = 60.0
 _INTERRUPT_LISTEN_S = 2.0  # a prompt would have come: what has not given one by then is running
 _POLL_S = 0.1
@@ -617,6 +619,7 @@ class Board:
         run = Run(self, execution, job, job_name(job), simulations.start, len(simulations))
         self._run = run
         run.wait_for_start(board_run.job_crc32(job))
+        _log.info("simulations %d to %d of job %s run", simulations.start, simulations.stop - 1, job_name(job))
         return run
 
     def attach(self, job: Job | None = None, timeout_s: float = _ATTACH_TIMEOUT_S) -> Run:
@@ -658,6 +661,7 @@ class Board:
         run = Run(self, execution if running else None, job, status.job, status.first, status.count)
         run.take(status)
         self._run = run
+        _log.info("found job %s, %d of %d simulations done", status.job, status.done, status.count)
         return run
 
     def forget(self) -> None:
@@ -790,7 +794,7 @@ class Board:
                 on_board=text,
                 wanted=elm11_firmware.programs_crc32(),
                 state="loading the board's programs",
-                next_step=f"Upload them: {UPLOAD_COMMAND}.",
+                next_step=f"Upload them: {UPLOAD_COMMAND}, or elm11 run --upload.",
             )
         return error
 
@@ -1091,6 +1095,7 @@ class Run:
             )
         counts = self._assemble(job, timeout_s)
         part = Part(self.first, self.first + status.done, counts.counts())
+        _log.info("fetched simulations %d to %d", part.start, part.stop - 1)
         return Histogram(job, [part])
 
     # ---- helpers --------------------------------------------------------------------------------------------
@@ -1107,12 +1112,13 @@ class Run:
             BoardTimeoutError: no word came.
         """
         transport = self._board.transport
-        end_s = transport.now_s() + _LOAD_TIMEOUT_S
+        longest_s = _LOAD_TIMEOUT_S if self.job is None else max(_LOAD_TIMEOUT_S, board_run.longest_start_s(self.job))
+        end_s = transport.now_s() + longest_s
         while self.running and self._status is None and not self._refusal:
             self._step(end_s)
             if transport.now_s() >= end_s:
                 raise BoardTimeoutError(
-                    f"the board said nothing for {_LOAD_TIMEOUT_S:g} s after a run was started.",
+                    f"the board said nothing for {longest_s:.0f} s after a run was started.",
                     state="starting a run",
                     next_step="Reset the board, then try again.",
                     last_bytes=self._board.last_bytes,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import json
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -21,13 +20,17 @@ from .cli_common import (
     board_options,
     confirm,
     json_option,
+    quiet_option,
+    remarks_option,
     say,
+    table,
+    warn,
     yes_option,
 )
 from .errors import CommandRefusedError, Elm11Error, LuaError
-from .scripts_cli import check_scripts, upload, upload_scripts
+from .scripts import project_scripts
 from .transport import open_transport
-from .virtual_cli import virtual
+from .user_folder import config_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,35 +38,35 @@ if TYPE_CHECKING:
     from .board import Board
     from .transport import Transport
 
-__all__ = ["COMMANDS", "check_scripts", "upload_scripts"]
-
-
 # ---- detect -------------------------------------------------------------------------------------------------
 
 
 @click.command("detect", short_help="Which ports have a board.")
 @board_options
 @json_option
+@remarks_option
 def detect_command(where: Where, *, as_json: bool) -> None:
     """Look for boards, without disturbing what runs on them.
 
     Only ports with the board's USB chip (FTDI) are opened, and the one that --port or ELM11_PORT names. A board that
     runs something is listed as busy, with its progress where it tells. Takes up to five seconds per port.
     """
-    if where.trace is not None and where.port is None:
+    only = where.port if where.given("port") else None
+    if where.given("trace") and only is None:
         raise ValueError("--trace: name the port with --port; a trace is of one port")
 
     def open_port(port: str) -> Transport:
         delay_s = {} if where.tx_delay_s is None else {"tx_delay_s": where.tx_delay_s}
-        return open_transport(port, trace_path=where.trace, **delay_s)
+        return open_transport(port, trace_path=where.trace if only is not None else None, **delay_s)
 
-    found, others = detect.detect(where.port, open_port=open_port)
-    named = os.environ.get(detect.PORT_VARIABLE)
-    if where.port is None and named and named not in {one.port for one in found}:
+    found, others = detect.detect(only, open_port=open_port)
+    named = where.port
+    if only is None and named and named not in {one.port for one in found}:
         of_named, _ = detect.detect(named, open_port=open_port)
-        found += [dataclasses.replace(one, reason=f"named by {detect.PORT_VARIABLE}") for one in of_named]
+        found += [dataclasses.replace(one, reason=f"named by {where.configured['port']}") for one in of_named]
         others = [line for line in others if not line.startswith(f"{named}:")]
-    boards = [one for one in found if one.is_board and where.hw_id in {None, one.hw_id}]
+    hw_id = where.hw_id if where.given("hw_id") else None
+    boards = [one for one in found if one.is_board and hw_id in {None, one.hw_id}]
     rest = [one for one in found if one not in boards]
     if as_json:
         document = {
@@ -75,7 +78,7 @@ def detect_command(where: Where, *, as_json: bool) -> None:
     elif boards:
         click.echo(_board_table(boards))
     if not boards:
-        raise detect.nothing_found(rest, others, port=where.port, hw_id=where.hw_id)
+        raise detect.nothing_found(rest, others, port=only, hw_id=hw_id)
     if not as_json:
         for line in (*map(str, rest), *others):
             say(f"not taken: {line}")
@@ -120,20 +123,13 @@ def _state(one: detect.Detected) -> str:
     return f"busy: {one.progress}" if one.progress else "busy"
 
 
-def table(rows: Sequence[Sequence[str]]) -> str:
-    """Columns, each as wide as its widest cell."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
-
-
 # ---- info, reboot -------------------------------------------------------------------------------------------
 
 
 @click.command(short_help="What a board says of itself.")
 @board_options
 @json_option
+@remarks_option
 def info(where: Where, *, as_json: bool) -> None:
     """Versions, hardware id, clock, free memory, number of programs, and what calibration found."""
     with where.open_paced() as board:
@@ -177,11 +173,16 @@ def _speed(known: calibration.Calibration | None) -> str:
 @click.command(short_help="Start the board anew.")
 @board_options
 @yes_option
-def reboot(where: Where, *, yes: bool) -> None:
+@json_option
+@remarks_option
+def reboot(where: Where, *, yes: bool, as_json: bool) -> None:
     """Start the board anew. Stored programs stay; results in its memory are lost, so it asks."""
     confirm("Start the board anew? Results that it holds are lost", yes=yes)
     with where.open_paced() as board:
         board.reboot()
+        port = board.transport.name
+    if as_json:
+        click.echo(json.dumps({"port": port, "rebooted": True}, indent=2))
     say("The board has started anew.")
 
 
@@ -197,7 +198,9 @@ _FOR_EVER_S: Final = 1e7
     "--timeout", "timeout_s", type=Number(0), default="10", show_default=True, metavar="SECONDS", help="Longest time."
 )
 @board_options
-def exec_command(code: str | None, path: str | None, timeout_s: float, where: Where) -> None:
+@json_option
+@remarks_option
+def exec_command(code: str | None, path: str | None, timeout_s: float, where: Where, *, as_json: bool) -> None:
     """Run CODE (or a file, or what comes on standard input) and print what it prints.
 
     As at the board's prompt, the values of an expression are printed. Ctrl-C stops the code on the board.
@@ -214,6 +217,9 @@ def exec_command(code: str | None, path: str | None, timeout_s: float, where: Wh
     with where.open_paced() as board:
         printer = _Printer()
         try:
+            if as_json:
+                click.echo(json.dumps({"output": board.execute(lua, timeout_s)}, indent=2))
+                return
             output = board.execute(lua, timeout_s, on_line=printer.line)
         except LuaError as error:
             printer.rest(error.output)
@@ -282,16 +288,17 @@ def _stop(board: Board) -> None:
     try:
         stopped = board.interrupt()
     except KeyboardInterrupt:
-        say("left at once; what runs on the board may go on: elm11 cancel stops it")
+        warn("left at once; what runs on the board may go on: elm11 cancel stops it")
         raise
     except Elm11Error as error:
-        say(str(error))
+        warn(str(error))
     else:
         say("stopped; the board is at its prompt" if stopped else "nothing was running any more")
 
 
 @click.command(short_help="A small terminal for the board's prompt.")
 @board_options
+@remarks_option
 def repl(where: Where) -> None:
     """Type Lua line by line; Ctrl-D leaves, Ctrl-C stops what runs on the board.
 
@@ -317,7 +324,7 @@ def repl(where: Where) -> None:
                 break
             statement = _run_statement(board, f"{statement}\n{line}" if statement else line)
         if statement:
-            say("the last statement was unfinished and has not run")
+            warn("the last statement was unfinished and has not run")
 
 
 def _load_history() -> None:
@@ -354,11 +361,11 @@ def _run_statement(board: Board, statement: str) -> str:
         if _is_unfinished(error):
             return statement
         printer.rest(error.output)
-        say("\n".join(part for part in (error.lua_message, error.lua_traceback) if part))
+        warn("\n".join(part for part in (error.lua_message, error.lua_traceback) if part))
     except KeyboardInterrupt:
         _stop(board)
     except ValueError as error:
-        say(str(error))
+        warn(str(error))
     return ""
 
 
@@ -370,9 +377,10 @@ def _is_unfinished(error: LuaError) -> bool:
 # ---- list, delete -------------------------------------------------------------------------------------------
 
 
-@click.command("list", short_help="The programs on a board.")
+@click.command("list", short_help="Which programs are on a board.")
 @board_options
 @json_option
+@remarks_option
 def list_command(where: Where, *, as_json: bool) -> None:
     """Names of the programs that are stored on the board, one per line; broken entries included."""
     with where.open_paced() as board:
@@ -386,12 +394,19 @@ def list_command(where: Where, *, as_json: bool) -> None:
         say("no programs are stored on the board")
 
 
+def _complete_program(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
+    """Names of this project's programs; the board is not asked, since completion must not disturb it."""
+    return [script.name for script in project_scripts() if script.name.startswith(incomplete)]
+
+
 @click.command(short_help="Delete programs from a board.")
-@click.argument("names", metavar="NAME...", nargs=-1)
+@click.argument("names", metavar="NAME...", nargs=-1, shell_complete=_complete_program)
 @click.option("--all", "everything", is_flag=True, help="Delete every program.")
 @board_options
 @yes_option
-def delete(names: tuple[str, ...], where: Where, *, everything: bool, yes: bool) -> None:
+@json_option
+@remarks_option
+def delete(names: tuple[str, ...], where: Where, *, everything: bool, yes: bool, as_json: bool) -> None:
     """Delete stored programs by their names. It asks first; --yes does not."""
     if everything == bool(names):
         raise ValueError("NAME: give the names of programs, or --all")
@@ -407,11 +422,14 @@ def delete(names: tuple[str, ...], where: Where, *, everything: bool, yes: bool)
         chosen = list(dict.fromkeys(names)) or there
         if not chosen:
             say("no programs are stored on the board")
-            return
-        confirm(f"Delete {', '.join(chosen)} from the board on {board.transport.name}", yes=yes)
+        else:
+            confirm(f"Delete {', '.join(chosen)} from the board on {board.transport.name}", yes=yes)
         for name in chosen:
             board.delete(name)
-            click.echo(f"deleted {name}")
+            if not as_json:
+                click.echo(f"deleted {name}")
+    if as_json:
+        click.echo(json.dumps({"deleted": chosen}, indent=2))
 
 
 # ---- calibrate ----------------------------------------------------------------------------------------------
@@ -420,14 +438,14 @@ def delete(names: tuple[str, ...], where: Where, *, everything: bool, yes: bool)
 @click.command(short_help="Measure how fast a board takes bytes and computes.")
 @board_options
 @json_option
-@click.option("--quiet", is_flag=True, help="No progress.")
+@quiet_option
 def calibrate(where: Where, *, as_json: bool, quiet: bool) -> None:
     """Find the smallest safe pause between bytes, and time a loop; takes about half a minute.
 
     Both are kept for this board (by its hardware id) in your configuration folder. Other commands then use the pause
     when --tx-delay is not given, and say how long a run will take. Nothing is stored on the board.
     """
-    if where.tx_delay_s is not None:
+    if where.given("tx_delay_s"):
         raise ValueError("--tx-delay is what calibrate finds; leave it out")
     with where.open() as board, Meter("calibrating", "steps", show=not quiet) as meter:
         identity = board.identity()
@@ -448,7 +466,7 @@ def calibrate(where: Where, *, as_json: bool, quiet: bool) -> None:
     try:
         path = calibration.save(found)
     except OSError as error:
-        msg = f"the result cannot be kept in {calibration.config_folder()}: {error.strerror}"
+        msg = f"the result cannot be kept in {config_folder()}: {error.strerror}"
         raise FailureError(msg, 1) from error
     if as_json:
         click.echo(json.dumps({"port": port, **dataclasses.asdict(found), "file": str(path)}, indent=2))
@@ -456,18 +474,3 @@ def calibrate(where: Where, *, as_json: bool, quiet: bool) -> None:
     pace = "there is no wire to pace" if delay_s is None else f"{1000 * delay_s:g} ms from byte to byte"
     click.echo(table([("hardware id", found.hw_id), ("pacing", pace), ("speed", _speed(found))]))
     say(f"kept in {path}")
-
-
-COMMANDS: Final = (
-    detect_command,
-    info,
-    exec_command,
-    repl,
-    list_command,
-    upload,
-    delete,
-    reboot,
-    calibrate,
-    virtual,
-)
-"""What `elm11` offers of this."""

@@ -12,6 +12,7 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from elm11_lua_driver.cost_model import SLOWEST_INSTRUCTIONS_PER_S, estimate
 from elm11_lua_driver.errors import ProtocolError
 from elm11_lua_driver.frame import Frame, FrameKind
 from elm11_lua_driver.transport import WIRE_BYTE_S
@@ -32,11 +33,6 @@ MAX_LINE: Final = 253
 NAME_DIGITS: Final = 16
 """Digits of the job's SHA-256 by which the board calls it: enough that no two jobs of a lifetime are confused."""
 
-SLOWEST_INSTRUCTIONS_PER_S: Final = 1.5e6
-"""A tenth of what the core could do without waiting for its memory. Nothing faster is taken for granted."""
-
-_INSTRUCTIONS_PER_BUTTERFLY: Final = 4300  # of a radix-2 transform in doubles, n log2(n) times
-_OTHER_WORK: Final = 1.5
 _INSTRUCTIONS_BETWEEN_SIGNS: Final = 1e8  # 7 s at full speed, a minute on the slowest board
 
 
@@ -194,32 +190,31 @@ def is_status(frame: Frame) -> bool:
 # ---- how long things take -----------------------------------------------------------------------------------
 
 
-def instructions_per_scale(job: Job) -> float:
-    """Estimate of the work of one scale of one simulation: six transforms and what is between them."""
-    n = job.n_padded
-    return 6 * _OTHER_WORK * _INSTRUCTIONS_PER_BUTTERFLY * n * max(1, n.bit_length() - 1)
-
-
 def signs_of_life(job: Job) -> tuple[int, int]:
-    """How often the board is to speak: every so many simulations, and every so many scales (0: not in between)."""
-    of_scale = instructions_per_scale(job)
-    of_simulation = of_scale * (job.J + 1)
-    every = max(1, int(_INSTRUCTIONS_BETWEEN_SIGNS / of_simulation))
-    beat = (
-        0 if of_simulation <= 2 * _INSTRUCTIONS_BETWEEN_SIGNS else max(1, int(_INSTRUCTIONS_BETWEEN_SIGNS / of_scale))
-    )
-    return every, beat
+    """How often the board is to speak: every so many simulations, and every so many steps (0: not in between)."""
+    cost = estimate(job)
+    every = max(1, int(_INSTRUCTIONS_BETWEEN_SIGNS / cost.simulation))
+    rare = cost.largest_simulation <= 2 * _INSTRUCTIONS_BETWEEN_SIGNS
+    return every, 0 if rare else max(1, int(_INSTRUCTIONS_BETWEEN_SIGNS / cost.largest_step))
+
+
+def longest_start_s(job: Job) -> float:
+    """How long a healthy board may take to its first word: programs and tables, three times the slowest one's time."""
+    cost = estimate(job)
+    return 30.0 + 3 * (cost.load + cost.set_up) / SLOWEST_INSTRUCTIONS_PER_S
 
 
 def longest_silence_s(job: Job) -> float:
     """How long a healthy board may be silent during a run: three times what the slowest one would take."""
-    between = max(2 * _INSTRUCTIONS_BETWEEN_SIGNS, instructions_per_scale(job))
+    cost = estimate(job)
+    between = max(2 * _INSTRUCTIONS_BETWEEN_SIGNS, cost.largest_step, cost.load + cost.set_up)
     return 30.0 + 3 * between / SLOWEST_INSTRUCTIONS_PER_S
 
 
 def longest_run_s(job: Job, n_simulations: int) -> float:
     """How long a run may take on the slowest board, three times over."""
-    work = instructions_per_scale(job) * (job.J + 2) * (n_simulations + 1)
+    cost = estimate(job)
+    work = cost.load + cost.set_up + cost.simulation * n_simulations + cost.largest_simulation
     return longest_silence_s(job) + 3 * work / SLOWEST_INSTRUCTIONS_PER_S
 
 

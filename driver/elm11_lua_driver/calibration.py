@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import click
-
 from .atomic_file import atomic_file
-from .board_run import instructions_per_scale
+from .cost_model import estimate
 from .errors import BoardTimeoutError, ProtocolError
 from .transport import DEFAULT_TX_DELAY_S
+from .user_folder import CALIBRATION_FILE, config_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from .board import Board
     from .job import Job
@@ -59,23 +58,20 @@ class Calibration:
     measured: str
 
     def seconds_for(self, job: Job, n_simulations: int) -> float:
-        """How long simulations take on this board, within a factor of two."""
-        return instructions_per_scale(job) * (job.J + 1) * n_simulations / self.instructions_per_s
+        """How long simulations and what is set up for them take on this board."""
+        cost = estimate(job)
+        return (cost.set_up + cost.simulation * n_simulations) / self.instructions_per_s
 
 
-def config_folder() -> Path:
-    """The user's folder for what this program keeps."""
-    return Path(click.get_app_dir("elm11"))
-
-
-def _file() -> Path:
-    return config_folder() / "calibration.json"
+def calibration_file() -> Path:
+    """Where calibrations are kept; it need not exist."""
+    return config_folder() / CALIBRATION_FILE
 
 
 def load_all() -> dict[str, Calibration]:
     """Every board that has been calibrated, by its hardware id; a file that cannot be read counts as none."""
     try:
-        document: dict[str, Any] = json.loads(_file().read_text(encoding="utf-8"))
+        document: dict[str, Any] = json.loads(calibration_file().read_text(encoding="utf-8"))
         if document["format"] != _FILE_FORMAT:
             return {}
         return {hw_id: Calibration(hw_id=hw_id, **values) for hw_id, values in document["boards"].items()}
@@ -103,7 +99,7 @@ def save(calibration: Calibration) -> Path:
         values = asdict(one)
         del values["hw_id"]
         entries[hw_id] = values
-    path = _file()
+    path = calibration_file()
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_file(path) as file:
         file.write((json.dumps({"format": _FILE_FORMAT, "boards": entries}, indent=1) + "\n").encode())

@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+import functools
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 from elm11_host_ref.experiment import MAX_SIMULATIONS, SURROGATES
 from elm11_host_ref.smoothing import SCALE_BOXES
 from elm11_host_ref.wavelet import WAVELETS
 
-from .cli_common import Meter, Number, Where, Whole, board_options, json_option, options, quiet_option
-from .engines import ENGINES, BoardEngine
+from . import detect, histogram_files
+from .atomic_file import check_writable
+from .cli_common import (
+    INTERRUPTED,
+    Configured,
+    FailureError,
+    Meter,
+    Number,
+    Where,
+    Whole,
+    board_options,
+    json_option,
+    options,
+    quiet_option,
+    settings_of,
+    warn,
+)
+from .engines import ENGINES, AutoEngine, BoardEngine, DaskEngine, FleetEngine, PoolEngine, create
+from .engines.pool import MAX_WORKERS
+from .errors import Elm11Error
 from .job import PIPELINES
 from .pycwt_drop_in import progress_bar
 
@@ -34,12 +54,17 @@ simulations_option = click.option(
 seed_option = click.option(
     "--seed", type=Whole(0, 2**64 - 1), default="1", show_default=True, help="The same seed gives the same result."
 )
-_engine = click.option(
-    "--engine",
-    type=click.Choice(list(ENGINES)),
-    default="numpy",
-    show_default=True,
-    help="Who computes. It does not change the result. The board is the one that --port or --hw-id names.",
+target_option = click.option(
+    "--target-standard-error",
+    type=Number(0, 1),
+    metavar="NUMBER",
+    help="Stop as soon as no scale's level has a larger standard error; --simulations is then the most.",
+)
+_checkpoint = click.option(
+    "--checkpoint",
+    type=click.Path(),
+    metavar="FILE",
+    help="Keep what is finished here, .npz or .json; the same command, or elm11 resume, goes on from it.",
 )
 _wavelet = click.option(
     "--wavelet",
@@ -50,6 +75,8 @@ _wavelet = click.option(
 )
 _pipeline = click.option(
     "--pipeline",
+    cls=Configured,
+    setting="pipeline",
     type=click.Choice(PIPELINES),
     default="exact",
     show_default=True,
@@ -108,20 +135,125 @@ simulation_options = options(
 )
 """How to compute it, and how to tell."""
 
-computation = options(
-    _wavelet,
-    level_option,
-    simulations_option,
-    seed_option,
-    _engine,
-    _pipeline,
-    _surrogates,
-    _scale_box,
-    json_option,
-    quiet_option,
-    board_options,
-)
-"""How to compute it, on which engine, and how to tell."""
+
+_WITH_WORKERS: Final = frozenset({PoolEngine.name, AutoEngine.name})
+
+
+@dataclass(frozen=True)
+class Who:
+    """Who is to compute.
+
+    Attributes:
+        engine: the engine's name.
+        where: which board.
+        workers: how many processes, or None for one per core.
+        dask_address: the scheduler's address, or None.
+        fleet: the fleet's engines as they were typed, or None.
+    """
+
+    engine: str
+    where: Where = field(default_factory=Where)
+    workers: int | None = None
+    dask_address: str | None = None
+    fleet: str | None = None
+
+    def check(self) -> None:
+        """Do nothing if every option belongs to the engine.
+
+        Raises:
+            ValueError: one does not, or one that the engine needs is missing.
+        """
+        is_named = any(map(self.where.given, ("port", "hw_id", "tx_delay_s", "trace")))
+        if is_named and self.engine != BoardEngine.name:
+            msg = f"--port, --hw-id, --tx-delay and --trace are for --engine board, not for --engine {self.engine}"
+            raise ValueError(msg)
+        if self.workers is not None and self.engine not in _WITH_WORKERS:
+            msg = f"--workers is for --engine pool and --engine auto, not for --engine {self.engine}"
+            raise ValueError(msg)
+        if (self.dask_address is not None) != (self.engine == DaskEngine.name):
+            msg = (
+                "--engine dask needs --dask-address"
+                if self.dask_address is None
+                else f"--dask-address is for --engine dask, not for --engine {self.engine}"
+            )
+            raise ValueError(msg)
+        if self.fleet is not None and self.engine != FleetEngine.name:
+            msg = f"--fleet is for --engine fleet, not for --engine {self.engine}"
+            raise ValueError(msg)
+
+
+def engine_options(default: str) -> Callable[[Any], Any]:
+    """The options that say who computes; the command gets them as one argument, `who`.
+
+    Args:
+        default: the engine when none is named.
+    """
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(command)
+        def with_who(
+            *args: Any,  # noqa: ANN401  click's arguments pass through
+            engine: str,
+            where: Where,
+            workers: int | None,
+            dask_address: str | None,
+            fleet: str | None,
+            **rest: Any,  # noqa: ANN401
+        ) -> Any:  # noqa: ANN401
+            if "workers" in settings_of(click.get_current_context()) and engine not in _WITH_WORKERS:
+                workers = None  # it is set for the engines that have several
+            who = Who(engine, where, workers, dask_address, fleet)
+            who.check()
+            if rest.get("checkpoint") is not None:
+                _check_checkpoint(rest["checkpoint"])
+            return command(*args, who=who, **rest)
+
+        decorated: Callable[..., Any] = options(
+            click.option(
+                "--engine",
+                cls=Configured,
+                setting="engine",
+                type=click.Choice(list(ENGINES)),
+                default=default,
+                show_default=True,
+                help="Who computes. It does not change the result. numpy: this process; pool: all cores; auto: the "
+                "better of the two; dask: a cluster; board: the one that --port or --hw-id names; fleet: several "
+                "engines together; lua: the board's programs in this process.",
+            ),
+            click.option(
+                "--workers",
+                cls=Configured,
+                setting="workers",
+                type=Whole(1, MAX_WORKERS),
+                metavar="N",
+                help="Processes of the engines pool and auto.  [default: one per core]",
+            ),
+            click.option("--dask-address", metavar="ADDRESS", help="The Dask scheduler, such as tcp://10.0.0.1:8786."),
+            click.option(
+                "--fleet",
+                metavar="LIST",
+                help="The fleet's engines: numpy, pool, lua, board=PORT and dask=ADDRESS, joined by commas.  "
+                "[default: pool and every board found]",
+            ),
+            board_options,
+        )(with_who)
+        return decorated
+
+    return decorate
+
+
+def _check_checkpoint(path: str) -> None:
+    """Do nothing if the file can be written.
+
+    Raises:
+        ValueError: it cannot, or its name does not say which kind it is.
+    """
+    try:
+        histogram_files.check_suffix(path)
+        check_writable(path)
+    except ValueError as error:
+        msg = f"--checkpoint: {error}"
+        raise ValueError(msg) from error
 
 
 class _PacedBoardEngine(BoardEngine):
@@ -137,30 +269,108 @@ class _PacedBoardEngine(BoardEngine):
 
 
 @contextlib.contextmanager
-def engine_of(name: str, where: Where) -> Iterator[Engine | str]:
-    """The engine that is meant, closed afterwards; a name where it needs no arguments.
+def engine_of(who: Who) -> Iterator[Engine]:
+    """The engine that is meant, closed afterwards.
 
     Raises:
-        ValueError: a board is named, and another engine asked for.
+        ValueError: an argument is wrong.
+        Elm11Error: it cannot be made: no scheduler answers, say.
     """
-    if name != BoardEngine.name:
-        if where != Where():
-            msg = f"--port, --hw-id, --tx-delay and --trace are for --engine board, not for --engine {name}"
-            raise ValueError(msg)
-        yield name
-        return
-    with contextlib.closing(_PacedBoardEngine(where)) as engine:
+    with contextlib.closing(_made(who)) as engine:
         yield engine
+
+
+def _made(who: Who) -> Engine:
+    if who.engine == BoardEngine.name:
+        return _PacedBoardEngine(who.where)
+    if who.engine == DaskEngine.name:
+        return DaskEngine(who.dask_address)
+    if who.engine == FleetEngine.name:
+        return FleetEngine(_fleet(who.fleet))
+    if who.engine in _WITH_WORKERS:
+        return create(who.engine, n_workers=who.workers)
+    return create(who.engine)
+
+
+def _fleet(text: str | None) -> list[Engine]:
+    """The engines of a fleet.
+
+    Raises:
+        ValueError: the text names something else.
+    """
+    if text is None:
+        boards = [board.port for board in detect.detect()[0] if board.is_board]
+        return [PoolEngine(), *(_PacedBoardEngine(Where(port=port)) for port in boards)]
+    members: list[Engine] = []
+    for item in text.split(","):
+        name, _, argument = item.strip().partition("=")
+        if name in {"numpy", "lua", "pool"} and not argument:
+            members.append(create(name))
+        elif name == "board" and argument:
+            members.append(_PacedBoardEngine(Where(port=argument)))
+        elif name == "dask" and argument:
+            members.append(DaskEngine(argument))
+        else:
+            msg = f"--fleet: must be numpy, pool, lua, board=PORT or dask=ADDRESS, joined by commas, not {item!r}"
+            raise ValueError(msg)
+    return members
+
+
+@contextlib.contextmanager
+def telling_what_is_kept(checkpoint: str | None) -> Iterator[None]:
+    """Say after a failure or Ctrl-C what the checkpoint holds, and how to go on.
+
+    Raises:
+        FailureError: Ctrl-C.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        kept = _kept(checkpoint)
+        raise FailureError(f"interrupted; {kept}" if kept else "interrupted", INTERRUPTED) from None
+    except Elm11Error:
+        kept = _kept(checkpoint)
+        if kept:
+            warn(kept)
+        raise
+
+
+def _kept(checkpoint: str | None) -> str:
+    if checkpoint is None:
+        return ""
+    try:
+        histogram = histogram_files.load(checkpoint)
+    except (OSError, ValueError):
+        return f"{checkpoint} holds nothing yet"
+    n, wanted = histogram.n_simulations, histogram.job.n_simulations
+    return f"{checkpoint} holds {n} of {wanted} simulations: elm11 resume {checkpoint} goes on with the rest"
+
+
+computation = options(
+    _wavelet,
+    level_option,
+    simulations_option,
+    seed_option,
+    _pipeline,
+    _surrogates,
+    _scale_box,
+    target_option,
+    _checkpoint,
+    json_option,
+    quiet_option,
+    engine_options("numpy"),
+)
+"""How to compute it, on which engine, and how to tell."""
 
 
 @contextlib.contextmanager
 def advancing(label: str, engine: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]]:
-    """Progress: a bar on a terminal; for a board, which takes long, also lines elsewhere.
+    """Progress: a bar on a terminal; for what takes long, also lines elsewhere.
 
     Yields:
         The function to call with (simulations finished, simulations wanted).
     """
-    if engine == BoardEngine.name:
+    if engine in {BoardEngine.name, FleetEngine.name, DaskEngine.name}:
         with Meter(label, "simulations", show=not quiet) as meter:
             yield meter.update
     else:

@@ -3,24 +3,57 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from .analysis import DEFAULT_UNIT
+from .atomic_file import check_writable
 
 if TYPE_CHECKING:
     from .levels import Significance
 
 
-def print_levels(result: Significance, *, as_json: bool, more: dict[str, Any] | None = None) -> None:
-    """Print levels on standard output.
+def _check_plot(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    """The picture's name, if it can be written; before the computation, not after it."""
+    if value is not None:
+        from .plot import check_suffix  # noqa: PLC0415  matplotlib takes half a second to load
+
+        try:
+            check_suffix(value)
+            check_writable(value)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from error
+    return value
+
+
+plot_option = click.option(
+    "--plot",
+    type=click.Path(),
+    metavar="FILE",
+    callback=_check_plot,
+    help="Draw the levels over period, with standard errors, here: .png, .pdf, .svg, .jpg or .tif.",
+)
+
+
+def print_levels(
+    result: Significance, *, as_json: bool, more: dict[str, Any] | None = None, plot: str | None = None
+) -> None:
+    """Print levels on standard output, and draw them.
 
     Args:
         result: the levels.
         as_json: as JSON instead of a table.
         more: what the JSON has besides.
+        plot: file for the picture, if there is to be one.
+
+    Raises:
+        OSError: the picture cannot be written.
     """
+    if plot is not None:
+        _write_plot(result, plot)
+        more = {**(more or {}), "plot": plot}
     if as_json:
         click.echo(json.dumps({**result.to_dict(), **(more or {})}, indent=2, allow_nan=False))
         return
@@ -33,6 +66,22 @@ def print_levels(result: Significance, *, as_json: bool, more: dict[str, Any] | 
         "standard_error": result.standard_error,
     }
     click.echo(level_table(columns, ""))
+    target = result.target_standard_error
+    if target is not None:
+        reached = "reached" if result.precision()["reached"] else "not reached; allow more --simulations"
+        click.echo(f"largest standard error {result.max_standard_error:.2g}, target {target:g} {reached}")
+    if plot is not None:
+        click.echo(f"picture: {plot}")
+
+
+def _write_plot(result: Significance, path: str) -> None:
+    from .plot import plot_significance, save_figure  # noqa: PLC0415  matplotlib takes half a second to load
+
+    ax = plot_significance(result)
+    ax.legend(frameon=False)
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    save_figure(figure, path, f"elm11-lua-driver {version('elm11-lua-driver')}, job {result.histogram.job.to_json()}")
 
 
 def simulated(result: Significance) -> str:

@@ -12,11 +12,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
-from elm11_host_ref import fast_plan, rednoise
+from elm11_host_ref import rednoise
+from elm11_host_ref.fast_plan import CYCLE, place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,14 +66,15 @@ def figures() -> dict[str, Any]:
     return document
 
 
+@lru_cache(maxsize=16)
 def estimate(job: Job) -> Instructions:
     """What a job costs on the board."""
     costs = figures()["pipelines"][job.pipeline]
     set_up = priced(set_up_work(job), costs["set_up"])
     n = job.n_simulations
     if job.pipeline == "fast":
-        works = [priced(simulation_work(job, number), costs["simulation"]) for number in range(fast_plan.CYCLE)]
-        cycles, rest = divmod(n, fast_plan.CYCLE)
+        works = [priced(simulation_work(job, number), costs["simulation"]) for number in range(CYCLE)]
+        cycles, rest = divmod(n, CYCLE)
         total = cycles * sum(works) + sum(works[:rest])
         largest = max(works[:n])
         # A part is drawn and transformed in the step of its largest scale: about half of a short simulation.
@@ -127,18 +129,18 @@ def _exact_set_up(job: Job) -> Counter[str]:
 
 
 def _fast_work(job: Job, simulation: int) -> Counter[str]:
-    plan = job.fast_plan
-    place = fast_plan.place(simulation)
-    number, lowest = plan.main_parts[place]
+    planned = job.fast_plan
+    at = place(simulation)
+    number, lowest = planned.main_parts[at]
     work = Counter({"simulation": 1})
-    _add_part(work, plan, plan.parts[number], lowest)
-    if place < fast_plan.SHORT_DUE:
-        for part in plan.parts[plan.n_main :]:
-            _add_part(work, plan, part, part.lowest)
+    _add_part(work, planned, planned.parts[number], lowest)
+    for part in planned.parts[planned.n_main :]:
+        if at < planned.due[part.lowest]:
+            _add_part(work, planned, part, part.lowest)
     return work
 
 
-def _add_part(work: Counter[str], plan: FastPlan, part: Part, lowest: int) -> None:
+def _add_part(work: Counter[str], planned: FastPlan, part: Part, lowest: int) -> None:
     is_red = any(part.lag1)
     work["part"] += 1
     work["sample"] += part.n_samples
@@ -148,7 +150,7 @@ def _add_part(work: Counter[str], plan: FastPlan, part: Part, lowest: int) -> No
     work["point"] += part.n
     last = max(row.first_frequency + row.filters.shape[1] for row in part.rows)
     work["separated"] += last - min(row.first_frequency for row in part.rows)
-    below = len(plan.box) - 1 - plan.centre
+    below = len(planned.box) - 1 - planned.centre
     for row in part.rows:
         if row.j < lowest - below:
             continue
@@ -163,15 +165,15 @@ def _add_part(work: Counter[str], plan: FastPlan, part: Part, lowest: int) -> No
             work["tap"] += row.length * sum(reaches) // len(reaches)
         if row.is_counted and row.j >= lowest:
             work["counted"] += len(row.weights)
-            work["box"] += len(row.weights) * len(plan.box)
+            work["box"] += len(row.weights) * len(planned.box)
 
 
 def _fast_set_up(job: Job) -> Counter[str]:
-    plan = job.fast_plan
+    planned = job.fast_plan
     n_spectra = len(set(job.noise_lag1))
     work = Counter({"job": 1, "bin": (job.J + 1) * job.n_bins, "scale": job.J + 1})
-    work["point"] = max(part.n for part in plan.parts)
-    for part in plan.parts:
+    work["point"] = max(part.n for part in planned.parts)
+    for part in planned.parts:
         work["part"] += 1
         work["spectrum"] += n_spectra * (part.n // 2 + 1)
         for row in part.rows:

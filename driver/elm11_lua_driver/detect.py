@@ -10,6 +10,7 @@ identity.
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass
 from enum import StrEnum
@@ -31,6 +32,8 @@ from elm11_lua_driver.transport import Transport, hold, open_transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+_log = logging.getLogger(__name__)
 
 FTDI_VENDOR = 0x0403
 _TWO_PORT_CHIPS = {0x6010, 0x6011}  # FT2232, FT4232: the first port is the programming interface
@@ -253,7 +256,10 @@ def detect(
     else:
         to_look_at, others = candidates(ports)
     found: list[Detected] = []
+    for line in others:
+        _log.info("not looked at: %s", line)
     for candidate in to_look_at:
+        _log.info("looking at %s: %s", candidate.port, candidate.reason)
         try:
             transport = open_port(candidate.port)
         except Elm11Error as error:
@@ -265,6 +271,7 @@ def detect(
             found.append(Detected(candidate.port, BoardState.CLOSED, candidate.reason, error=error))
         finally:
             transport.close()
+        _log.info("found %s", found[-1])
     return found, others
 
 

@@ -17,7 +17,9 @@
     +-- BoardRebootedError             1   the power failed for a moment: the results on the board are gone
     +-- CommandRefusedError            1   "Error, failed to delete program, err=6"
     +-- ScriptsError                   2   a program has a line that the board could not store
+    +-- ConfigError                    2   config.toml has the key "prot"
     +-- EngineError                    1   a worker process of the NumPy pool died
+        +-- ForeignWorkerError         1   pycwt_mod hands over a function that the board has no program for
         +-- LuaError                   8   the Lua code failed: attempt to index a nil value
             +-- BoardStoppedError      8   the board ran out of memory, and stops for good when it does
 
@@ -88,6 +90,19 @@ def _rebuild(kind: type[Elm11Error], args: tuple[object, ...], attributes: dict[
 
 class EngineError(Elm11Error):
     """An engine could not compute what it was asked for."""
+
+
+class ForeignWorkerError(EngineError):
+    """pycwt_mod asks for something else than its significance test, the only one that the board has programs for.
+
+    Args:
+        what: what happened.
+        worker: name of the function that was to be run.
+    """
+
+    def __init__(self, what: str, *, worker: str = "", **kept: Unpack[Kept]) -> None:
+        super().__init__(what, **kept)
+        self.worker = worker
 
 
 class BoardNotFoundError(Elm11Error):
@@ -277,6 +292,23 @@ class ScriptsError(Elm11Error):
     def __str__(self) -> str:
         """Add one line for each problem."""
         return "\n".join([super().__str__(), *(f"  {problem}" for problem in self.problems)])
+
+
+class ConfigError(Elm11Error):
+    """A configuration file or a variable of the environment makes no sense.
+
+    Args:
+        what: what happened.
+        file: the file, or the variable.
+        key: the key in it.
+    """
+
+    exit_code = 2
+
+    def __init__(self, what: str, *, file: str = "", key: str = "", **kept: Unpack[Kept]) -> None:
+        super().__init__(what, **kept)
+        self.file = file
+        self.key = key
 
 
 class ProtocolError(Elm11Error):

@@ -15,6 +15,7 @@ from .run import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from elm11_host_ref.types import FloatArray, IntArray
 
@@ -119,6 +120,7 @@ class Significance:
             single simulation.
         engine: name of the engine.
         seconds: time the simulations took.
+        target_standard_error: what was aimed at; None for a fixed number of simulations.
     """
 
     histogram: Histogram
@@ -127,6 +129,28 @@ class Significance:
     standard_error: FloatArray
     engine: str
     seconds: float
+    target_standard_error: float | None = None
+
+    @property
+    def max_standard_error(self) -> float:
+        """The largest standard error of all scales; NaN where none is known."""
+        known = self.standard_error[np.isfinite(self.standard_error)]
+        return float(known.max()) if known.size else math.nan
+
+    def precision(self) -> dict[str, float | int | bool | None]:
+        """How well the levels are known, as plain values for JSON.
+
+        Returns:
+            `max_standard_error` (None where it is not known), `n_simulations` that it took,
+            `target_standard_error` and whether it was `reached` (None without a target).
+        """
+        largest, target = self.max_standard_error, self.target_standard_error
+        return {
+            "max_standard_error": None if math.isnan(largest) else largest,
+            "n_simulations": self.histogram.n_simulations,
+            "target_standard_error": target,
+            "reached": None if target is None else bool(largest <= target),
+        }
 
     def to_dict(self) -> dict[str, Any]:
         """The result as plain values for JSON, NaN as None."""
@@ -140,6 +164,7 @@ class Significance:
             "level": self.level,
             "significance": plain(self.significance),
             "standard_error": plain(self.standard_error),
+            "precision": self.precision(),
             "counts_total": int(self.histogram.counts.sum()),
             "counts_sha256": self.histogram.sha256,
             "engine": self.engine,
@@ -152,20 +177,25 @@ def significance(
     level: float = 0.95,
     engine: Engine | str = "numpy",
     progress: Callable[[int, int], None] | None = None,
+    *,
+    checkpoint: Path | str | None = None,
+    target_standard_error: float | None = None,
 ) -> Significance:
     """Significance levels of squared wavelet coherence against noise, by Monte Carlo simulation.
 
     Args:
         job: what to compute.
         level: the confidence, 0 < level < 1.
-        engine: "numpy", "lua", "board", or an engine.
+        engine: an engine or its name: "auto", "numpy", "lua", "board", "pool" (see `engines.create`).
         progress: called with (simulations finished, simulations wanted).
+        checkpoint: a file that keeps what is finished, and from which the same call goes on; see `run`.
+        target_standard_error: stop as soon as no scale's level has a larger standard error; see `run`.
 
     Returns:
         Levels and standard errors, one per scale.
 
     Raises:
-        ValueError: an argument is outside its range.
+        ValueError: an argument is outside its range, or the checkpoint is of another job.
         EngineError: the engine failed.
 
     Source: Grinsted, Moore & Jevrejeva (2004), section 3.4.
@@ -180,7 +210,14 @@ def significance(
     worker = engines.create(engine) if isinstance(engine, str) else engine
     started = time.perf_counter()
     try:
-        histogram = run(job, worker, progress)
+        histogram = run(
+            job,
+            worker,
+            progress,
+            checkpoint=checkpoint,
+            target_standard_error=target_standard_error,
+            level=level,
+        )
     finally:
         if worker is not engine:
             worker.close()
@@ -192,4 +229,5 @@ def significance(
         standard_errors(histogram, level),
         worker.name,
         seconds,
+        target_standard_error,
     )

@@ -1,7 +1,9 @@
 """How much of the board's memory a job needs, before it is started: the board stops for good when its heap ends.
 
-The sum follows `monte_carlo.new` and what it calls, array by array, in the units of the board's allocator. A test
-compares it with the heap of the board's Lua on this computer.
+All sums are in the units of the board's allocator. For the exact pipeline they follow `monte_carlo.new` and what it
+calls, array by array. For the fast one they follow the plan's arrays, by kind; how many arrays of a kind there are, and
+what is beside them, was fitted to the heap of the emulated board (``cost_model.json``). Tests compare both with the
+heap of the board's Lua on this computer.
 """
 
 from __future__ import annotations
@@ -10,8 +12,13 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from elm11_host_ref.experiment import Experiment
+from elm11_host_ref.fast_plan import FastPlan
+
+from elm11_lua_driver import cost_model
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from elm11_lua_driver.job import Job
 
 UNIT_BYTES = 128
@@ -21,9 +28,7 @@ USABLE_BYTES = 700_000
 """What a job may need: on the board some 40 arrays of 16 384 bytes fit, with what is there after boot. The rest of the
 1 048 576 bytes is lost between blocks."""
 
-PROGRAMS_BYTES = 262_400
-"""In use when all programs are loaded: code, the normal table, the CRC table, the prompt. Measured."""
-
+_PROMPT_UNITS = 40  # the prompt and the line that it reads, which the processor that was measured on does not have
 _CHUNK = 1024
 _SLOT_BYTES = 16
 _SMALL_OBJECTS = 24  # units of tables with named fields, the job's texts and closures of one run
@@ -35,10 +40,11 @@ class MemoryPlan:
     """What a job needs on the board, in bytes.
 
     Attributes:
-        programs: the programs, loaded.
+        programs: those of the job's pipeline, loaded: code, tables, the prompt.
         histogram: (J + 1) rows of n_bins counts.
-        smoothing: the rows that the scale box needs, 4 * box * n numbers.
+        smoothing: the rows that the scale box needs.
         transforms: spectra, work arrays and tables.
+        tables: filters, kernels and weights of all rows; the fast pipeline's.
         usable: what the board has.
         largest_J: the largest J of an otherwise equal job that fits; None if none does.
     """
@@ -47,13 +53,14 @@ class MemoryPlan:
     histogram: int
     smoothing: int
     transforms: int
+    tables: int
     usable: int
     largest_J: int | None  # noqa: N815  the paper's J
 
     @property
     def total(self) -> int:
         """All of it."""
-        return self.programs + self.histogram + self.smoothing + self.transforms
+        return self.programs + self.histogram + self.smoothing + self.transforms + self.tables
 
     @property
     def fits(self) -> bool:
@@ -74,8 +81,8 @@ class MemoryPlan:
             )
             raise ValueError(
                 f"the job needs {self.total} bytes of the board's memory (histogram {self.histogram}, smoothing "
-                f"{self.smoothing}, transforms {self.transforms}, programs {self.programs}), and {self.usable} can be "
-                f"used; {advice}. This computer can compute it: engine numpy"
+                f"{self.smoothing}, transforms {self.transforms}, tables {self.tables}, programs {self.programs}), and "
+                f"{self.usable} can be used; {advice}. This computer can compute it: engine numpy"
             )
 
 
@@ -87,14 +94,32 @@ def plan(job: Job, usable: int = USABLE_BYTES) -> MemoryPlan:
         usable: bytes that may be used.
     """
     values = {field.name: getattr(job, field.name) for field in fields(Experiment)}
+    programs = programs_bytes(job.pipeline)
 
-    def parts(J: int) -> tuple[int, int, int]:
-        return _parts(Experiment(**{**values, "J": J}))
+    def parts(J: int) -> tuple[int, int, int, int]:
+        experiment = Experiment(**{**values, "J": J})
+        return _fast_parts(FastPlan(experiment)) if job.pipeline == "fast" else _exact_parts(experiment)
 
-    largest = job.J
-    while largest >= 0 and PROGRAMS_BYTES + sum(parts(largest)) > usable:
-        largest -= 1
-    return MemoryPlan(PROGRAMS_BYTES, *parts(job.J), usable, None if largest < 0 else largest)
+    def fits(J: int) -> bool:
+        return programs + sum(parts(J)) <= usable
+
+    needed = _fast_parts(job.fast_plan) if job.pipeline == "fast" else parts(job.J)
+    largest: int | None = job.J
+    if programs + sum(needed) > usable:
+        # The need grows with J, but for steps where transforms become shorter: halve, then look further up.
+        low, high = -1, job.J
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if fits(middle) else (low, middle)
+        beyond = [J for J in range(low + 1, min(low + 5, job.J)) if fits(J)]
+        low = max([low, *beyond])
+        largest = None if low < 0 else low
+    return MemoryPlan(programs, *needed, usable, largest)
+
+
+def programs_bytes(pipeline: str) -> int:
+    """In use when a pipeline's programs are loaded. Measured."""
+    return UNIT_BYTES * (_PROMPT_UNITS + int(cost_model.figures()["pipelines"][pipeline]["programs"]))
 
 
 def _units(size: int) -> int:
@@ -111,12 +136,55 @@ def _series(n: int) -> int:
     return _array(-(-n // _CHUNK)) + -(-n // _CHUNK) * _array(min(n, _CHUNK))
 
 
-def _parts(experiment: Experiment) -> tuple[int, int, int]:
-    """Bytes of the histogram, of the smoothing and of the transforms."""
-    n, rows, n_bins = experiment.n_padded, experiment.J + 1, experiment.n_bins
-    whole, rest = divmod(n_bins, _CHUNK)
+def _histogram(rows: int, slots: int) -> int:
+    """Units of a histogram."""
+    whole, rest = divmod(slots, _CHUNK)
     row = _array(whole + bool(rest)) + whole * _array(_CHUNK) + (_array(rest) if rest else 0)
-    histogram = _array(rows) + rows * row
+    return _array(rows) + rows * row
+
+
+def fast_units(planned: FastPlan) -> dict[str, dict[str, int]]:
+    """Units of the fast pipeline's arrays, by what they are for (as in `MemoryPlan`) and by kind.
+
+    Of a kind there is one array each here; `cost_model.json` has how many there are in fact.
+    """
+
+    def lists(sizes: Sequence[int]) -> int:
+        return sum(_array(size) for size in sizes if size)
+
+    experiment = planned.experiment
+    rows = [row for part in planned.parts for row in part.rows]
+    kept = [row for row in rows if row.length]
+    n = max(part.n for part in planned.parts)
+    n_points = max((row.n_points + 2 * len(row.kernels[0]) for row in kept), default=1)
+    n_outputs = max((row.length for row in kept), default=1)
+    return {
+        "histogram": {"histogram": _histogram(experiment.J + 1, -(-experiment.n_bins // 2))},
+        "smoothing": {"box": len(planned.box) * _array(n_outputs), "sums": _array(n_outputs)},
+        "transforms": {"transform": _array(n), "product": _array(n_points), "job": 1},
+        "tables": {
+            "scale": experiment.J + 1,
+            "part": len(planned.parts),
+            "row": len(rows),
+            "list": lists(
+                [size for row in rows for size in (row.filters.shape[1], len(row.weights), *map(len, row.kernels))]
+            ),
+        },
+    }
+
+
+def _fast_parts(planned: FastPlan) -> tuple[int, int, int, int]:
+    """Bytes of the histogram, of the smoothing, of the transforms and of the tables."""
+    costs = cost_model.figures()["pipelines"]["fast"]["memory"]
+    units = [UNIT_BYTES * round(cost_model.priced(of_kind, costs)) for of_kind in fast_units(planned).values()]
+    histogram, smoothing, transforms, tables = units
+    return histogram, smoothing, transforms, tables
+
+
+def _exact_parts(experiment: Experiment) -> tuple[int, int, int, int]:
+    """Bytes of the histogram, of the smoothing, of the transforms and of the tables, of which there are none."""
+    n, rows = experiment.n_padded, experiment.J + 1
+    histogram = _histogram(rows, experiment.n_bins)
 
     length = min(n, _CHUNK)
     n_chunks = n // length
@@ -128,4 +196,4 @@ def _parts(experiment: Experiment) -> tuple[int, int, int]:
     tables = 3 * _array(3 * length // 4) + 2 * _array(n_swaps)
     between = 2 * (_array(n_chunks // 2) + n_chunks // 2 * _array(_CHUNK))
     transforms = tables + between + 6 * _series(n) + _array(length) + _array(128) + 2 * _array(rows) + _SMALL_OBJECTS
-    return histogram * UNIT_BYTES, ring * UNIT_BYTES, transforms * UNIT_BYTES + _GROWING_BYTES
+    return histogram * UNIT_BYTES, ring * UNIT_BYTES, transforms * UNIT_BYTES + _GROWING_BYTES, 0

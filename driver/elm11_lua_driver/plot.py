@@ -1,6 +1,7 @@
-"""Pictures: coherence over time and period, and the spectra of red noises.
+"""Pictures: coherence over time and period, significance tests, spectra of red noises, speed.
 
-Figures are made without pyplot, so nothing global is touched and no display is needed.
+Functions called `plot_...` draw on axes and give them back; without axes they make a figure. Those called `..._figure`
+make a whole figure. Figures are made without pyplot, so nothing global is touched and no display is needed.
 """
 
 from __future__ import annotations
@@ -15,16 +16,36 @@ from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from .analysis import DEFAULT_UNIT
 from .atomic_file import atomic_file
+from .plot_axes import axes_or_new, drawable, log2_axis
+from .plot_levels import plot_convergence, plot_histogram, plot_significance
+from .plot_performance import plot_engine_scaling, plot_instruction_budget
 
 if TYPE_CHECKING:
     from elm11_host_ref.types import AnyArray, FloatArray
     from matplotlib.axes import Axes
 
     from .analysis import CoherenceAnalysis
+
+__all__ = [
+    "ARROW_COHERENCE",
+    "DPI",
+    "SUFFIXES",
+    "caption",
+    "check_suffix",
+    "coherence_figure",
+    "noise_spectra_figure",
+    "plot_coherence",
+    "plot_convergence",
+    "plot_engine_scaling",
+    "plot_histogram",
+    "plot_instruction_budget",
+    "plot_significance",
+    "save_figure",
+]
 
 SUFFIXES: Final = (".png", ".pdf", ".svg", ".jpg", ".jpeg", ".tif", ".tiff")
 """File types of `save_figure`. EPS is not among them: it has no transparency."""
@@ -56,27 +77,60 @@ def check_suffix(path: Path | str) -> None:
 def coherence_figure(
     analysis: CoherenceAnalysis, *, time_unit: str = "", title: str = "", longest_period: float | None = None
 ) -> Figure:
-    """Squared coherence over time and period, as Grinsted, Moore & Jevrejeva (2004) draw it.
-
-    Small periods are on top. A thick line surrounds what is significant. Where the ends of the series disturb, the
-    picture is pale and hatched. Arrows show the phase of samples that are safe from the ends and whose squared
-    coherence is at least `ARROW_COHERENCE`: to the right in phase, to the left in antiphase, downwards where the first
-    series leads by a quarter of the period, upwards where the second does. A line below the picture says all this.
+    """Squared coherence over time and period, as `plot_coherence` draws it, and a line below that explains it.
 
     Args:
         analysis: what to draw.
         time_unit: for the axes; empty for "unit of dt".
         title: empty for the names of the series.
-        longest_period: where the period axis ends, in the unit of dt; None for the first power of two (in units of
-            dt) that is not below the longest safe period, since all beyond is hatched.
+        longest_period: where the period axis ends, as for `plot_coherence`.
 
     Returns:
         A figure on an Agg canvas, 7.2 by 4.6 inches.
     """
     figure = Figure(figsize=(7.2, 4.6), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    unit = _drawable(time_unit) or DEFAULT_UNIT
+    plot_coherence(analysis, figure.add_subplot(), time_unit=time_unit, title=title, longest_period=longest_period)
+    figure.supxlabel(caption(analysis), fontsize=7, x=0.01, ha="left", linespacing=1.4, parse_math=False)
+    return figure
+
+
+def plot_coherence(
+    analysis: CoherenceAnalysis,
+    ax: Axes | None = None,
+    *,
+    time_unit: str = "",
+    title: str = "",
+    longest_period: float | None = None,
+) -> Axes:
+    """Squared coherence over time and period, as Grinsted, Moore & Jevrejeva (2004) draw it.
+
+    Small periods are on top. A thick line surrounds what is significant. Where the ends of the series disturb, the
+    picture is pale and hatched. Arrows show the phase of samples that are safe from the ends and whose squared
+    coherence is at least `ARROW_COHERENCE`: to the right in phase, to the left in antiphase, downwards where the first
+    series leads by a quarter of the period, upwards where the second does. `caption` says all this in words.
+
+    Args:
+        analysis: coherence and phase, shape (J + 1, n_samples), and all that belongs to them.
+        ax: axes to draw on; None for those of a new figure. The colour bar takes a part of them.
+        time_unit: for the axes; empty for "unit of dt".
+        title: empty for the names of the series.
+        longest_period: where the period axis ends, in the unit of dt; None for the first power of two (in units of
+            dt) that is not below the longest safe period, since all beyond is hatched.
+
+    Returns:
+        The axes of the picture.
+
+    Example:
+        >>> import numpy as np
+        >>> from elm11_lua_driver import analyse
+        >>> from elm11_lua_driver.plot import plot_coherence
+        >>> x, y = np.random.default_rng(1).standard_normal((2, 100))
+        >>> plot_coherence(analyse(x, y, dt=1.0, dj=0.5, n_simulations=20), time_unit="years").get_ylabel()
+        'Period (years)'
+    """
+    axes = axes_or_new(ax, (7.2, 4.2))
+    unit = drawable(time_unit) or DEFAULT_UNIT
     columns = np.unique(np.linspace(0, analysis.times.size - 1, _MAX_COLUMNS).round().astype(int))
     times, periods = analysis.times[columns], analysis.job.periods
     squared = analysis.coherence[:, columns].clip(0, 1)
@@ -104,21 +158,18 @@ def coherence_figure(
 
     axes.set_yscale("log", base=2)
     axes.set_ylim(bottom, top)
-    powers = range(math.ceil(math.log2(top) - 1e-9), math.floor(math.log2(bottom) + 1e-9) + 1)
-    ticks = [2.0**power for power in powers] if len(powers) > 1 else MaxNLocator(4).tick_values(top, bottom)
-    axes.yaxis.set_major_locator(FixedLocator(ticks))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda period, _: f"{period:g}"))
-    axes.yaxis.set_minor_locator(NullLocator())
+    log2_axis(axes.yaxis, top, bottom)
     axes.set_xlim(times[0], times[-1])
     axes.ticklabel_format(axis="x", style="plain", useOffset=False)
     axes.set_xlabel(f"Time ({unit})", parse_math=False)
     axes.set_ylabel(f"Period ({unit})", parse_math=False)
-    heading = _drawable(title) or f"Wavelet coherence: {_short(analysis.names[0])} and {_short(analysis.names[1])}"
+    heading = drawable(title) or f"Wavelet coherence: {_short(analysis.names[0])} and {_short(analysis.names[1])}"
     axes.set_title(heading, fontsize=11, parse_math=False)
+    figure = axes.get_figure(root=True)
+    assert figure is not None
     bar = figure.colorbar(image, ax=axes, pad=0.02, aspect=25)
     bar.set_label("Squared coherence (no unit)")
-    figure.supxlabel(caption(analysis), fontsize=7, x=0.01, ha="left", linespacing=1.4, parse_math=False)
-    return figure
+    return axes
 
 
 def caption(analysis: CoherenceAnalysis) -> str:
@@ -136,13 +187,8 @@ def caption(analysis: CoherenceAnalysis) -> str:
     )
 
 
-def _drawable(text: str) -> str:
-    """The text on one line, without what no font has: bytes of a file's name that are no text."""
-    return " ".join(text.encode(errors="replace").decode().split())
-
-
 def _short(name: str) -> str:
-    name = _drawable(name)
+    name = drawable(name)
     return name if len(name) <= 32 else name[:31] + "…"
 
 

@@ -12,14 +12,18 @@ from elm11_host_ref import wavelet as wavelets
 from elm11_host_ref.experiment import real
 from tqdm import tqdm
 
+from .backends import histograms
 from .job import Job
-from .levels import check_level, significance
+from .levels import check_level, quantiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from elm11_host_ref.types import FloatArray
     from numpy.typing import ArrayLike
+
+    from .engines import Engine
 
 DEFAULT_SEED: Final = 1
 _PARAMETERS: Final = {"Morlet": ("f0", 6, "morlet"), "Paul": ("m", 4, "paul"), "DOG": ("m", 2, "dog")}
@@ -84,10 +88,15 @@ def wct_significance(
     wavelet: object = "morlet",
     mc_count: int = 300,
     progress: bool = True,  # noqa: FBT001, FBT002  pycwt's interface
-    cache: bool = True,  # noqa: ARG001, FBT001, FBT002
+    cache: bool = True,  # noqa: FBT001, FBT002
+    backend: str | Engine | None = None,
+    n_jobs: int | None = None,
     *,
+    port: str | None = None,
+    client: object | None = None,
+    checkpoint: Path | str | None = None,
+    target_standard_error: float | None = None,
     seed: int | None = None,
-    backend: str | None = None,
     pipeline: str = "exact",
     scale_box: str = "pycwt",
     pycwt_compatible: bool = False,
@@ -105,9 +114,18 @@ def wct_significance(
         wavelet: a name or one of pycwt's instances, see `wavelet_name`.
         mc_count: number of simulations, at least 1.
         progress: show a progress bar where standard error is a terminal.
-        cache: accepted for pycwt's sake; nothing is cached, since the same seed gives the same levels again.
+        cache: read and keep the counts in the user's cache folder, under the job's hash (see `cache`).
+        backend: who computes; it does not change the result. None takes what is fastest here, and never a board.
+            "numpy" or "sequential" is this process, "joblib" worker processes, "dask" a Dask cluster, "elm11_lua" a
+            board, "lua" the board's programs in this process. An engine will do as well.
+        n_jobs: worker processes for "joblib" and None; -1 for one on each core. Others have no use for it.
+        port: the board's port, for "elm11_lua"; ``virtual://`` for a virtual board. None takes ``ELM11_PORT``, or the
+            only board found.
+        client: a `distributed.Client` or a scheduler's address, for "dask"; None takes the client made last.
+        checkpoint: a file, ``.npz`` or ``.json``, that keeps what is finished; the same call goes on from it.
+        target_standard_error: stop as soon as no scale's level has a larger standard error, 0 to 1, and after mc_count
+            simulations at the latest.
         seed: 0 to 2**64 - 1; None is 1, so that a call without it can be repeated too.
-        backend: "numpy" (None means it too) or "lua".
         pipeline: "exact", or "fast", a small part of the work; see `Job`.
         scale_box: "pycwt" or "grinsted"; use the same for the coherence.
         pycwt_compatible: white noise whatever al1 and al2, and NaN for the largest scale, as pycwt has it.
@@ -135,8 +153,21 @@ def wct_significance(
         surrogates="white" if pycwt_compatible else "ar1",
         scale_box=scale_box,
     )
+    level = check_level(significance_level)
     with progress_bar("coherence significance", show=progress) as advance:
-        result = significance(job, significance_level, backend or "numpy", advance).significance
+        (histogram,) = histograms(
+            [job],
+            advance,
+            cache=cache,
+            backend=backend,
+            n_jobs=n_jobs,
+            port=port,
+            client=client,
+            checkpoint=checkpoint,
+            target_standard_error=target_standard_error,
+            level=level,
+        )
+    result = quantiles(histogram.counts, level)
     if pycwt_compatible:
         result[-1] = np.nan
     return result
@@ -226,7 +257,8 @@ def wct(
         wavelet: a name or one of pycwt's instances, see `wavelet_name`.
         normalize: take off the mean and divide by the standard deviation first.
         scale_box: "pycwt" or "grinsted", for the coherence and its levels.
-        **kwargs: for `wct_significance`: mc_count, progress, cache, seed, backend, pipeline, pycwt_compatible.
+        **kwargs: for `wct_significance`: mc_count, progress, cache, backend, n_jobs, port, client, checkpoint,
+            target_standard_error, seed, pipeline, pycwt_compatible.
 
     Returns:
         `(WCT, aWCT, coi, freq, sig)`: squared coherence and phase in radians (positive where y1 leads), each of

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
-from . import calibration, histogram_files, memory_plan, run_records, scripts
+from . import calibration, early_stopping, histogram_files, memory_plan, run_records, scripts
 from .atomic_file import check_writable
 from .board_run import job_name, longest_run_s, longest_silence_s
+from .checkpoint import Checkpoint, missing, without_overlap
 from .cli_common import (
     INTERRUPTED,
     FailureError,
@@ -23,13 +24,18 @@ from .cli_common import (
     duration,
     json_option,
     quiet_option,
+    remarks_option,
     say,
+    warn,
     yes_option,
 )
-from .cli_jobs import job_options, level_option, simulation_options
-from .cli_output import print_levels
+from .cli_jobs import job_options, level_option, simulation_options, target_option
+from .cli_output import plot_option, print_levels
+from .engines import BoardEngine
+from .engines.handout import single_groups
 from .errors import BoardTimeoutError, Elm11Error
 from .histogram import Histogram, block_ranges
+from .histogram_files import Aim
 from .job import Job
 from .levels import Significance, quantiles, standard_errors
 from .run_records import RunRecord
@@ -45,9 +51,11 @@ _SILENCE_TOLD: Final = 0.5  # this part of the longest silence is worth a line
 
 _output = click.option(
     "--output",
+    "--checkpoint",
+    "output",
     type=click.Path(),
     metavar="FILE",
-    help="Keep the histogram here: .npz or .json.  [default: elm11-run-... of the job, .npz]",
+    help="Keep the histogram here, block by block: .npz or .json.  [default: elm11-run-... of the job, .npz]",
 )
 
 
@@ -59,7 +67,9 @@ _output = click.option(
 @_output
 @click.option("--detach", is_flag=True, help="Start the run and leave; elm11 attach fetches its results.")
 @click.option("--upload", "upload_first", is_flag=True, help="Bring the programs on the board up to date first.")
+@plot_option
 @simulation_options
+@target_option
 @board_options
 @yes_option
 def run_command(
@@ -67,6 +77,8 @@ def run_command(
     level: float,
     simulations: int,
     output: str | None,
+    plot: str | None,
+    target_standard_error: float | None,
     where: Where,
     *,
     detach: bool,
@@ -80,7 +92,8 @@ def run_command(
 
     The simulations are computed in up to 16 blocks; each is fetched and added to the file when it is done. When the
     cable is pulled or this computer goes to sleep, the board finishes its block: elm11 attach fetches it, and the same
-    command again goes on with what is missing. Ctrl-C stops the board; a second one leaves at once.
+    command again goes on with what is missing (so does elm11 resume, with any engine). Ctrl-C stops the board; a second
+    one leaves at once.
 
     With --detach all simulations are one block, and this computer may be switched off. (One block does not show how
     much simulations scatter, so there are no standard errors.)
@@ -97,18 +110,26 @@ def run_command(
     if detach and (where.port or "").startswith(VIRTUAL):
         msg = f"--detach: {VIRTUAL} ends with this command; start one that stays with elm11 virtual, and name its port"
         raise ValueError(msg)
-    histogram = _continued(path, job, yes=yes)
+    if detach and plot is not None:
+        raise ValueError("--plot: a detached run has no levels yet; give --plot to elm11 attach")
+    if detach and target_standard_error is not None:
+        raise ValueError("--detach: nobody is there to look at the standard errors; leave --target-standard-error out")
+    kept = _continued(path, job, Aim(level, target_standard_error), yes=yes)
+    if target_standard_error is not None and early_stopping.spans_groups(kept.histogram):
+        msg = f"--target-standard-error: {path} has blocks of several groups; finish it without, or name another file"
+        raise ValueError(msg)
     started = time.time()
+    histogram = _stopped_early(kept.histogram, target_standard_error, level) or kept.histogram
     if not histogram.is_complete:
         with where.open_paced() as board:
             _prepare(board, upload_first=upload_first, quiet=quiet)
             record = RunRecord(job, path.absolute(), level, started)
-            histogram = _collect(board, record, histogram, yes=yes)
+            _collect(board, record, kept, yes=yes, by_group=target_standard_error is not None)
             if detach:
-                _detach(board, record, histogram, as_json=as_json)
+                _detach(board, record, kept.histogram, as_json=as_json)
                 return
-            histogram = _compute(board, record, histogram, quiet=quiet)
-    _print_result(histogram, level, path, time.time() - started, as_json=as_json)
+            histogram = _compute(board, record, kept, target_standard_error, quiet=quiet)
+    _print_result(histogram, level, path, time.time() - started, target_standard_error, as_json=as_json, plot=plot)
 
 
 def _output_path(output: str | None, job: Job) -> Path:
@@ -127,24 +148,25 @@ def _output_path(output: str | None, job: Job) -> Path:
     return path
 
 
-def _continued(path: Path, job: Job, *, yes: bool) -> Histogram:
-    """What the file holds of the job already.
+def _continued(path: Path, job: Job, aim: Aim, *, yes: bool) -> Checkpoint:
+    """The file, with what it holds of the job already.
 
     Raises:
         FailureError: it holds something else, and the user wants to keep it.
     """
     if not path.exists():
-        return Histogram(job, [])
+        return Checkpoint(path, job, aim=aim)
     try:
-        histogram = histogram_files.load(path)
+        stored = histogram_files.load(path)
     except ValueError:
         confirm(f"{path} is not a histogram. Overwrite it", yes=yes)
-        return Histogram(job, [])
-    if histogram.job != job:
+        return Checkpoint(path, job, aim=aim)
+    if stored.job.sha256 != job.sha256:
         confirm(f"{path} holds the histogram of another job. Overwrite it", yes=yes)
-        return Histogram(job, [])
-    say(f"{path} holds {histogram.n_simulations} of {job.n_simulations} simulations already")
-    return histogram
+        return Checkpoint(path, job, aim=aim)
+    kept = Checkpoint(path, job, stored, aim, histogram_files.load_sessions(path))
+    say(f"{path} holds {kept.histogram.n_simulations} of {job.n_simulations} simulations already")
+    return kept
 
 
 def _prepare(board: Board, *, upload_first: bool, quiet: bool) -> None:
@@ -164,7 +186,7 @@ def _prepare(board: Board, *, upload_first: bool, quiet: bool) -> None:
     board.handshake()
 
 
-def _collect(board: Board, record: RunRecord, histogram: Histogram, *, yes: bool) -> Histogram:
+def _collect(board: Board, record: RunRecord, kept: Checkpoint, *, yes: bool, by_group: bool) -> None:
     """Save results that the board holds from being overwritten: fetch those of this job, ask about others.
 
     Raises:
@@ -172,7 +194,7 @@ def _collect(board: Board, record: RunRecord, histogram: Histogram, *, yes: bool
     """
     status = board.status()
     if status is None or not status.job or not status.done or not status.is_usable:
-        return histogram
+        return
     if status.job != job_name(record.job):
         theirs = run_records.load(status.job)
         if theirs is None or not theirs.fetched:
@@ -181,15 +203,13 @@ def _collect(board: Board, record: RunRecord, histogram: Histogram, *, yes: bool
                 "Overwrite them",
                 yes=yes,
             )
-        return histogram
+        return
     done = range(status.first, status.first + status.done)
-    if not _is_new(histogram, done):
-        return histogram
-    histogram += board.attach(record.job).fetch(fewer=True)
-    histogram_files.save(histogram, record.output)
+    if not _is_new(kept.histogram, done) or (by_group and len(single_groups(record.job, [done])) > 1):
+        return
+    kept.add(board.attach(record.job).fetch(fewer=True), BoardEngine.name, None)
     run_records.mark_fetched(record)
     say(f"fetched simulations {done.start} to {done.stop - 1}, which the board had computed before")
-    return histogram
 
 
 def _is_new(histogram: Histogram, simulations: range) -> bool:
@@ -199,16 +219,6 @@ def _is_new(histogram: Histogram, simulations: range) -> bool:
     except ValueError:
         return False
     return not any(simulations.start < have.stop and have.start < simulations.stop for have in histogram.ranges)
-
-
-def _missing(histogram: Histogram) -> list[range]:
-    """The simulations that are not there yet, as few ranges as possible."""
-    gaps, start = [], 0
-    for have in (*histogram.ranges, range(histogram.job.n_simulations, histogram.job.n_simulations)):
-        if start < have.start:
-            gaps.append(range(start, have.start))
-        start = have.stop
-    return gaps
 
 
 def _tell_plan(board: Board, job: Job, n: int) -> None:
@@ -224,26 +234,50 @@ def _tell_plan(board: Board, job: Job, n: int) -> None:
         say(f"{n} simulations, about {duration(found.seconds_for(job, n))} on this board")
 
 
-def _compute(board: Board, record: RunRecord, histogram: Histogram, *, quiet: bool) -> Histogram:
+def _compute(board: Board, record: RunRecord, kept: Checkpoint, target: float | None, *, quiet: bool) -> Histogram:
     """Compute what is missing, block by block; the file has every block that is done."""
     job = record.job
-    blocks = [block for gap in _missing(histogram) for block in block_ranges(job, gap, _N_BLOCKS)]
-    if not blocks:
-        return histogram
-    _tell_plan(board, job, sum(map(len, blocks)))
+    left = sum(map(len, missing(kept.histogram)))
+    if left:
+        _tell_plan(board, job, left)
     with Meter("run", "simulations", show=not quiet) as meter:
-        for block in blocks:
-            run_records.save(record)
-            run = None
-            try:
-                run = board.start(job, block)
-                _follow(run, meter, histogram.n_simulations, job.n_simulations)
-                histogram += run.fetch()
-            except KeyboardInterrupt:
-                _stop_run(board, run, histogram, record.output)
-            histogram_files.save(histogram, record.output)
-            run_records.mark_fetched(record)
-    return histogram
+        for stop in early_stopping.stops(job, target):
+            gaps = missing(kept.histogram, stop)
+            blocks = (
+                single_groups(job, gaps)
+                if target is not None
+                else [block for gap in gaps for block in block_ranges(job, gap, _N_BLOCKS)]
+            )
+            for block in blocks:
+                _compute_block(board, record, block, kept, meter)
+            found = _stopped_early(kept.histogram, target, record.level)
+            if found is not None:
+                return found
+    return kept.histogram
+
+
+def _compute_block(board: Board, record: RunRecord, block: range, kept: Checkpoint, meter: Meter) -> None:
+    run_records.save(record)
+    run = None
+    started_s = time.monotonic()
+    try:
+        run = board.start(record.job, block)
+        _follow(run, meter, kept.histogram.n_simulations, record.job.n_simulations)
+        piece = run.fetch()
+    except KeyboardInterrupt:
+        _stop_run(board, run, kept.histogram, record.output)
+    kept.add(piece, BoardEngine.name, time.monotonic() - started_s)
+    run_records.mark_fetched(record)
+
+
+def _stopped_early(histogram: Histogram, target: float | None, level: float) -> Histogram | None:
+    """The result, if what is there reaches the target; None otherwise."""
+    if target is not None:
+        for stop in early_stopping.check_numbers(histogram.job):
+            found = early_stopping.stopped_at(histogram, stop, target, level)
+            if found is not None:
+                return found
+    return None
 
 
 def _follow(run: Run, meter: Meter, before: int, total: int) -> None:
@@ -269,7 +303,7 @@ def _follow(run: Run, meter: Meter, before: int, total: int) -> None:
             )
         if progress.age_s >= _SILENCE_TOLD * limit_s and not told:
             told = True
-            say(f"no sign of life for {duration(progress.age_s)}; giving up after {duration(limit_s)}")
+            warn(f"no sign of life for {duration(progress.age_s)}; giving up after {duration(limit_s)}")
 
 
 def _stop_run(board: Board, run: Run | None, histogram: Histogram, path: Path) -> NoReturn:
@@ -287,7 +321,7 @@ def _stop_run(board: Board, run: Run | None, histogram: Histogram, path: Path) -
         else:
             stopped = _stopped(run.cancel())
     except KeyboardInterrupt:
-        say("left at once; the run on the board may go on: elm11 attach follows it, elm11 cancel stops it")
+        warn("left at once; the run on the board may go on: elm11 attach follows it, elm11 cancel stops it")
         raise
     kept = (
         f"{path} holds {histogram.n_simulations} simulations" if histogram.n_simulations else f"{path} holds none yet"
@@ -305,7 +339,7 @@ def _stopped(progress: RunProgress) -> str:
 
 def _detach(board: Board, record: RunRecord, histogram: Histogram, *, as_json: bool) -> None:
     """Start what is missing as one block, and leave it."""
-    gaps = _missing(histogram)
+    gaps = missing(histogram)
     if not gaps:
         say(f"nothing is missing in {record.output}")
         return
@@ -328,21 +362,31 @@ def _detach(board: Board, record: RunRecord, histogram: Histogram, *, as_json: b
     say(f"The board computes on its own now. elm11 attach --port {board.transport.name} follows and fetches it.")
 
 
-def _print_result(histogram: Histogram, level: float, path: Path, seconds: float, *, as_json: bool) -> None:
+def _print_result(
+    histogram: Histogram,
+    level: float,
+    path: Path,
+    seconds: float,
+    target: float | None = None,
+    *,
+    as_json: bool,
+    plot: str | None,
+) -> None:
     job = histogram.job
     result = Significance(
         histogram,
         level,
         quantiles(histogram.counts, level),
         standard_errors(histogram, level),
-        "board",
+        BoardEngine.name,
         seconds,
+        target,
     )
     more = {"file": str(path), "simulations_done": histogram.n_simulations, "complete": histogram.is_complete}
-    print_levels(result, as_json=as_json, more=more)
+    print_levels(result, as_json=as_json, more=more, plot=plot)
     say(f"histogram: {path}")
     if not histogram.is_complete:
-        say(f"{histogram.n_simulations} of {job.n_simulations} simulations; elm11 run goes on with the rest")
+        warn(f"{histogram.n_simulations} of {job.n_simulations} simulations; elm11 run goes on with the rest")
 
 
 # ---- attach -------------------------------------------------------------------------------------------------
@@ -359,6 +403,7 @@ def _print_result(histogram: Histogram, level: float, path: Path, seconds: float
 )
 @click.option("--partial", is_flag=True, help="Take what is finished of a run that was stopped.")
 @click.option("--status", "status_only", is_flag=True, help="Only say how far it is; do not wait, do not fetch.")
+@plot_option
 @level_option
 @json_option
 @quiet_option
@@ -367,6 +412,7 @@ def _print_result(histogram: Histogram, level: float, path: Path, seconds: float
 def attach(
     ctx: click.Context,
     output: str | None,
+    plot: str | None,
     job_path: str | None,
     level: float,
     where: Where,
@@ -390,7 +436,7 @@ def attach(
         if ctx.get_parameter_source("level") is not click.core.ParameterSource.DEFAULT:
             record = RunRecord(record.job, record.output, level, record.started, record.fetched)
         run.job = record.job
-        have = _kept(record)
+        kept = _kept(record)
         try:
             with Meter("run", "simulations", show=not quiet) as meter:
                 _follow(run, meter, 0, run.count)
@@ -399,16 +445,14 @@ def attach(
         except KeyboardInterrupt:
             msg = "left; the run goes on: elm11 attach follows it, elm11 cancel stops it"
             raise FailureError(msg, INTERRUPTED) from None
-    if have is None:
-        histogram = fetched
-    elif all(_is_new(have, part) for part in fetched.ranges):
-        histogram = have + fetched
+    if without_overlap(fetched, kept.histogram).ranges == fetched.ranges:
+        # How long the board took nobody has watched: it may have waited with its results since last week.
+        kept.add(fetched, BoardEngine.name, None)
     else:
         say(f"{record.output} has these simulations already")
-        histogram = have
-    histogram_files.save(histogram, record.output)
     run_records.mark_fetched(record)
-    _print_result(histogram, record.level, record.output, time.time() - record.started, as_json=as_json)
+    seconds = time.time() - record.started
+    _print_result(kept.histogram, record.level, record.output, seconds, as_json=as_json, plot=plot)
 
 
 def _job_from(path: str) -> Job:
@@ -420,7 +464,9 @@ def _job_from(path: str) -> Job:
     with contextlib.suppress(ValueError, OSError):
         return histogram_files.load(path).job
     try:
-        document: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
+        document: Any = json.loads(Path(path).read_text(encoding="utf-8"))
+        if not isinstance(document, dict):
+            raise TypeError(f"it is a {type(document).__name__}, not an object")  # noqa: TRY301  told with the others
         values = document.get("job", document)
         return Job.from_json(json.dumps({"format": 1, **values}))
     except OSError as error:
@@ -454,19 +500,17 @@ def _record_for(run: Run, job: Job | None, output: str | None) -> RunRecord:
     return RunRecord(job or record.job, path.absolute(), record.level, record.started, record.fetched)
 
 
-def _kept(record: RunRecord) -> Histogram | None:
-    """What the file holds of the job; None if it holds nothing.
+def _kept(record: RunRecord) -> Checkpoint:
+    """The run's file, with what it holds of the job.
 
     Raises:
         ValueError: it holds something else.
     """
-    if not record.output.exists():
-        return None
-    histogram = histogram_files.load(record.output)
-    if histogram.job != record.job:
-        msg = f"--output: {record.output} holds the histogram of another job; give another name"
-        raise ValueError(msg)
-    return histogram
+    try:
+        return Checkpoint.open(record.output, record.job, Aim(record.level))
+    except ValueError as error:
+        msg = f"--output: {error}"
+        raise ValueError(msg) from error
 
 
 def _print_status(run: Run, *, as_json: bool) -> None:
@@ -493,20 +537,33 @@ def _print_status(run: Run, *, as_json: bool) -> None:
 
 @click.command(short_help="Stop what runs on a board.")
 @board_options
-def cancel(where: Where) -> None:
+@json_option
+@remarks_option
+def cancel(where: Where, *, as_json: bool) -> None:
     """Stop whatever runs on a board, and wait for its prompt. Finished simulations can still be fetched."""
     with where.open() as board:
         try:
             stopped = board.interrupt()
         except KeyboardInterrupt:
             raise FailureError("left at once; what runs on the board may go on", INTERRUPTED) from None
-        if not stopped:
-            click.echo("nothing was running")
-            return
         status: BoardStatus | None = None
-        with contextlib.suppress(Elm11Error):  # that it has stopped is what matters
-            status = board.status()
-    if status is None or not status.job:
+        if stopped:
+            with contextlib.suppress(Elm11Error):  # that it has stopped is what matters
+                status = board.status()
+    if as_json:
+        run = None if status is None or not status.job else status
+        document = {
+            "stopped": stopped,
+            "job_name": run.job if run else None,
+            "first": run.first if run else None,
+            "count": run.count if run else None,
+            "done": run.done if run else None,
+            "usable": run.is_usable if run else None,
+        }
+        click.echo(json.dumps(document, indent=2))
+    elif not stopped:
+        click.echo("nothing was running")
+    elif status is None or not status.job:
         click.echo("stopped; the board is at its prompt")
     elif not status.is_usable:
         click.echo(f"stopped in the midst of a simulation: the {status.done} that were finished are lost")
@@ -515,7 +572,3 @@ def cancel(where: Where) -> None:
         click.echo(f"stopped; {status.done} of {status.count} simulations can be fetched: elm11 attach{partial}")
     else:
         click.echo("stopped before the first simulation was finished")
-
-
-COMMANDS: Final = (run_command, attach, cancel)
-"""What `elm11` offers of this."""

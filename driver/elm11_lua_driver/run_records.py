@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from .atomic_file import atomic_file
 from .board_run import job_name
-from .calibration import config_folder
 from .job import Job
+from .user_folder import RUNS_FOLDER, config_folder
 
 _FORMAT: Final = 1
 
@@ -39,7 +39,7 @@ class RunRecord:
 
 
 def _file(name: str) -> Path:
-    return config_folder() / "runs" / f"{name}.json"
+    return config_folder() / RUNS_FOLDER / f"{name}.json"
 
 
 def save(record: RunRecord) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
     from elm11_lua_driver.board import Board
     from elm11_lua_driver.upload import UploadEvent
+
+
+_log = logging.getLogger(__name__)
 
 
 class ScriptState(StrEnum):
@@ -265,7 +269,10 @@ def upload(
                 if on_progress is not None and isinstance(event, UploadProgress):
                     on_progress(name, event.n_sent, event.n_bytes)
 
+            _log.info("uploading %s, %d bytes, was %s", script.name, n_bytes, state)
             restarts = board.upload(script.name, script.text, verify=verify, on_progress=note).restarts
+            for reason in restarts:
+                _log.info("%s was sent again: %s", script.name, reason)
         seconds = estimate_s(n_bytes, byte_time_s=settings_s) if wanted else 0.0
         action = Action.UPLOADED if wanted else Action.SKIPPED
         reports.append(ScriptReport(script.name, n_bytes, state, action, seconds, restarts))

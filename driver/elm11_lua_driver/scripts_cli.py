@@ -21,6 +21,7 @@ from .cli_common import (
     options,
     quiet_option,
     say,
+    warn,
     yes_option,
 )
 from .errors import Elm11Error, ScriptsError, VersionMismatchError
@@ -188,7 +189,7 @@ def _upload(
             )
         except (Elm11Error, KeyboardInterrupt):
             if not dry_run:
-                say(_what_is_there(begun, due))
+                warn(_what_is_there(begun, due))
             raise
 
 

@@ -21,6 +21,7 @@ import contextlib
 import errno
 import importlib
 import json
+import logging
 import os
 import re
 import sys
@@ -29,7 +30,7 @@ from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, Protocol, Self
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 import serial
 
@@ -47,6 +48,8 @@ from elm11_lua_driver.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
+
+_log = logging.getLogger(__name__)
 
 BAUD_RATE = 115_200
 WIRE_BYTE_S = 10 / BAUD_RATE
@@ -561,8 +564,15 @@ def open_transport(port: str, *, tx_delay_s: float = DEFAULT_TX_DELAY_S, trace_p
     if port.startswith(VIRTUAL):
         clock = SkippingClock()
         board = _virtual_board(port, clock)
+        _log.info("switched a virtual board on: %s", port)
         return VirtualTransport(board, clock, name=port, trace=Trace(trace_path) if trace_path else None)
     transport = SerialTransport(port, tx_delay_s=tx_delay_s)
+    _log.info(
+        "opened %s, %g ms from byte to byte, low latency %s",
+        port,
+        1000 * tx_delay_s,
+        "set" if transport.low_latency else "not available",
+    )
     transport.trace = Trace(trace_path) if trace_path else None
     return transport
 
@@ -623,6 +633,19 @@ class _translated:  # noqa: N801  # reads as a word: with _translated(port):
         raise translated from error
 
 
+_NO_PORT_TEXT = re.compile(r"inappropriate ioctl|is a directory", re.IGNORECASE)
+_NETWORK = ("socket://", "rfc2217://")
+
+
+def _has_address(url: str) -> bool:
+    """Whether a URL has a host and a port number."""
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname and parts.port)
+    except ValueError:  # the port number is too large, or none
+        return False
+
+
 def opening_error(port: str, error: OSError | ValueError) -> Elm11Error:
     """The error for a port that cannot be opened.
 
@@ -649,6 +672,15 @@ def opening_error(port: str, error: OSError | ValueError) -> Elm11Error:
         return _permission_error(port, state)
     if number in {errno.ENOENT, errno.ENODEV, errno.ENXIO} or _MISSING_TEXT.search(text):
         return BoardNotFoundError(f"there is no port {port}.", port=port, state=state, next_step=_missing_hint(port))
+    if _NO_PORT_TEXT.search(text):
+        text = "it is not a serial port"
+    if port.startswith(_NETWORK) and not _has_address(port):
+        return PortError(
+            f"port {port} names no host and port number.",
+            port=port,
+            state=state,
+            next_step="Write it as socket://HOST:PORT, such as socket://127.0.0.1:7000.",
+        )
     return PortError(
         f"port {port} cannot be opened: {text}.",
         port=port,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import signal
 import sys
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .atomic_file import check_writable
-from .cli_common import FailureError, Whole, say
+from .cli_common import FailureError, Whole, json_option, remarks_option, say
 from .errors import EngineError, PortBusyError
 
 if TYPE_CHECKING:
@@ -39,8 +40,18 @@ if TYPE_CHECKING:
     "--faults", metavar="SPEC", help="What goes wrong on the line, such as lose=0.001,stall@2000:1.5,reboot@9000."
 )
 @click.option("--seed", type=Whole(0, 2**63 - 1), default="0", show_default=True, help="Chance of the faults.")
+@json_option
+@remarks_option
 def virtual(
-    lua: str, link: str | None, tcp_port: int | None, store: str | None, faults: str | None, seed: int, *, pace: bool
+    lua: str,
+    link: str | None,
+    tcp_port: int | None,
+    store: str | None,
+    faults: str | None,
+    seed: int,
+    *,
+    pace: bool,
+    as_json: bool,
 ) -> None:
     """A virtual board that behaves as a real one does at its serial port, until Ctrl-C.
 
@@ -66,7 +77,7 @@ def virtual(
         signal.signal(signal.SIGTERM, _interrupt)
     try:
         with _board(lua, store, faults, seed) as board, _server(board, link, tcp_port, pace=pace) as server:
-            click.echo(server.address)
+            click.echo(json.dumps({"port": server.address}) if as_json else server.address)
             sys.stdout.flush()
             say(f"A virtual board is on {server.address}; Ctrl-C ends it. Talk to it from another window:")
             say(f"  elm11 info --port {server.address}")

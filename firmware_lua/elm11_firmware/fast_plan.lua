@@ -228,8 +228,9 @@ local function noise_spectrum(part, lag1)
     local before, cosine = cos(turn), 1.0
     local step = 2 * before
     local spectrum = {}
+    local mean, depth = 1 + lag1 * lag1, 2 * lag1
     for f = 1, part.n // 2 + 1 do
-        spectrum[f] = 1 / sqrt(1 + lag1 * lag1 - 2 * lag1 * cosine)
+        spectrum[f] = 1 / sqrt(mean - depth * cosine)
         cosine, before = step * cosine - before, cosine
     end
     return spectrum
@@ -245,7 +246,7 @@ local function scaled_spectrum(spectrum, lowest, highest)
     end
     local unit = 32768 / strongest
     for f = lowest + 1, highest + 1 do
-        spectrum[f] = nearest(unit * spectrum[f])
+        spectrum[f] = floor(unit * spectrum[f] + HALF)
     end
     return spectrum
 end
@@ -383,7 +384,10 @@ local function set_shifts(plan, part, deviations)
     local box_bits = bits(box_sum)
     local total_x, total_y = largest_x + box_bits, largest_y + box_bits
     total_y = total_y + (total_x + total_y) % 2
+    local variances_x, variances_y = {}, {}
     for r = 1, #rows do
+        local dx, dy = deviations[1][r], deviations[2][r]
+        variances_x[r], variances_y[r] = dx * dx, dy * dy
         local row, x, y = rows[r], power[1][r], power[2][r]
         row.sum_shift_x, row.sum_shift_y = total_x - x, total_y - y
         row.sum_divisor = 1 << (total_x + total_y) // 2 - (x + y) // 2
@@ -396,9 +400,8 @@ local function set_shifts(plan, part, deviations)
                 local j = row.j + plan.centre - m + 1
                 if j >= 0 and j <= plan.J then
                     local of_row = j - part.first_row + 1
-                    local dx, dy = deviations[1][of_row], deviations[2][of_row]
-                    mean_x = mean_x + plan.box[m] * 2 * 4096 * (dx * dx)
-                    mean_y = mean_y + plan.box[m] * 2 * 4096 * (dy * dy)
+                    local weight = plan.box[m] * 8192
+                    mean_x, mean_y = mean_x + weight * variances_x[of_row], mean_y + weight * variances_y[of_row]
                 end
             end
             local x = bits(mean_x / (1 << total_x) / (sqrt(2) * 8192))
@@ -516,7 +519,7 @@ function fast_plan.new(config, box, sigma, first_usable, deviates, weights)
         J = J, n_samples = config.n_samples, n_padded = n_padded, box = box_weights, centre = box.centre,
         sigma = sigma, first_usable = first_usable, due = {}, parts = {}, kernels = {},
         lag1 = {is_white and 0 or config.lag1_x, is_white and 0 or config.lag1_y},
-        largest_deviate = 2 * deviates[255], deviate_variance = 2 * (sum / 256), gaussian = weights.gaussian_table(),
+        largest_deviate = 2 * deviates[255], deviate_variance = 2 * (sum / 256), gaussian = weights.gaussian_table(up(256 * BAND) + 2),
     }
     local largest = sigma[J + 1]
     for j = 0, J do

@@ -10,6 +10,7 @@ local _ENV = nil -- from here a stray global is an error
 local KERNEL_REACH = 28 / 10
 local TINY = 1 / 1000000000
 local HALF = 1 / 2
+local BERNOULLI = 6 * 7 / 5760
 
 local function nearest(x)
     return floor(x + HALF)
@@ -54,13 +55,14 @@ local function end_weights(beyond, sample)
     if beyond < HALF then
         beyond, third = beyond + 1, -1
     end
-    local start = -5 / 2
+    -- The regular points end at -3, their cells at -5/2: its powers are exact. Products as in fast_plan.py, in its order.
+    local squared = beyond * beyond
+    local cubed = squared * beyond
     local square = sample * sample
-    local m0 = beyond - start
-    local m1 = (beyond * beyond - start * start) / 2 + (1 - square) / 24
-    local m2 = (beyond * beyond * beyond - start * start * start) / 3 + 2 * (start - square * beyond) / 24
-    local m3 = (beyond * beyond * beyond * beyond - start * start * start * start) / 4
-        + 3 * (start * start - square * (beyond * beyond)) / 24 + 6 * 7 / 5760 * (square * square - 1)
+    local m0 = beyond + 5 / 2
+    local m1 = (squared - 25 / 4) / 2 + (1 - square) / 24
+    local m2 = (cubed + 125 / 8) / 3 + 2 * (-5 / 2 - square * beyond) / 24
+    local m3 = (cubed * beyond - 625 / 16) / 4 + 3 * (25 / 4 - square * squared) / 24 + BERNOULLI * (square * square - 1)
     return third, (m1 - m3) / 6, (m3 + m2 - 2 * m1) / 2, (2 * m0 + m1 - 2 * m2 - m3) / 2, (m3 + 3 * m2 + 2 * m1) / 6
 end
 
@@ -86,8 +88,14 @@ local function quadrature(start, stop, origin, step)
     local low = (first < last and first or last) - 4
     local high = (first < last and last or first) + 4
     local weights = {}
-    for point = low, high do
-        weights[point - low + 1] = point >= first and point <= last and 1.0 or 0.0
+    for i = 1, high - low + 1 do
+        weights[i] = 1.0
+    end
+    for i = 1, first - low do
+        weights[i] = 0.0
+    end
+    for i = last - low + 2, high - low + 1 do
+        weights[i] = 0.0
     end
     add_end(weights, low, last, 1, after, 1 / step)
     add_end(weights, low, first, -1, before, 1 / step)
@@ -166,15 +174,15 @@ local function kernel(step, is_dense)
     return whole, half
 end
 
--- exp(-(i / 256)^2 / 2) in 2^-15 at index i + 1.
-local function gaussian_table()
+-- exp(-(i / 256)^2 / 2) in 2^-15 at index i + 1, as many as asked for.
+local function gaussian_table(length)
     local ratio = exp(-HALF / 65536)
-    local value, factor = 1.0, ratio
+    local value, factor, squared = 32768.0, ratio, ratio * ratio
     local table = {}
-    for i = 1, 1024 do
-        table[i] = nearest(32768 * value)
+    for i = 1, length do
+        table[i] = floor(value + HALF)
         value = value * factor
-        factor = factor * (ratio * ratio)
+        factor = factor * squared
     end
     return table
 end

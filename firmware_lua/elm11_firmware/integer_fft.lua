@@ -19,10 +19,10 @@ function integer_fft.plan(largest, codelets)
     local cosine, sine, places = {}, {}, {}
     local turn = 2 * pi / largest
     -- By their recurrence: a library's cosine costs ten times as much, and need not be the same everywhere.
-    local c, c_before, s, s_before = 1.0, cos(turn), 0.0, -sin(turn)
-    local step = 2 * c_before
+    local c, c_before, s, s_before = 2048.0, 2048 * cos(turn), 0.0, -2048 * sin(turn)
+    local step = 2 * cos(turn)
     for k = 1, 3 * largest // 4 do
-        cosine[k], sine[k] = floor(2048 * c + 1 / 2), floor(2048 * s + 1 / 2)
+        cosine[k], sine[k] = floor(c + 1 / 2), floor(s + 1 / 2)
         c, c_before = step * c - c_before, c
         s, s_before = step * s - s_before, s
     end

@@ -59,6 +59,7 @@ _IN_A_RUN: Final = (
     "smoothing.lua",
     "coherence.lua",
     "fast.lua",
+    "fft_codelets.lua",
     "integer_fft.lua",
     "fast_plan.lua",
     "fast_weights.lua",

@@ -9,8 +9,9 @@ scale by scale, with as little work as that takes:
 1. **Due.** A small scale has hundreds of independent samples in one simulation, the largest about two. Scale j is
    due in `due[j]` of 64 simulations, so that no standard error exceeds that of the largest scale.
 2. **Parts.** A simulation runs one *main part*, which covers the due scales from the largest down, and, when they are
-   due, *short parts*, one per octave of the smallest scales. A part has a series of its own, sampled just finely
-   enough for its smallest scale, and, if short, just long enough for its edges and a piece of its interior.
+   due, *short parts*, one per octave of the smallest scales, where a main part would be too long. A part has a series
+   of its own, sampled just finely enough for its smallest scale, and, if short, just long enough for its edges and a
+   piece of its interior.
 3. **Grids.** Wavelet transform and output are evaluated on grids of a power of two of points per period, in steps of
    at most `GRID_STEP` and `OUTPUT_STEP` scales.
 4. **Quadrature.** Sums over samples (the Gaussian's, cut at the ends of the series, and the histogram's, cut at the
@@ -65,8 +66,8 @@ WIDE_OUTPUT_STEP: Final = 2.4
 WIDE_FROM: Final = 24.0
 
 BAND: Final = 3.1
-"""The wavelet's spectrum is used where |sigma omega - 6| <= 3.1; beyond, its power is below 7e-5 of the peak. Being less
-than pi, it is folded onto a grid of step 1 without overlapping itself."""
+"""The wavelet's spectrum is used where |sigma omega - 6| <= 3.1; beyond, its power is below 7e-5 of the peak. Since 3.1
+is less than pi, it is folded onto a grid of step 1 without overlapping itself."""
 
 KERNEL_REACH: Final = 2.8
 """The smoothing kernel ends at 2.8 scales; its width is corrected so that it averages as much as the whole one."""
@@ -313,8 +314,8 @@ def _trimmed(first: int, weights: list[int]) -> tuple[int, list[int]]:
 def _kernel(step: float) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Smoothing weights in 1/4096 at whole and at half distances, for a grid step in scales.
 
-    A Gaussian that is cut averages over less than the whole one does. Its width is changed twice so that what is averaged
-    has the variance that it would have with the whole Gaussian: products of a Morlet transform at distance t are
+    A Gaussian that is cut averages over less than the whole one. Its width is changed twice so that the average has the
+    variance that it would have with the whole Gaussian: products of a Morlet transform at distance t are
     correlated like `exp(-(t / scale)^2 / 2)`, and averaging them leaves 1 / sqrt(3) of their variance.
     """
     reach = _ceil(KERNEL_REACH / step)
@@ -348,7 +349,7 @@ def _kernel(step: float) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 
 def _gaussian(step: float, reach: int) -> list[float]:
-    """`exp(-(m step)^2 / 2)`, m = 0 ... reach: each is the one before times a factor that itself shrinks by a factor."""
+    """`exp(-(m step)^2 / 2)`, m = 0 ... reach: each is the one before times a factor that itself shrinks."""
     ratio = math.exp(-0.5 * step * step)
     value, factor, values = 1.0, ratio, []
     for _ in range(reach + 1):
@@ -506,8 +507,8 @@ class FastPlan:
         while usable / longest * unit * self.due[row.j] / CYCLE > MEAN_COUNT:
             unit /= 2
         unit *= step / longest
-        # In 1/4096; rounded so that every sum from the first point on is right within 1/2: edges and interior keep their
-        # shares.
+        # In 1/4096; rounded so that every sum from the first point on is right within 1/2: edges and interior keep
+        # their shares.
         whole, total = [], 0
         for weight in weights:
             below = total + 2048 >> 12

@@ -21,7 +21,6 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from scipy.signal import lfilter
 from scipy.special import ndtri
 
 if TYPE_CHECKING:
@@ -222,6 +221,8 @@ def red_noise(normal: FloatArray, lag1: float, n_samples: int) -> FloatArray:
     """
     if lag1 == 0:
         return normal[..., :n_samples]
+    from scipy.signal import lfilter  # noqa: PLC0415  it takes 0.4 s to load, which commands without noise do not need
+
     dropped = burn_in(lag1)
     filtered: FloatArray = lfilter([1.0], [1.0, -lag1], normal[..., : dropped + n_samples], axis=-1)
     return filtered[..., dropped:]

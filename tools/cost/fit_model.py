@@ -5,7 +5,9 @@
     python tools/cost/fit_model.py --check    measures the jobs of `CHECKED` and says how far the model is off
 
 The jobs of `FITTED` are counted on the emulated rv32i machine, simulation by simulation, and the costs of the kinds of
-work that `cost_model.py` counts are fitted to them: the smallest squares of the relative errors, no cost negative.
+work that `cost_model.py` counts are fitted to them: the smallest squares of the relative errors, no cost negative. In
+the same way what a job holds of the heap is fitted to the arrays that `memory_plan.fast_units` counts; to it is added
+what the peak is above that, where it is most: garbage that has not been collected.
 
 Exit codes: 0 written, or within the model's error; 1 it is not; 3 the machine is missing here; 4 a job failed on it.
 """
@@ -23,13 +25,14 @@ from typing import TYPE_CHECKING, Any, Final
 import measure
 import numpy as np
 import rv32
-from elm11_lua_driver import Job, cost_model
+from elm11_lua_driver import Job, cost_model, memory_plan
 from elm11_lua_driver.atomic_file import atomic_file
+from elm11_lua_driver.board_run import FORGET_LINE, HELLO_LINE, LOAD_LINE, job_lines, start_line
+from elm11_lua_driver.memory_plan import UNIT_BYTES, fast_units
 from scipy.optimize import nnls
 
 if TYPE_CHECKING:
-    from collections import Counter
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 PATH: Final = Path(cost_model.__file__).with_name(cost_model.FILE)
 _FORMAT: Final = 1
@@ -92,20 +95,49 @@ def measured_all(jobs: Sequence[Job]) -> list[measure.Figures]:
         return list(pool.map(measured, jobs))
 
 
-def fitted(works: Sequence[Counter[str]], instructions: Sequence[float]) -> tuple[dict[str, float], float]:
+def heap(of: Job) -> tuple[int, int, int]:
+    """Units of the heap, three figures.
+
+    What run.lua and the programs of the job's pipeline hold, what they hold with the job, and the peak of a run.
+
+    Raises:
+        MachineMissing: see `rv32.machine`.
+        MachineError: the job failed on the machine.
+    """
+    given = [*job_lines(of), start_line(SIMULATIONS[of.pipeline], 1, 3)]
+    # All programs are loaded once at first; that peak does not count, since there is no job then.
+    lines = [
+        *(LOAD_LINE, HELLO_LINE, *given, FORGET_LINE, 'collectgarbage() heap_reset() print("@", heap())'),
+        *(*given, 'print("@", heap()) collectgarbage() print("@", heap())'),
+    ]
+    programs = {**rv32.firmware(stored=True), rv32.MAIN: "\n".join([*lines, ""])}
+    output = rv32.machine("line").run(programs, strict_heap=False)
+    before, peak, after = (line.split("\t") for line in output.splitlines() if line.startswith("@"))
+    return int(before[3]), int(after[3]), int(peak[4])
+
+
+def heaps(jobs: Sequence[Job]) -> list[tuple[int, int, int]]:
+    """`heap` for several jobs, side by side."""
+    rv32.machine("line")
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(heap, jobs))
+
+
+def fitted(works: Sequence[Mapping[str, float]], instructions: Sequence[float]) -> tuple[dict[str, float], float]:
     """Costs by kind, and the largest relative error of what was fitted."""
     kinds = sorted({kind for work in works for kind in work})
     relative = np.array(
-        [[work[kind] / total for kind in kinds] for work, total in zip(works, instructions, strict=True)]
+        [[work.get(kind, 0) / total for kind in kinds] for work, total in zip(works, instructions, strict=True)]
     )
     costs, _ = nnls(relative, np.ones(len(works)))
     error = float(np.abs(relative @ costs - 1).max())
-    return {kind: round(float(cost), 1) for kind, cost in zip(kinds, costs, strict=True)}, error
+    return {kind: round(float(cost), 3) for kind, cost in zip(kinds, costs, strict=True)}, error
 
 
 def model() -> dict[str, Any]:
     """The content of the file, measured now."""
     figures = measured_all(FITTED)
+    peaks = heaps(FITTED)
     pipelines: dict[str, Any] = {}
     for pipeline in SIMULATIONS:
         chosen = [(of, found) for of, found in zip(FITTED, figures, strict=True) if of.pipeline == pipeline]
@@ -128,12 +160,30 @@ def model() -> dict[str, Any]:
                     "job": json.loads(of.to_json()),
                     "set_up": found.set_up,
                     "simulations": list(found.simulations),
-                    "peak_units": found.peak_units,
                 }
                 for of, found in chosen
             ],
         }
+        units = [found for of, found in zip(FITTED, peaks, strict=True) if of.pipeline == pipeline]
+        programs = max(before for before, _, _ in units)
+        pipelines[pipeline]["programs"] = programs
+        if pipeline == "fast":
+            kinds = [kinds_of(of) for of, _ in chosen]
+            of_kind, _ = fitted(kinds, [after - programs for _, after, _ in units])
+            estimates = [programs + cost_model.priced(counted, of_kind) for counted in kinds]
+            garbage = max(peak - planned for (_, _, peak), planned in zip(units, estimates, strict=True))
+            of_kind["job"] = round(of_kind["job"] + garbage, 1)
+            pipelines[pipeline]["memory"] = of_kind
+            excess = [(planned + garbage) / peak - 1 for (_, _, peak), planned in zip(units, estimates, strict=True)]
+            pipelines[pipeline]["largest_errors"]["memory"] = round(max(excess), 3)
+            for entry, found in zip(pipelines[pipeline]["fitted_to"], units, strict=True):
+                entry["heap_units"] = list(found)
     return {"format": _FORMAT, "toolchain": rv32.toolchain(), "pipelines": pipelines}
+
+
+def kinds_of(of: Job) -> dict[str, int]:
+    """Units of the arrays of a fast job, by kind."""
+    return {kind: units for kinds in fast_units(of.fast_plan).values() for kind, units in kinds.items()}
 
 
 def errors(of: Job, found: measure.Figures) -> dict[str, float]:
@@ -148,8 +198,10 @@ def errors(of: Job, found: measure.Figures) -> dict[str, float]:
 def check() -> int:
     """Measure and compare; the exit code."""
     worst = 0.0
-    for of, found in zip(CHECKED, measured_all(CHECKED), strict=True):
+    for of, found, (_, _, peak) in zip(CHECKED, measured_all(CHECKED), heaps(CHECKED), strict=True):
         off = errors(of, found)
+        planned = memory_plan.plan(of)
+        off["heap"] = planned.total / UNIT_BYTES / peak - 1
         print(
             f"{of.pipeline}, J = {of.J}, dj = {of.dj:.4g}: "
             + ", ".join(f"{k} {100 * v:+.1f} %" for k, v in off.items())

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from elm11_lua_driver.histogram import Histogram
     from elm11_lua_driver.job import Job
 
 Progress: TypeAlias = Callable[[int], None]
-"""Called with the number of simulations finished since the last call."""
+"""Called with the number of simulations finished since the last call. It may raise `AbandonedError`."""
+
+
+class AbandonedError(Exception):
+    """Nobody waits for this result any more; progress raises it to make an engine stop. Engines let it pass."""
 
 
 class Engine(Protocol):
-    """Something that computes simulations."""
+    """Something that computes simulations.
+
+    An engine whose parts may span several groups (since moving results is dear to it) has `joins_groups = True`.
+    """
 
     name: str
 
@@ -36,4 +45,30 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Give back what the engine holds. It cannot be used afterwards."""
+        ...
+
+
+@runtime_checkable
+class StreamingEngine(Protocol):
+    """An engine that gives its results piece by piece, so that what is finished can be kept."""
+
+    name: str
+
+    def stream(
+        self, job: Job, simulations: Sequence[range], progress: Progress, *, by_group: bool = False
+    ) -> Iterator[Histogram]:
+        """Compute some simulations of a job. Closing the iterator stops the work.
+
+        Args:
+            job: what to compute.
+            simulations: ranges of simulation numbers, ascending, none twice.
+            progress: called as simulations are finished.
+            by_group: whether every part must lie in one group of the job, so that errors can be estimated.
+
+        Yields:
+            Histograms in any order, which together hold exactly these simulations.
+
+        Raises:
+            EngineError: the engine failed. What it has yielded is right all the same.
+        """
         ...

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from elm11_lua_driver import scripts
 from elm11_lua_driver.board import Board
-from elm11_lua_driver.errors import VersionMismatchError
+from elm11_lua_driver.errors import Elm11Error, VersionMismatchError
 from elm11_lua_driver.histogram import Histogram, block_ranges
 from elm11_lua_driver.memory_plan import USABLE_BYTES, plan
 
+from .base import AbandonedError
+from .handout import single_groups
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from elm11_lua_driver.board import RunProgress
@@ -37,6 +42,7 @@ class BoardEngine:
     """
 
     name = "board"
+    joins_groups = True
 
     def __init__(
         self,
@@ -93,21 +99,45 @@ class BoardEngine:
             ValueError: the job does not fit into the board's memory.
             Elm11Error: the board failed; the kinds are those of `Board`.
         """
+        return Histogram(job, [part for block in self.stream(job, [simulations], progress) for part in block.parts])
+
+    def stream(
+        self, job: Job, simulations: Sequence[range], progress: Progress, *, by_group: bool = False
+    ) -> Iterator[Histogram]:
+        """See `StreamingEngine.stream`.
+
+        Raises:
+            ValueError: the job does not fit into the board's memory.
+            Elm11Error: the board failed. Its port is closed, and opened again at the next use.
+        """
         plan(job, self._memory_bytes).check()  # before a port is opened
-        whole = Histogram(job, [])
-        for block in block_ranges(job, simulations, self._n_blocks):
-            run = self.board.start(job, block, memory_bytes=self._memory_bytes)
-            told = 0
+        ranges = single_groups(job, simulations) if by_group else simulations
+        for simulations_of_one in ranges:
+            for block in block_ranges(job, simulations_of_one, self._n_blocks):
+                try:
+                    histogram = self._block(job, block, progress)
+                except Elm11Error:
+                    with contextlib.suppress(Elm11Error):
+                        self.close()
+                    raise
+                yield histogram
 
-            def tell(state: RunProgress) -> None:
-                nonlocal told
-                if state.done > told:
-                    progress(state.done - told)
-                    told = state.done
+    def _block(self, job: Job, block: range, progress: Progress) -> Histogram:
+        run = self.board.start(job, block, memory_bytes=self._memory_bytes)
+        told = 0
 
+        def tell(state: RunProgress) -> None:
+            nonlocal told
+            if state.done > told:
+                progress(state.done - told)
+                told = state.done
+
+        try:
             run.wait(stall_s=self._stall_s, on_progress=tell)
-            whole += run.fetch()
-        return whole
+        except AbandonedError:  # nobody will fetch it, and the next run needs a board that is free
+            run.cancel()
+            raise
+        return run.fetch()
 
     def close(self) -> None:
         """Give the port back."""

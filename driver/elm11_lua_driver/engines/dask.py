@@ -1,0 +1,219 @@
+"""The Dask engine: the workers of a cluster, and the boards that are plugged into them."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from typing import TYPE_CHECKING, Any, Final
+
+from elm11_lua_driver.errors import EngineError
+from elm11_lua_driver.histogram import Histogram, Part
+from elm11_lua_driver.job import Job
+
+from .fleet import FleetEngine, Member
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from .base import Engine, Progress
+
+BOARD_RESOURCE: Final = "ELM11"
+"""The resource by which a worker says how many boards are plugged into its computer: ``--resources "ELM11=1"``."""
+
+CONNECT_S: Final = 10.0
+"""How long to wait for the scheduler, and for the first worker."""
+
+FIRST_SILENCE_S: Final = 300.0
+"""Longest time for a first, small piece of work: a worker may have to import, and be busy with another's tasks."""
+
+_MAX_SLOTS: Final = 256
+_engines: dict[str, Engine] = {}
+_lock = threading.Lock()
+
+
+def compute(text: str, start: int, stop: int, engine_name: str) -> list[tuple[int, int, Any]]:
+    """Compute some simulations; runs on a worker.
+
+    Args:
+        text: the job in JSON.
+        start: first simulation.
+        stop: first simulation after them.
+        engine_name: "numpy", "lua" or "board". The worker keeps a board's port open until it ends.
+
+    Returns:
+        The parts as `(start, stop, counts)`.
+    """
+    from elm11_lua_driver import engines  # noqa: PLC0415  which imports this module
+
+    job, simulations = Job.from_json(text), range(start, stop)
+    if engine_name != "board":
+        return _plain(engines.create(engine_name).simulate(job, simulations, _ignore))
+    with _lock:  # one conversation at a time, also where a worker has several threads
+        engine = _engines.setdefault(engine_name, engines.create(engine_name))
+        return _plain(engine.simulate(job, simulations, _ignore))
+
+
+def _plain(histogram: Histogram) -> list[tuple[int, int, Any]]:
+    return [(part.start, part.stop, part.counts) for part in histogram.parts]
+
+
+def _ignore(_: int) -> None:
+    """Progress of a worker: the pieces are small enough to do without."""
+
+
+class _Slot:
+    """One thread of the cluster, wherever it is.
+
+    Args:
+        client: the `distributed.Client`.
+        engine_name: who computes on the worker.
+    """
+
+    name = "dask"
+
+    def __init__(self, client: Any, engine_name: str) -> None:  # noqa: ANN401  distributed has no types
+        self._client = client
+        self._engine_name = engine_name
+        self._future: Any = None
+        self.joins_groups = engine_name == "board"
+
+    def simulate(self, job: Job, simulations: range, progress: Progress) -> Histogram:
+        """See `Engine.simulate`. A task whose worker is lost is computed on another by Dask itself."""
+        resources = {BOARD_RESOURCE: 1} if self._engine_name == "board" else None
+        future = self._future = self._client.submit(
+            compute,
+            job.to_json(),
+            simulations.start,
+            simulations.stop,
+            self._engine_name,
+            pure=False,  # a second try is a second task
+            resources=resources,
+        )
+        try:
+            parts = future.result()
+        except Exception as error:
+            # Dask's own errors: KilledWorker, CancelledError, lost connections.
+            raise EngineError(f"{type(error).__name__}: {error}") from error
+        finally:
+            future.release()
+        progress(len(simulations))
+        return Histogram(job, [Part(*part) for part in parts])
+
+    def cancel(self) -> None:
+        """Give up what is being computed."""
+        future = self._future
+        if future is not None:
+            with contextlib.suppress(Exception):  # the cluster may be gone
+                future.cancel(force=True)
+
+    def close(self) -> None:
+        """Nothing is held between calls."""
+
+
+class DaskEngine(FleetEngine):
+    """A Dask cluster: `distributed.LocalCluster`, one on other computers, or boards that are plugged into them.
+
+    Work is handed out in pieces, so many at a time as the cluster has threads. What a lost worker had is computed
+    again, at most four times.
+
+    Args:
+        client: a `distributed.Client`, which stays open, or a scheduler's address such as ``tcp://10.0.0.1:8786``.
+        engine: who computes on the workers: "numpy", "lua", or "board" for the boards of those workers that have the
+            resource ``ELM11`` (their environment variable ``ELM11_PORT`` names the port).
+        silence_s: longest time for a first piece; later ones get at least ten times what earlier ones took.
+
+    Raises:
+        ValueError: an argument is outside its range.
+        EngineError: the package distributed is missing, or the scheduler does not answer.
+    """
+
+    name = "dask"
+
+    def __init__(self, client: Any, *, engine: str = "numpy", silence_s: float = FIRST_SILENCE_S) -> None:  # noqa: ANN401
+        if engine not in {"numpy", "lua", "board"}:
+            msg = f"engine must be numpy, lua or board, not {engine!r}"
+            raise ValueError(msg)
+        if not client:
+            raise ValueError("client must be a distributed.Client or the address of a scheduler")
+        self._made = None
+        if isinstance(client, str):
+            client = self._made = _connected(client)
+        self._client = client
+        self._engine_name = engine
+        self._silence_s = silence_s
+        super().__init__([_Slot(client, engine)], retry_s=0.5)
+
+    def stream(
+        self, job: Job, simulations: Sequence[range], progress: Progress, *, by_group: bool = False
+    ) -> Iterator[Histogram]:
+        """See `StreamingEngine.stream`.
+
+        Raises:
+            EngineError: there are no workers that could do it, or they failed again and again.
+        """
+        n_slots = min(_MAX_SLOTS, self._n_slots())
+        self._set_members(
+            [Member(_Slot(self._client, self._engine_name), f"dask {i + 1}", self._silence_s) for i in range(n_slots)]
+        )
+        yield from super().stream(job, simulations, progress, by_group=by_group)
+
+    def _n_slots(self) -> int:
+        """How many pieces the cluster can compute at the same time; waits for a first worker.
+
+        Raises:
+            EngineError: none came.
+        """
+        try:
+            self._client.wait_for_workers(1, timeout=CONNECT_S)
+            threads = self._client.nthreads()
+            if self._engine_name != "board":
+                return sum(threads.values())
+            boards = self._client.run_on_scheduler(_boards)
+        except (TimeoutError, OSError, RuntimeError) as error:
+            raise EngineError(
+                f"the Dask cluster has no workers: {type(error).__name__}: {error}",
+                next_step="Start some with: dask worker ADDRESS",
+            ) from error
+        if not boards:
+            raise EngineError(
+                f"no Dask worker has the resource {BOARD_RESOURCE}",
+                next_step=f'Start one beside a board: dask worker ADDRESS --resources "{BOARD_RESOURCE}=1"',
+            )
+        return int(boards)
+
+    def abandon(self, member: Member) -> None:
+        """Cancel the task."""
+        slot = member.engine
+        assert isinstance(slot, _Slot)
+        slot.cancel()
+
+    def close(self) -> None:
+        """Leave the cluster; a client that was given stays open."""
+        if self._made is not None:
+            self._made.close()
+            self._made = None
+
+
+def _boards(dask_scheduler: Any) -> int:  # noqa: ANN401
+    """How many boards the workers have; runs on the scheduler."""
+    return int(sum(worker.resources.get(BOARD_RESOURCE, 0) for worker in dask_scheduler.workers.values()))
+
+
+def _connected(address: str) -> Any:  # noqa: ANN401
+    """A client of the scheduler.
+
+    Raises:
+        EngineError: distributed is not installed, or nobody answers.
+    """
+    try:
+        import distributed  # noqa: PLC0415  an extra
+    except ImportError as error:
+        raise EngineError(
+            "the engine dask needs the package distributed", next_step="pip install 'elm11-lua-driver[dask]'"
+        ) from error
+    try:
+        return distributed.Client(address, timeout=CONNECT_S, set_as_default=False)
+    except (OSError, ValueError, TimeoutError) as error:
+        raise EngineError(
+            f"no Dask scheduler answers at {address}: {error}", next_step="Start one with: dask scheduler"
+        ) from error

@@ -1,0 +1,83 @@
+"""What all pictures share: axes of their own, colours, the period axis."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+
+    from .job import Job
+
+LOOKS: Final = (
+    ("#0072B2", "o", "-"),
+    ("#D55E00", "s", "--"),
+    ("#009E73", "^", "-."),
+    ("#CC79A7", "D", ":"),
+    ("#E69F00", "v", (0, (5, 1))),
+    ("#56B4E9", "P", (0, (3, 1, 1, 1))),
+)
+"""Colour, marker and stroke of each curve: the colours of Okabe & Ito (2008), which colour-blind people tell apart;
+markers and strokes differ as colours do, for grey print."""
+
+
+def axes_or_new(ax: Axes | None, size: tuple[float, float]) -> Axes:
+    """The axes that are given, or the only ones of a new figure (made without pyplot, on an Agg canvas).
+
+    Args:
+        ax: axes, or None.
+        size: width and height of a new figure, inches.
+    """
+    if ax is not None:
+        return ax
+    figure = Figure(figsize=size, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure.add_subplot()
+
+
+def log2_axis(axis: Axis, low: float, high: float) -> None:
+    """Mark the powers of two between two values, or round numbers where there are fewer than two of them.
+
+    Args:
+        axis: an axis with a logarithmic scale.
+        low: the smallest value that is shown, > 0.
+        high: the largest.
+    """
+    powers = range(math.ceil(math.log2(low) - 1e-9), math.floor(math.log2(high) + 1e-9) + 1)
+    ticks = [2.0**power for power in powers] if len(powers) > 1 else list(MaxNLocator(4).tick_values(low, high))
+    axis.set_major_locator(FixedLocator(ticks))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_locator(NullLocator())
+
+
+def period_axis(ax: Axes, job: Job, time_unit: str) -> None:
+    """Make the horizontal axis that of the job's periods, half a scale wider at both ends.
+
+    Args:
+        ax: the axes.
+        job: gives the periods.
+        time_unit: of dt, for the label.
+    """
+    margin = 2.0 ** (job.dj / 2) if job.J else 2.0**0.5
+    low, high = float(job.periods[0]) / margin, float(job.periods[-1]) * margin
+    ax.set_xscale("log", base=2)
+    ax.set_xlim(low, high)
+    log2_axis(ax.xaxis, low, high)
+    ax.set_xlabel(f"Period ({time_unit})", parse_math=False)
+
+
+def light_grid(ax: Axes) -> None:
+    """Thin grey lines behind what is drawn."""
+    ax.grid(color="0.9", linewidth=0.6)
+    ax.set_axisbelow(True)
+
+
+def drawable(text: str) -> str:
+    """The text on one line, without what no font has: bytes of a file's name that are no text."""
+    return " ".join(text.encode(errors="replace").decode().split())

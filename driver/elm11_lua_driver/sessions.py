@@ -1,0 +1,97 @@
+"""Who computed the simulations of a histogram, when, how fast, and with which versions."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import functools
+import math
+import platform
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any, Final, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PACKAGES: Final = ("elm11-lua-driver", "numpy", "scipy", "pycwt", "lupa")
+"""What results depend on, besides Python."""
+
+
+def versions() -> dict[str, str]:
+    """Version of this program, of Python, and of each library that results depend on and that is installed."""
+    return dict(_versions())
+
+
+@functools.cache  # looking for them takes milliseconds, and a run has many pieces
+def _versions() -> dict[str, str]:
+    found = {"Python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _now() -> str:
+    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+
+
+@dataclass(frozen=True)
+class Session:
+    """One stretch of work on a histogram: by one engine, with the same versions, without a break that is known.
+
+    Attributes:
+        engine: name of the engine.
+        n_simulations: how many simulations it added.
+        seconds: how long it took; None where that is not known, as for results that a board computed on its own.
+        ended: when, in UTC, ISO 8601.
+        versions: of this program, Python and the libraries, by name.
+    """
+
+    engine: str
+    n_simulations: int
+    seconds: float | None
+    ended: str = field(default_factory=_now)
+    versions: dict[str, str] = field(default_factory=versions)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """The session of `to_dict`; names that are not known here are left out.
+
+        Raises:
+            KeyError: a name is missing.
+            TypeError: a value is of another kind.
+            ValueError: a value is out of its range.
+        """
+        seconds = None if values["seconds"] is None else float(values["seconds"])
+        if seconds is not None and not (math.isfinite(seconds) and seconds >= 0):
+            msg = f"a session cannot have taken {seconds} s"
+            raise ValueError(msg)
+        of_versions = {str(name): str(text) for name, text in dict(values["versions"]).items()}
+        return cls(str(values["engine"]), int(values["n_simulations"]), seconds, str(values["ended"]), of_versions)
+
+
+def extended(history: Sequence[Session], session: Session) -> tuple[Session, ...]:
+    """A history with one more session, which goes on with the last one if engine and versions are the same.
+
+    A time that is not known stays apart: the sum with one that is known would be wrong.
+    """
+    last = history[-1] if history else None
+    if (
+        last is None
+        or (last.engine, last.versions) != (session.engine, session.versions)
+        or (last.seconds is None) != (session.seconds is None)
+    ):
+        return (*history, session)
+    joined = dataclasses.replace(
+        session,
+        n_simulations=last.n_simulations + session.n_simulations,
+        seconds=None if last.seconds is None or session.seconds is None else last.seconds + session.seconds,
+    )
+    return (*history[:-1], joined)
