@@ -2,7 +2,7 @@
 """What each idea of the fast pipeline saves, and what each of its approximations changes, by switching them off.
 
     python tools/fast_ideas.py time           CPU time of the NumPy engine, as a ratio to the whole
-    python tools/fast_ideas.py instructions   instructions on the rv32i machine (tools/cost), J = 20
+    python tools/fast_ideas.py instructions [J [COUNT]]   instructions on the rv32i machine (tools/cost)
     python tools/fast_ideas.py levels         95 % levels on the same noise, less those of the refined plan
 
 The figures are in docs/fast-pipeline.md.
@@ -84,12 +84,13 @@ def cpu_seconds(experiment: Experiment, simulations: int, values: Mapping[str, f
         return time.process_time() - started
 
 
-def times(rounds: int = 3, simulations: int = 2048) -> None:
+def times(rounds: int = 3) -> None:
     """Ratios of the least of some turns."""
     print(f"{'switched off':36}" + "".join(f"  J = {J}" for J in (10, 20, 28)))
     ratios: dict[str, list[float]] = {name: [] for name in [*IDEAS, "fast pipeline (exact one instead)"]}
     for J in (10, 20, 28):
         experiment = Experiment(0.72, 0.72, 0.25, 0.25, 0.5, J)
+        simulations = {10: 8192, 20: 4096, 28: 1024}[J]
         least = dict.fromkeys(ratios, float("inf"))
         for _ in range(rounds):
             for name, values in IDEAS.items():
@@ -116,26 +117,49 @@ print(decimal((instructions() - before) // COUNT))
 """
 
 
-def instructions(count: int = 16) -> None:
+# The codelets' work by the stages that they replace.
+WITHOUT_CODELETS: Final = (
+    ("plan.sixteen(re, im, n)", "span = 4\n        for i = 1, n, 4 do first_of_four(re, im, i) end"),
+    ("plan.thirty_two(re, im, n)", "for i = 1, n, 8 do eights(re, im, i) end"),
+    ("span = 32", "span = 8"),
+    (
+        "local function stage(",
+        """local function eights(re, im, o)
+    first_of_four(re, im, o)
+    first_of_four(re, im, o + 4)
+    local i, j, k = o + 5, o + 6, o + 7
+    re[i], im[i] = (re[i] + im[i]) * HALF_ROOT // 2048, (im[i] - re[i]) * HALF_ROOT // 2048
+    re[j], im[j] = im[j], -re[j]
+    re[k], im[k] = (im[k] - re[k]) * HALF_ROOT // 2048, (-re[k] - im[k]) * HALF_ROOT // 2048
+    for i = o, o + 3 do
+        local ar, ai, br, bi = re[i], im[i], re[i + 4], im[i + 4]
+        re[i], im[i], re[i + 4], im[i + 4] = ar + br, ai + bi, ar - br, ai - bi
+    end
+end
+
+local function stage(""",
+    ),
+)
+
+
+def instructions(J: int = 20, count: int = 16) -> None:
     """Mean over the first simulations; the bits of their numbers are reversed, so they are spread over the cycle."""
-    experiment = Experiment(0.72, 0.72, 0.25, 0.25, 0.5, 20)
-    job = JOB.replace("JJ", "20").replace("NN", str(experiment.n_samples)).replace("COUNT", str(count))
+    experiment = Experiment(0.72, 0.72, 0.25, 0.25, 0.5, J)
+    job = JOB.replace("JJ", str(J)).replace("NN", str(experiment.n_samples)).replace("COUNT", str(count))
     whole = 0
-    for name, values in IDEAS.items():
+    for name, values in {**IDEAS, "codelets": None}.items():
+        if (values or {}).get("LARGEST_TRANSFORM", 0) > 1024 and experiment.n_padded > 1024:
+            continue  # the board has no such transform
         programs = rv32.firmware()
-        for constant, value in values.items():
-            text, changed = re.subn(
-                rf"(?m)^local {constant} = .*$", f"local {constant} = {fraction(value)}", programs["fast_plan.lua"]
-            )
-            if not changed:
-                text, changed = re.subn(
-                    rf"(?m)^local {constant} = .*$",
-                    f"local {constant} = {fraction(value)}",
-                    programs["fast_weights.lua"],
+        for constant, value in (values or {}).items():
+            for program in ("fast_plan.lua", "fast_weights.lua"):
+                programs[program] = re.sub(
+                    rf"(?m)^local {constant} = .*$", f"local {constant} = {fraction(value)}", programs[program]
                 )
-                programs["fast_weights.lua"] = text if changed else programs["fast_weights.lua"]
-            else:
-                programs["fast_plan.lua"] = text
+        if values is None:
+            for found, instead in WITHOUT_CODELETS:
+                assert found in programs["integer_fft.lua"]
+                programs["integer_fft.lua"] = programs["integer_fft.lua"].replace(found, instead)
         programs[rv32.MAIN] = job
         measured = int(rv32.machine("line").run(programs, strict_heap=False, timeout_s=600))
         whole = whole or measured
@@ -189,6 +213,6 @@ if __name__ == "__main__":
     if sys.argv[1] == "time":
         times()
     elif sys.argv[1] == "instructions":
-        instructions()
+        instructions(*map(int, sys.argv[2:]))
     else:
         paired_levels()
