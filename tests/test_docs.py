@@ -22,7 +22,9 @@ def test_examples_on_the_page(page: Path) -> None:
     assert result.failed == 0
 
 
-@pytest.mark.parametrize("module", ["elm11_lua_driver.job", "elm11_lua_driver.levels"])
+@pytest.mark.parametrize(
+    "module", ["elm11_lua_driver.coherence_from_cwt", "elm11_lua_driver.job", "elm11_lua_driver.levels"]
+)
 def test_examples_in_docstrings(module: str) -> None:
     result = doctest.testmod(importlib.import_module(module))
     assert result.attempted > 0

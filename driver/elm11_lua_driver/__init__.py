@@ -19,6 +19,7 @@ from .api import (
     wait_for_completion,
 )
 from .board import Board, Run, RunProgress
+from .coherence_from_cwt import coherence_from_cwt
 from .engines import BoardEngine, LuaEngine, NumpyEngine
 from .errors import Elm11Error, EngineError, LuaError
 from .histogram import Histogram
@@ -46,6 +47,7 @@ __all__ = [
     "__version__",
     "analyse",
     "check_lua_scripts",
+    "coherence_from_cwt",
     "connect",
     "detect_elm11",
     "disconnect",
