@@ -2,6 +2,8 @@
 #   make demo    the main job on real data, ends with the path of the picture
 #   make test    the test suite            make lint    ruff, Lua syntax and stray globals
 #   make types   mypy --strict             make bench   speed against pycwt, in one run
+#   make study   the performance study: measures some 15 minutes, writes docs/performance.md and docs/comparison.md
+#   make study-quick   every part of it on small sizes, into a temporary folder
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -11,7 +13,7 @@ else
 BIN := $(VENV)/bin
 endif
 
-.PHONY: demo test lint types bench clean
+.PHONY: demo test lint types bench study study-quick clean
 .DELETE_ON_ERROR:
 
 $(VENV)/.made:
@@ -25,6 +27,10 @@ $(VENV)/.core: pyproject.toml $(VENV)/.made
 
 $(VENV)/.dev: pyproject.toml $(VENV)/.made
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,plot]'
+	touch $@ $(VENV)/.core
+
+$(VENV)/.study: pyproject.toml $(VENV)/.made
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[study]'
 	touch $@ $(VENV)/.core
 
 demo: $(VENV)/.core
@@ -43,6 +49,14 @@ types: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python tools/bench.py
+
+study study-quick: export PYTHONPATH = tools
+
+study: $(VENV)/.study
+	$(BIN)/python -m study
+
+study-quick: $(VENV)/.study
+	$(BIN)/python -m study --quick
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
