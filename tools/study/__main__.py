@@ -13,7 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 from elm11_lua_driver.atomic_file import atomic_file
 
-from study import checks, comparison, decision, figures, hybrid, machine, monte_carlo, report, scaling, transforms
+from study import (
+    board,
+    checks,
+    comparison,
+    decision,
+    figures,
+    hybrid,
+    machine,
+    monte_carlo,
+    report,
+    scaling,
+    transforms,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,6 +107,7 @@ def _study(folder: Path, parts: list[str], *, quick: bool, pages_only: bool) -> 
         return 1
     if not pages_only:
         data = measured(parts, data, quick=quick)
+    data["board"] = board.read(DOCS / "cost.json")
     data = json.loads(json.dumps(data))  # what a later reader of the file will have
     files = write(data, folder, draw=not pages_only)
     problems = checks.problems(data, files)

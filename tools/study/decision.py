@@ -25,7 +25,7 @@ DJ: Final = 1 / 12
 LAG1: Final = 0.72
 SIZES: Final = (100, 1000, 10_000, 100_000, 1_000_000)
 MEASURED: Final = (100, 300, 1000, 3000, 10_000)
-MEASURED_QUICK: Final = (30, 100, 300)
+MEASURED_QUICK: Final = (30, 60, 120)
 SIMULATIONS: Final = 300
 _PYCWT_UP_TO: Final = 3000
 """Beyond it one simulation of pycwt takes some ten seconds."""

@@ -136,7 +136,7 @@ def _performance(data: dict[str, Any]) -> dict[str, str]:
         | _hybrid(data["hybrid"])
         | _engines(data["engines"])
         | _decision(data["decision"])
-        | {"in_short": bullets(_in_short(data))}
+        | {"in_short": bullets(_in_short(data)), "board": _board(data.get("board", {}))}
     )
 
 
@@ -152,8 +152,10 @@ def _in_short(data: dict[str, Any]) -> list[str]:
     )
     return [
         (
-            f"pycwt's `cwt` takes time in proportion to samples^{laws['cwt']['time']['exponents'][0]:.2f}, its `wct` to "
-            f"samples^{laws['wct']['time']['exponents'][0]:.2f}; `wct` with 100 scales is expected to fill 16 GB beyond "
+            f"pycwt's `cwt` takes time in proportion to samples^{laws['cwt']['time']['exponents'][0]:.2f}, its "
+            f"`wct` to "
+            f"samples^{laws['wct']['time']['exponents'][0]:.2f}; `wct` with 100 scales is expected to fill 16 GB "
+            f"beyond "
             f"{grouped(stop['largest_n'])} samples."
         ),
         (
@@ -269,13 +271,18 @@ def _agreement_text(agreement: dict[str, Any]) -> list[str]:
         coarse, fine = max(agreement["pywt12"]["relative_error"]), max(agreement["pywt"]["relative_error"][1:])
         sentences += [
             (
-                "PyWavelets convolves with differences of the integrated wavelet, which averages it over a sample: at the "
-                f"smallest scale the gain is {gain:.2f}. It cuts each wavelet to whole samples, so that a scale is shifted "
-                "by up to half a sample or so, differently from scale to scale. A shift that both series suffer cancels in "
-                "a coherence; a row with less gain weighs less in the box over scales. What comes of it is measured below."
+                "PyWavelets convolves with differences of the integrated wavelet, which averages it over a sample: "
+                "at the "
+                f"smallest scale the gain is {gain:.2f}. It cuts each wavelet to whole samples, so that a scale is "
+                f"shifted "
+                "by up to half a sample or so, differently from scale to scale. A shift that both series suffer "
+                "cancels in "
+                "a coherence; a row with less gain weighs less in the box over scales. What comes of it is measured "
+                "below."
             ),
             (
-                "With its default `precision=12` it has 4096 points of the wavelet in store for all scales: above a scale "
+                "With its default `precision=12` it has 4096 points of the wavelet in store for all scales: above a "
+                "scale "
                 f"of 256 samples they are repeated, and the difference grows (largest here {coarse:.2f}, with the "
                 f"precision raised {fine:.2f} above the smallest scale)."
             ),
@@ -388,7 +395,8 @@ def _verdict(part: dict[str, Any]) -> list[str]:
         + f": against this project's own transform a whole coherence is, at {listed}.",
         (
             f"The transforms are {100 * alone:.0f} % of `pycwt.wct` at {grouped(largest)} samples, so even a transform "
-            f"that took no time could make it {number(1 / (1 - alone), 2)} times as fast at most; the rest is smoothing."
+            f"that took no time could make it {number(1 / (1 - alone), 2)} times as fast at most; the rest is "
+            f"smoothing."
         ),
     ]
     simulation = {row["what"]: row["wall"]["median"] / row["n_simulations"] for row in part["levels_timing"]}
@@ -474,8 +482,29 @@ def _engines(part: dict[str, Any]) -> dict[str, str]:
             if missing
             else ""
         ),
-        "board": part.get("board") or "Instructions are counted in a study of their own; seconds depend on the board.",
     }
+
+
+def _board(part: dict[str, Any]) -> str:
+    if not part.get("rows"):
+        return f"No instruction counts: {part.get('missing', 'they were not read')}."
+    slow, fast = part["slowest_per_s"], part["fastest_per_s"]
+    said = (
+        "Instructions per simulation, its share of the set-up of 300 included, counted on an emulated processor in two "
+        "ways with the board in between (`docs/cost.json`). Seconds are *not measured*: the range goes from "
+        f"{fast / 1e6:.1f} million instructions per second, the processor without any wait for its memory, to "
+        f"{slow / 1e6:.1f} million, a tenth of it. `elm11 calibrate` measures a board's own rate."
+    )
+    rows = [
+        [
+            row["job"],
+            f"{row['fewest']:.2e} to {row['most']:.2e}",
+            f"{seconds(row['fewest'] / fast)} to {seconds(row['most'] / slow)}",
+            f"{seconds(300 * row['fewest'] / fast)} to {seconds(300 * row['most'] / slow)}",
+        ]
+        for row in part["rows"]
+    ]
+    return f"{said}\n\n" + table(["pipeline, job", "instructions", "one simulation", "300 simulations"], rows)
 
 
 def _pays_off(part: dict[str, Any]) -> str:
