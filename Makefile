@@ -4,6 +4,7 @@
 #   make types   mypy --strict             make bench   speed against pycwt, in one run
 #   make study   the performance study: measures some 15 minutes, writes docs/performance.md and docs/comparison.md
 #   make study-quick   every part of it on small sizes, into a temporary folder
+#   make study-pages   its pages again from the numbers that are there
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -13,7 +14,7 @@ else
 BIN := $(VENV)/bin
 endif
 
-.PHONY: demo test lint types bench study study-quick clean
+.PHONY: demo test lint types bench study study-quick study-pages clean
 .DELETE_ON_ERROR:
 
 $(VENV)/.made:
@@ -50,13 +51,16 @@ types: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python tools/bench.py
 
-study study-quick: export PYTHONPATH = tools
+study study-quick study-pages: export PYTHONPATH = tools
 
 study: $(VENV)/.study
 	$(BIN)/python -m study
 
 study-quick: $(VENV)/.study
 	$(BIN)/python -m study --quick
+
+study-pages: $(VENV)/.dev
+	$(BIN)/python -m study --pages-only
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

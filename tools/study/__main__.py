@@ -80,14 +80,21 @@ def write(data: dict[str, Any], folder: Path, *, draw: bool = True) -> list[Path
     return files
 
 
-def main() -> int:
-    """Parse the arguments, measure, write, check."""
+def main(words: list[str] | None = None) -> int:
+    """Parse the arguments, measure, write, check.
+
+    Args:
+        words: the arguments; None takes those of the command line.
+
+    Returns:
+        The exit code: 1 where something measured cannot be true.
+    """
     parser = argparse.ArgumentParser(prog="study", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small sizes; without --output into a temporary folder")
     parser.add_argument("--output", type=Path, help=f"folder for pages, figures and {DATA} (default: docs)")
     parser.add_argument("--parts", default=",".join(PARTS), help="which parts to measure; others keep their data")
     parser.add_argument("--pages-only", action="store_true", help="write the pages again from the data there are")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     parts = [part for part in PARTS if part in arguments.parts.split(",")]
     unknown = sorted(set(arguments.parts.split(",")) - set(PARTS))
     if unknown:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import random
 import resource
 import subprocess
@@ -170,6 +171,12 @@ def reset_peak() -> None:
         _CLEAR.write_text("5", encoding="ascii")  # 5: reset the peak resident size; see proc(5)
 
 
+def _environment() -> dict[str, str]:
+    """That of a child which finds the study, wherever it is started."""
+    paths = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+
+
 def in_child(module: str, *arguments: str | float) -> dict[str, Any]:
     """Run a module of the study in a process of its own and read the JSON object that it prints.
 
@@ -178,7 +185,9 @@ def in_child(module: str, *arguments: str | float) -> dict[str, Any]:
     """
     command = [sys.executable, "-m", f"study.{module}", *map(str, arguments)]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_CHILD_TIMEOUT_S)
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=_CHILD_TIMEOUT_S, env=_environment()
+        )
     except subprocess.TimeoutExpired as error:
         msg = f"{' '.join(command)} took longer than {_CHILD_TIMEOUT_S} s and was stopped"
         raise RuntimeError(msg) from error

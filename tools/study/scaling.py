@@ -72,7 +72,7 @@ def run(*, quick: bool) -> dict[str, Any]:
     wanted = cells(sizes, scales)
     names = {f"{function} {n} {s}": (function, n, s) for function, n, s in wanted}
     tasks = {name: partial(call, function, n, s, _series(n)) for name, (function, n, s) in names.items()}
-    times = measure.interleaved(tasks, 2 if quick else 7, slow_s=1.0, slow_rounds=2)
+    times = measure.interleaved(tasks, 2 if quick else 6, slow_s=1.0, slow_rounds=2)
     peaks = memory_peaks(wanted)
     rows = []
     for name, (function, n, s) in names.items():
@@ -97,7 +97,7 @@ def memory_peaks(wanted: list[tuple[str, int, int]]) -> dict[tuple[str, int, int
     peaks: dict[tuple[str, int, int], int] = {}
     for function in FUNCTIONS:
         mine = [cell for cell in wanted if cell[0] == function]
-        batches = [mine] if measure.can_reset_peak() else [[cell] for cell in mine]
+        batches = [mine] if mine and measure.can_reset_peak() else [[cell] for cell in mine]
         for batch in batches:
             found = measure.in_child("scaling", function, *(f"{n}x{s}" for _, n, s in batch))
             peaks |= dict(zip(batch, found["peak_bytes"], strict=True))
