@@ -21,6 +21,7 @@ from study import (
     figures,
     hybrid,
     machine,
+    measure,
     monte_carlo,
     report,
     scaling,
@@ -93,12 +94,16 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="small sizes; without --output into a temporary folder")
     parser.add_argument("--output", type=Path, help=f"folder for pages, figures and {DATA} (default: docs)")
     parser.add_argument("--parts", default=",".join(PARTS), help="which parts to measure; others keep their data")
+    parser.add_argument("--rounds", type=int, help="at most so many turns of everything, for a first look")
     parser.add_argument("--pages-only", action="store_true", help="write the pages again from the data there are")
     arguments = parser.parse_args(words)
     parts = [part for part in PARTS if part in arguments.parts.split(",")]
     unknown = sorted(set(arguments.parts.split(",")) - set(PARTS))
     if unknown:
         parser.error(f"--parts knows {', '.join(PARTS)}, not {', '.join(unknown)}")
+    if arguments.rounds is not None and arguments.rounds < 1:
+        parser.error(f"--rounds must be at least 1, not {arguments.rounds}")
+    measure.limit_rounds(arguments.rounds)
     if arguments.quick and arguments.output is None:
         with tempfile.TemporaryDirectory(prefix="study-") as folder:
             return _study(Path(folder), parts, quick=True, pages_only=False)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 CONFIDENCE: Final = 0.95
 _SHORTEST_SAMPLE_S: Final = 0.01
 _CHILD_TIMEOUT_S: Final = 900
+_most_rounds: int | None = None
 _CLEAR: Final = Path("/proc/self/clear_refs")
 
 
@@ -93,6 +94,12 @@ class Timing:
         return asdict(self)
 
 
+def limit_rounds(most: int | None) -> None:
+    """Let `interleaved` make at most so many turns from now on; None for as many as it is asked for."""
+    global _most_rounds  # noqa: PLW0603  one switch of the whole program, set by its command line
+    _most_rounds = most
+
+
 def interleaved(
     tasks: Mapping[str, Callable[[], object]],
     rounds: int,
@@ -113,26 +120,30 @@ def interleaved(
         slow_s: a function whose first turn takes longer than this has `slow_rounds` turns only.
         slow_rounds: see `slow_s`.
         seed: for the order.
-        warm_up: call each once before the first turn, unless a call is known to be slow; caches and lazy imports are
-            then in place.
+        warm_up: call each once before the first turn, so that caches and lazy imports are in place. What shows itself
+            as slow then has had its first turn: such things are small beside it.
 
     Returns:
         Name to timing, in the order of `tasks`.
     """
+    if _most_rounds is not None:
+        rounds = min(rounds, _most_rounds)
     order = random.Random(seed)  # noqa: S311  an order need not be secret
     repeats = dict.fromkeys(tasks, 1)
     slow: set[str] = set()
+    wall: dict[str, list[float]] = {name: [] for name in tasks}
+    process: dict[str, list[float]] = {name: [] for name in tasks}
     for name, task in tasks.items() if warm_up else ():
-        started = time.perf_counter()
+        started, started_process = time.perf_counter(), time.process_time()
         task()
-        seconds = time.perf_counter() - started
+        seconds, process_seconds = time.perf_counter() - started, time.process_time() - started_process
         repeats[name] = max(1, math.ceil(_SHORTEST_SAMPLE_S / max(seconds, 1e-7)))
         if seconds > slow_s:
             slow.add(name)
-    wall: dict[str, list[float]] = {name: [] for name in tasks}
-    process: dict[str, list[float]] = {name: [] for name in tasks}
+            wall[name].append(seconds)
+            process[name].append(process_seconds)
     for turn in range(rounds):
-        names = [name for name in tasks if turn < slow_rounds or name not in slow]
+        names = [name for name in tasks if name not in slow or (turn and len(wall[name]) < slow_rounds)]
         order.shuffle(names)
         for name in names:
             count = repeats[name]
