@@ -88,6 +88,7 @@ def scaling(data: dict[str, Any]) -> Figure:
             axes.set_yscale("log")
             axes.set_ylabel(label, fontsize=9)
             _tidy(axes)
+        memory.set_ylim(top=200)
         memory.set_xlabel("Length of the series (samples)", fontsize=9)
         _legend(time)
     return figure
@@ -239,6 +240,7 @@ def hybrid(data: dict[str, Any]) -> Figure:
     time.set_yticks(range(len(names)), names)
     time.invert_yaxis()
     time.set_xlabel("Time of a coherence (s)", fontsize=9)
+    time.xaxis.set_major_locator(MaxNLocator(5))
     time.set_title(f"{largest} samples, one core", fontsize=9)
     _tidy(time)
     figure.legend(
@@ -373,8 +375,7 @@ def false_alarms(data: dict[str, Any]) -> Figure:
             linewidth=1,
             label=tool,
         )
-    axes.axhline(5, color="black", linewidth=1)
-    axes.annotate("5 %: as promised", (0.02, 5.1), xycoords=("axes fraction", "data"), fontsize=7.5, va="bottom")
+    axes.axhline(5, color="black", linewidth=1, label="5 %: as promised")
     axes.set_xscale("log", base=2)
     _plain_log(axes, "x")
     axes.set_ylim(bottom=0)

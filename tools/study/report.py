@@ -89,7 +89,8 @@ def wrapped(text: str) -> str:
         if len(line) <= _WIDTH or line.startswith(("|", "#", "!")):
             lines.append(line)
         else:
-            indent = "  " if line.startswith("- ") else ""
+            bullet = re.match(r"- |\d+\. ", line)
+            indent = " " * len(bullet[0]) if bullet else ""
             lines += textwrap.wrap(
                 line, _WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
             )
