@@ -9,10 +9,12 @@ import numpy as np
 from elm11_host_ref import fft
 from elm11_host_ref import wavelet as wavelets
 from elm11_lua_driver import Job, memory_plan
+from elm11_lua_driver import job as jobs
 from elm11_lua_driver import run as run_job
 from elm11_lua_driver.pycwt_drop_in import default_scales
 
 from study import fits, measure
+from study.monte_carlo import STANDARD
 from study.quiet_pycwt import levels as pycwt_levels
 from study.scaling import MEMORIES_GB
 
@@ -55,6 +57,12 @@ def job_for(n_samples: int, pipeline: str = "exact", n_simulations: int = SIMULA
 def n_scales_for(n_samples: int) -> int:
     """Number of pycwt's default scales."""
     return default_scales(n_samples, 1.0, DJ, wavelets.WAVELETS["morlet"], None, None)[1] + 1
+
+
+def board_largest_J(pipeline: str) -> int | None:  # noqa: N802  the paper's J
+    """Largest J of the standard job (dt = dj = 0.25, s0 = 0.5) that fits into the board's memory."""
+    fits = [J for J in range(41) if memory_plan.plan(Job(**STANDARD, J=J, pipeline=pipeline)).fits]
+    return max(fits, default=None)
 
 
 def measure_costs(pairs: list[Pair], sizes: tuple[int, ...], rounds: int, seconds: float) -> list[dict[str, Any]]:
@@ -184,4 +192,5 @@ def run(
         "table": table(costs, scaling, engines),
         "test_stops": test_stops(scaling) if scaling is not None else [],
         "simulations": SIMULATIONS,
+        "board_largest_J": {pipeline: board_largest_J(pipeline) for pipeline in jobs.PIPELINES},
     }

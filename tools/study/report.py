@@ -555,7 +555,9 @@ def _decision(part: dict[str, Any]) -> dict[str, str]:
             "Scales up to the length of the series are pycwt's default and seldom of use: at the largest none of the "
             "data are inside the cone of influence, and the surrogates are six times as long as that scale. A J that "
             "ends at a quarter of the series makes the test some four times cheaper. The board is chosen for other "
-            "reasons than speed; the standard job (dj = 1/4) fits there."
+            "reasons than speed; of the standard job (dt = dj = 0.25, s0 = 0.5) it holds up to "
+            + " and ".join(f"J = {J} ({pipeline} pipeline)" for pipeline, J in part["board_largest_J"].items())
+            + "."
         ),
     }
 
