@@ -2,6 +2,7 @@
 #   make demo    the main job on real data, ends with the path of the picture
 #   make test    the test suite            make lint    ruff, Lua syntax and stray globals
 #   make types   mypy --strict             make bench   speed against pycwt, in one run
+#   make cost    what jobs cost on the board: docs/cost.md    make cost-check    whether that has grown
 #   make study   the performance study: measures some 15 minutes, writes docs/performance.md and docs/comparison.md
 #   make study-quick   every part of it on small sizes, into a temporary folder
 #   make study-pages   its pages again from the numbers that are there
@@ -14,7 +15,7 @@ else
 BIN := $(VENV)/bin
 endif
 
-.PHONY: demo test lint types bench study study-quick study-pages clean
+.PHONY: demo test lint types bench cost cost-check study study-quick study-pages clean
 .DELETE_ON_ERROR:
 
 $(VENV)/.made:
@@ -50,6 +51,12 @@ types: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python tools/bench.py
+
+cost: $(VENV)/.dev
+	$(BIN)/python tools/cost/cost_table.py
+
+cost-check: $(VENV)/.dev
+	$(BIN)/python tools/cost/cost_table.py --check
 
 study study-quick study-pages: export PYTHONPATH = tools
 

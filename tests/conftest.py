@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import rv32
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 # A first build fetches the Lua sources and compiles them: some ten seconds on a slow computer.
@@ -38,3 +39,12 @@ def emblua_path() -> Path:
 def emblua_m32_path() -> Path:
     """emblua with 4-byte pointers; it needs the compiler's 32-bit libraries (Debian: gcc-multilib)."""
     return build_emblua("--m32")
+
+
+@pytest.fixture(scope="session")
+def rv32_machine() -> rv32.Machine:
+    """The rv32i machine that counts instructions, built if need be; the test skips where that is impossible."""
+    try:
+        return rv32.machine()
+    except rv32.MachineMissing as error:
+        pytest.skip(str(error))

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Build emblua, the board's Lua on this computer, and print the path of the binary.
+"""Build emblua, the board's Lua on this computer or on an emulated rv32i machine, and print the path of the binary.
 
 Stock Lua 5.4 sources come from the folder that ``ELM11_LUA_SOURCES`` names, or else from Debian's or
 Ubuntu's source package ``lua5.4``, fetched once into the user's cache folder (about three seconds; nothing
@@ -45,11 +45,11 @@ LEFT_OUT = frozenset(
     }
 )
 # Names that single sources call and host.c defines anew (why: host.c says it at each function).
-RENAMED = {
-    "lauxlib": "-Dlua_pushfstring=board_pushfstring",
-    "ldebug": "-DluaO_pushvfstring=board_pushvfstring",
-    "lstrlib": "-Dmemchr=board_memchr",
-    "lvm": "-Dstrcoll=board_strcoll",
+RENAMED: dict[str, tuple[str, ...]] = {
+    "lauxlib": ("-Dlua_pushfstring=board_pushfstring",),
+    "ldebug": ("-DluaO_pushvfstring=board_pushvfstring",),
+    "lstrlib": ("-Dmemchr=board_memchr",),
+    "lvm": ("-Dstrcoll=board_strcoll",),
 }
 OWN_FLAGS = ("-Wall", "-Wextra", "-Werror")
 FLAGS = (
@@ -60,6 +60,22 @@ FLAGS = (
 # The same code with 4-byte pointers, to check the model of the heap against the real sizes. Doubles keep the
 # board's 8-byte alignment and are computed in SSE, not in 80 bits.
 FLAGS_32 = ("-m32", "-msse2", "-mfpmath=sse", "-malign-double")
+
+# The machine on which instructions are counted; README.md says why these flags.
+MACHINE_COMPILER = "riscv64-unknown-elf-gcc"
+MACHINE_FLAGS = ("--specs=picolibc.specs", "-march=rv32i", "-mabi=ilp32", "-std=gnu11", "-O1")
+MACHINE_LINK_FLAGS = (
+    *("--oslib=semihost", "--crt0=semihost"),
+    # QEMU's "virt" starts at the beginning of its memory; 4 MiB for the program, 64 MiB for everything else.
+    *("-Wl,--defsym=__flash=0x80000000", "-Wl,--defsym=__flash_size=0x00400000"),
+    *("-Wl,--defsym=__ram=0x80400000", "-Wl,--defsym=__ram_size=0x04000000"),
+    "-Wl,--defsym=__stack_size=0x10000",
+)
+# How the machine tests for 'q' at every VM instruction: by a stock line hook, or always alike (machine.c, README.md).
+Q_TEST_RENAMED: dict[str, dict[str, tuple[str, ...]]] = {
+    "line": {},
+    "each": {"lvm": ("-DluaG_traceexec=board_traceexec",)},
+}
 
 
 class BuildError(Exception):
@@ -210,33 +226,77 @@ def build(*, pointers_of_4_bytes: bool = False) -> Path:
     """
     if os.name != "posix":
         raise BuildError("emblua needs poll() and pipes as POSIX has them; use WSL on Windows", exit_code=3)
-    cc = compiler()
-    sources = lua_sources()
-    command = (cc, *FLAGS, *(FLAGS_32 if pointers_of_4_bytes else ()))
-    own_files = sorted([*HERE.glob("*.c"), *HERE.glob("*.h")])
-    stock = lua_files(sources)
-    fingerprint = _fingerprint(command, [*own_files, *sorted(sources.glob("*.h")), *stock])
-    binary = cache_folder() / "build" / fingerprint / "emblua"
-    if not binary.is_file():
-        binary.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=binary.parent) as work_name:
-            _compile(command, sources, stock, Path(work_name))
-            (Path(work_name) / "emblua").replace(binary)
+    binary = _build((compiler(), *FLAGS, *(FLAGS_32 if pointers_of_4_bytes else ())), "process.c", "emblua")
     if not pointers_of_4_bytes:
         _publish(binary)
     return binary
 
 
-def _compile(command: tuple[str, ...], sources: Path, stock: list[Path], work: Path) -> None:
+def build_machine(q_test: str = "line") -> Path:
+    """Build emblua for the rv32i machine if it is not built yet.
+
+    Args:
+        q_test: a key of `Q_TEST_RENAMED`.
+
+    Returns:
+        The path of the ELF file that QEMU loads.
+
+    Raises:
+        BuildError: no cross compiler, no sources, or a compilation failed.
+    """
+    if shutil.which(MACHINE_COMPILER) is None:
+        raise BuildError(
+            f"{MACHINE_COMPILER} not found; Debian and Ubuntu have it: "
+            "apt-get install gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf",
+            exit_code=3,
+        )
+    renamed = {**RENAMED}
+    for source, flags in Q_TEST_RENAMED[q_test].items():
+        renamed[source] = (*renamed.get(source, ()), *flags)
+    return _build((MACHINE_COMPILER, *MACHINE_FLAGS), "machine.c", "machine.elf", MACHINE_LINK_FLAGS, renamed)
+
+
+def _build(
+    command: tuple[str, ...],
+    target: str,
+    name: str,
+    link_flags: tuple[str, ...] = (),
+    renamed: dict[str, tuple[str, ...]] = RENAMED,
+) -> Path:
+    """The binary ``name`` of the stock sources, host.c and the target's C file; compiled if it is not in the cache."""
+    sources = lua_sources()
+    own = [HERE / "host.c", HERE / target]
+    stock = lua_files(sources)
+    fingerprint = _fingerprint(
+        (*command, *link_flags, repr(renamed)), [*own, *sorted(HERE.glob("*.h")), *sorted(sources.glob("*.h")), *stock]
+    )
+    binary = cache_folder() / "build" / fingerprint / name
+    if not binary.is_file():
+        binary.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=binary.parent) as work_name:
+            built = Path(work_name) / name
+            _compile(command, sources, [*stock, *own], built, link_flags, renamed)
+            built.replace(binary)
+    return binary
+
+
+def _compile(
+    command: tuple[str, ...],
+    sources: Path,
+    files: list[Path],
+    binary: Path,
+    link_flags: tuple[str, ...],
+    renamed: dict[str, tuple[str, ...]],
+) -> None:
     include = (f"-I{HERE}", f"-I{sources}", "-include", "board_luaconf.h")
     objects = []
-    for source in [*stock, HERE / "host.c", HERE / "process.c"]:
-        target = work / f"{source.stem}.o"
+    for source in files:
+        target = binary.parent / f"{source.stem}.o"
         flags = OWN_FLAGS if source.parent == HERE else ("-w",)
-        renamed = [RENAMED[source.stem]] if source.parent != HERE and source.stem in RENAMED else []
-        _run([*command, *flags, *renamed, *include, "-c", str(source), "-o", str(target)])
+        new_names = () if source.parent == HERE else renamed.get(source.stem, ())
+        _run([*command, *flags, *new_names, *include, "-c", str(source), "-o", str(target)])
         objects.append(str(target))
-    _run([*command, *objects, "-lm", "-o", str(work / "emblua")])
+    _run([*command, *link_flags, *objects, "-lm", "-o", str(binary)])
 
 
 def _run(command: list[str]) -> None:
@@ -258,10 +318,12 @@ def _publish(binary: Path) -> None:
 def main() -> int:
     """Build, print the path, return the exit code."""
     parser = argparse.ArgumentParser(description="Build emblua and print the path of the binary.")
-    parser.add_argument("--m32", action="store_true", help="a 32-bit program, to check the model of the heap")
+    target = parser.add_mutually_exclusive_group()
+    target.add_argument("--m32", action="store_true", help="a 32-bit program, to check the model of the heap")
+    target.add_argument("--machine", choices=Q_TEST_RENAMED, help="for the rv32i machine: how it tests for 'q'")
     arguments = parser.parse_args()
     try:
-        print(build(pointers_of_4_bytes=arguments.m32))
+        print(build_machine(arguments.machine) if arguments.machine else build(pointers_of_4_bytes=arguments.m32))
     except BuildError as error:
         print(error, file=sys.stderr)
         return error.exit_code
