@@ -71,12 +71,21 @@ class TestInterleaved:
 
         def slow() -> None:
             counts["slow"] += 1
-            sum(range(200_000))
+            started = time.perf_counter()
+            while time.perf_counter() < started + 0.25:
+                pass
 
-        timings = measure.interleaved({"short": short, "slow": slow}, 5, slow_s=5e-4, slow_rounds=2)
-        assert counts["short"] > 1000
+        timings = measure.interleaved({"short": short, "slow": slow}, 5, slow_s=0.2, slow_rounds=2)
+        assert counts["short"] > 20, "three to see how long it takes, and five turns of many"
         assert timings["short"].wall.n == 5
-        assert timings["slow"].wall.n == 2
+        assert (timings["slow"].wall.n, counts["slow"]) == (2, 2), "the first call was its first turn"
+
+    def test_turns_can_be_limited(self) -> None:
+        measure.limit_rounds(2)
+        try:
+            assert measure.interleaved({"short": int}, 5)["short"].wall.n == 2
+        finally:
+            measure.limit_rounds(None)
 
 
 class TestPowerLaw:
