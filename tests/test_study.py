@@ -267,8 +267,12 @@ class TestPages:
         for name, text in report.pages(data).items():
             assert (ROOT / "docs" / name).read_text() == text, name
 
-    def test_the_data_in_docs_are_of_a_whole_study_and_plausible(self, data: dict[str, Any]) -> None:
-        assert not data["quick"]
+    def test_a_page_of_the_quick_mode_says_so(self, data: dict[str, Any]) -> None:
+        for quick in (True, False):
+            for text in report.pages({**data, "quick": quick}).values():
+                assert ("A first look" in text) == quick
+
+    def test_the_data_in_docs_are_plausible(self, data: dict[str, Any]) -> None:
         pictures = sorted((ROOT / "docs" / "figures").glob("*.png"))
         assert len(pictures) == 7
         assert checks.problems(data, [*pictures, ROOT / "docs" / "performance.md"]) == []

@@ -111,7 +111,14 @@ def _common(data: dict[str, Any]) -> dict[str, str]:
     machine = data["machine"]
     versions = {name: version for name, version in machine["versions"].items() if version}
     load = machine["load_average"]
+    first_look = (
+        "**A first look**, with small sizes and few turns: the laws are known roughly and what is extended by them is "
+        "worth little. `make study` makes the whole study.\n\n"
+        if data["quick"]
+        else ""
+    )
     return {
+        "first_look": first_look,
         "computer": machine["computer"],
         "memory": number(machine["memory_gb"]) if machine["memory_gb"] else "an unknown number of",
         "system": machine["system"],
