@@ -68,8 +68,13 @@ def mix32(words: WordArray) -> WordArray:
     return x
 
 
-def stream_states(seed: int, simulations: Sequence[int] | IntArray, n_blocks: int) -> WordArray:
-    """Generator states at the start of every block of both series.
+def stream_states(
+    seed: int,
+    simulations: Sequence[int] | IntArray,
+    n_blocks: int,
+    series: tuple[int, ...] = (SERIES_X, SERIES_Y),
+) -> WordArray:
+    """Generator states at the start of every block of some series.
 
     A state word hashes, one after another, the seed's low and high half, the simulation number and
     `2 * block + series`, each by exclusive or followed by `mix32`.
@@ -78,12 +83,13 @@ def stream_states(seed: int, simulations: Sequence[int] | IntArray, n_blocks: in
         seed: 0 to 2**64 - 1.
         simulations: shape (n_simulations,), simulation numbers, 0 to 2**31 - 1.
         n_blocks: blocks per series.
+        series: numbers of the series, 0 to 2**31 - 1; those of the exact pipeline are x and y.
 
     Returns:
-        Shape (4, n_simulations, 2, n_blocks), uint32: state word, simulation, series, block.
+        Shape (4, n_simulations, n_series, n_blocks), uint32: state word, simulation, series, block.
     """
     numbers = np.asarray(simulations, dtype=np.uint32)
-    stream = np.arange(n_blocks, dtype=np.uint32) * np.uint32(2) + np.array([[SERIES_X], [SERIES_Y]], np.uint32)
+    stream = np.arange(n_blocks, dtype=np.uint32) * np.uint32(2) + np.array(series, np.uint32)[:, None]
     words = np.array(_HASH_STARTS, dtype=np.uint32)
     words = mix32(words ^ np.uint32(seed & 0xFFFFFFFF))
     words = mix32(words ^ np.uint32(seed >> 32))
@@ -94,21 +100,27 @@ def stream_states(seed: int, simulations: Sequence[int] | IntArray, n_blocks: in
     return states
 
 
-def random_words(seed: int, simulations: Sequence[int] | IntArray, n_words: int) -> WordArray:
-    """Words of both series of some simulations: xoshiro128**, restarted every `BLOCK_LENGTH` words.
+def random_words(
+    seed: int,
+    simulations: Sequence[int] | IntArray,
+    n_words: int,
+    series: tuple[int, ...] = (SERIES_X, SERIES_Y),
+) -> WordArray:
+    """Words of some series of some simulations: xoshiro128**, restarted every `BLOCK_LENGTH` words.
 
     Args:
         seed: 0 to 2**64 - 1.
         simulations: shape (n_simulations,), simulation numbers.
         n_words: words per series.
+        series: as for `stream_states`.
 
     Returns:
-        Shape (n_simulations, 2, n_words), uint32.
+        Shape (n_simulations, n_series, n_words), uint32.
 
     Source: Blackman & Vigna (2021), xoshiro128** 1.1.
     """
     n_blocks = -(-n_words // BLOCK_LENGTH)
-    states = stream_states(seed, simulations, n_blocks)
+    states = stream_states(seed, simulations, n_blocks, series)
     shape = states.shape[1:]
     s0, s1, s2, s3 = states.reshape(4, -1)
     steps = min(n_words, BLOCK_LENGTH)

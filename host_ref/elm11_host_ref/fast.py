@@ -1,0 +1,334 @@
+"""The fast pipeline in integers: counts of coherence from the plan of `fast_plan`, bit for bit those of `fast.lua`.
+
+One part of one simulation:
+
+1. **Innovations.** Both series come from one stream of words, two bytes of each word for each series; a byte is a
+   number of `deviate_table`. The series are red noise; what is transformed are its innovations (`innovations`),
+   which are white, so that no frequency is lost in rounding. The noise's spectrum is in the filters.
+2. **Transform** of x + i y, separated into X and Y by symmetry.
+3. **Rows**, from the largest scale down: the filtered band is folded onto the row's grid and transformed back;
+   |W1|^2, |W2|^2 and W1 W2* are smoothed in time, at output points only.
+4. **Box.** Sums over neighbouring rows, as soon as they are complete; coherence, bin, count.
+
+Here simulations run side by side, in 32-bit integers as on the board. Shifts to the right round down.
+
+Source: the method and its evidence are in `docs/fast-pipeline.md`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from . import fast_plan, integer_fft, rednoise
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from .experiment import Experiment
+    from .fast_plan import FastPlan, Part, Row
+    from .types import IntArray
+
+    Integers = NDArray[np.int32]
+
+SERIES: Final = 1 << 30
+"""Number of the fast pipeline's first random series: part p uses `SERIES + (p << 16)`."""
+
+BATCH_POINTS: Final = 1 << 16
+"""Transform points per batch (simulations times transform length)."""
+
+
+def deviates(seed: int, simulations: IntArray, part: Part) -> tuple[Integers, Integers]:
+    """Normal deviates of both series, times 64 sqrt(2): each shape (part.n_samples, n_simulations)."""
+    words = rednoise.random_words(seed, simulations, part.n_samples, (SERIES + (part.number << 16),))[:, 0].T
+    table = fast_plan.deviate_table().astype(np.int32)
+    x = table[words & 255] + table[words >> 8 & 255]
+    y = table[words >> 16 & 255] + table[words >> 24]
+    return x, y
+
+
+def innovations(part: Part, series: int, e: Integers) -> Integers:
+    """What red noise, cut at both ends, becomes when the AR(1) filter is taken out of it.
+
+    Of `y[t] = A y[t-1] + e[t]` for t = 1 ... n - 1, zero elsewhere, `y[t] - A y[t-1]` is `y[0]`, `e[1]`, ...,
+    `e[n-1]`, `-A y[n-1]`. `y[0] = e[0] / sqrt(1 - A^2)` makes the series stationary from its first sample.
+
+    Args:
+        part: gives A and the gain of `y[0]`, in 1/4096.
+        series: 0 or 1.
+        e: shape (n_samples, n_simulations).
+
+    Returns:
+        Shape (n, n_simulations), int32, zeros after the series. It goes around if the series fills the transform.
+    """
+    lag1 = part.lag1[series]
+    u = np.zeros((part.n, e.shape[1]), np.int32)
+    u[: part.n_samples] = e
+    u[0] = e[0] * part.start_gain[series] >> 12
+    if lag1:
+        y = u[0].copy()
+        for sample in e[1:]:
+            y = (y * lag1 >> 12) + sample
+        u[part.n_samples % part.n] += -(y * lag1) >> 12
+    return u
+
+
+def spectra(part: Part, x: Integers, y: Integers) -> tuple[tuple[Integers, Integers], ...]:
+    """Twice the spectra of two real series, at frequencies 0 to n / 2 - 1: ((re, im), (re, im)).
+
+    Args:
+        part: gives n.
+        x, y: shape (n, n_simulations).
+
+    Returns:
+        Four arrays of shape (n / 2, n_simulations); frequency 0 is not used and holds zeros.
+    """
+    order = integer_fft.reversed_bits(part.n)
+    re, im = x[order], y[order]
+    integer_fft.transform(re, im)
+    half = part.n // 2
+    zeros = np.zeros((1, re.shape[1]), np.int32)
+    r, s, u, v = re[1:half], im[1:half], re[:half:-1], im[:half:-1]
+    return (
+        (np.concatenate([zeros, r + u]), np.concatenate([zeros, s - v])),
+        (np.concatenate([zeros, s + v]), np.concatenate([zeros, u - r])),
+    )
+
+
+def wavelet_transform(part: Part, row: Row, series: int, re: Integers, im: Integers) -> tuple[Integers, Integers]:
+    """One row of the wavelet transform at its grid points, clamped: each shape (row.n_points, n_simulations)."""
+    frequencies = slice(row.first_frequency, row.first_frequency + row.filters.shape[1])
+    places = integer_fft.reversed_bits(row.n)[np.arange(frequencies.start, frequencies.stop) % row.n]
+    weights = row.filters[series].astype(np.int32)[:, None]
+    shift = part.filter_shifts[series]
+    w_re = np.zeros((row.n, re.shape[1]), np.int32)
+    w_im = np.zeros_like(w_re)
+    w_re[places] = re[frequencies] * weights >> shift
+    w_im[places] = im[frequencies] * weights >> shift
+    integer_fft.transform(w_im, w_re)
+    points = np.arange(row.first_point, row.first_point + row.n_points) % row.n
+    limit = 1 << row.clamps[series]
+    return np.clip(w_re[points], -limit, limit - 1), np.clip(w_im[points], -limit, limit - 1)
+
+
+def powers(row: Row, w1: tuple[Integers, Integers], w2: tuple[Integers, Integers]) -> list[Integers]:
+    """|W1|^2, |W2|^2 and real and imaginary part of W1 W2*, 18 bits, each shape (n_points, n_simulations)."""
+    (r, s), (u, v) = w1, w2
+    shift_1, shift_2, shift_cross = row.power_shifts
+    half_1, half_2, half_cross = (1 << shift >> 1 for shift in row.power_shifts)
+    products = [
+        r * r + s * s + half_1 >> shift_1,
+        u * u + v * v + half_2 >> shift_2,
+        r * u + s * v + half_cross >> shift_cross,
+        s * u - r * v + half_cross >> shift_cross,
+    ]
+    for place, weight in row.edges:
+        for product in products:
+            product[place] = product[place] * weight >> 8
+    return products
+
+
+def smooth(row: Row, product: Integers, shift: int) -> Integers:
+    """A product smoothed in time, at the row's outputs: shape (row.length, n_simulations)."""
+    whole = row.kernels[0]
+    reach = len(whole) - 1
+    guarded = np.zeros((product.shape[0] + 2 * reach + 2, product.shape[1]), np.int32)
+    guarded[reach + 1 : reach + 1 + product.shape[0]] = product
+    smoothed = np.zeros((row.length, product.shape[1]), np.int32)
+    dense = len(row.kernels) == 2
+
+    def add(outputs: slice, first: int, stride: int, weights: tuple[int, ...], is_half: bool) -> None:
+        """Sums around grid points `first`, `first + stride`, ..., or half a step after them."""
+        target = smoothed[outputs]
+        count = target.shape[0]
+        if not count:
+            return
+
+        def points(distance: int) -> Integers:
+            # Beyond the guard there are only zeros as well.
+            places = first - row.first_point + reach + 1 + distance + stride * np.arange(count)
+            low, high = int(np.searchsorted(places, 0)), int(np.searchsorted(places, guarded.shape[0]))
+            if low == 0 and high == count:
+                return guarded[places[0] : places[-1] + 1 : stride]
+            values = np.zeros_like(target)
+            values[low:high] = guarded[places[low:high]]
+            return values
+
+        if is_half:
+            for distance, weight in enumerate(weights):
+                target += (points(-distance) + points(distance + 1)) * np.int32(weight)
+        else:
+            target += points(0) * np.int32(weights[0])
+            for distance, weight in enumerate(weights[1:], start=1):
+                target += (points(-distance) + points(distance)) * np.int32(weight)
+
+    first = row.first_output
+    if dense:
+        odd = first % 2
+        add(slice(odd, None, 2), (first + odd) // 2, 1, whole, is_half=False)
+        add(slice(1 - odd, None, 2), (first + 1 - odd) // 2, 1, row.kernels[1], is_half=True)
+    else:
+        stride = row.n // row.n_outputs
+        add(slice(None), first * stride, stride, whole, is_half=False)
+    smoothed >>= shift
+    return smoothed
+
+
+def bins(row: Row, sums: list[Integers], n_bins: int) -> Integers:
+    """Histogram bin of the coherence from sums over scales, for every output point: same shape."""
+    shift_1, shift_2, shift_cross = row.box_shifts
+    p, q = sums[0] >> shift_1, sums[1] >> shift_2
+    c, d = sums[2] >> shift_cross, sums[3] >> shift_cross
+    for power in (p, q):
+        large = power > fast_plan.LARGEST_POWER
+        while large.any():
+            for values, bits in ((power, 2), (c, 1), (d, 1)):
+                values[large] >>= bits
+            large = power > fast_plan.LARGEST_POWER
+    unit = np.maximum((p * q + (n_bins >> 1)) // n_bins, 1)
+    found: Integers = np.minimum((c * c + d * d) // unit, n_bins - 1)
+    return found
+
+
+class _Histogram:
+    """Counts by group and scale."""
+
+    def __init__(self, n_groups: int, experiment: Experiment) -> None:
+        self.counts = np.zeros((n_groups, experiment.J + 1, experiment.n_bins), np.int64)
+
+    def add(self, j: int, found: Integers, weights: tuple[int, ...], group_of: IntArray) -> None:
+        n_groups, _, n_bins = self.counts.shape
+        low, high = int(group_of.min()), int(group_of.max())
+        places = found + (group_of - low) * n_bins
+        # Sums of whole numbers far below 2^53 are exact as doubles.
+        weighted = np.repeat(np.array(weights, float), found.shape[1])
+        counts = np.bincount(places.ravel(), weighted, (high - low + 1) * n_bins)
+        self.counts[low : high + 1, j] += counts.astype(np.int64).reshape(-1, n_bins)
+
+
+def run_part(
+    plan: FastPlan, part: Part, simulations: IntArray, lowest: IntArray, group_of: IntArray, histogram: _Histogram
+) -> None:
+    """Count one part of some simulations.
+
+    Args:
+        plan: of the experiment.
+        part: one of the plan's.
+        simulations: shape (n_simulations,), in ascending order of `lowest`.
+        lowest: shape (n_simulations,), the smallest scale that each of them counts.
+        group_of: shape (n_simulations,), where each of them is counted.
+        histogram: what is added to.
+    """
+    experiment, centre, n_box = plan.experiment, plan.centre, len(plan.box)
+    pair = deviates(experiment.seed, simulations, part)
+    both = spectra(part, innovations(part, 0, pair[0]), innovations(part, 1, pair[1]))
+    smoothed: dict[int, list[Integers]] = {}
+    next_counted = part.highest
+    for row in reversed(part.rows):
+        # Fewer and fewer simulations go on to the smaller scales.
+        below = n_box - 1 - centre  # rows that a box reaches down
+        n_needed = int(np.searchsorted(lowest, row.j + below, side="right"))
+        if not n_needed:
+            break
+        if row.length:
+            w1, w2 = (
+                wavelet_transform(part, row, series, re[:, :n_needed], im[:, :n_needed])
+                for series, (re, im) in enumerate(both)
+            )
+            shifts = (*row.sum_shifts, row.sum_shifts[2])
+            products = powers(row, w1, w2)
+            smoothed[row.j] = [smooth(row, product, shift) for product, shift in zip(products, shifts, strict=True)]
+        while next_counted >= part.lowest and max(0, next_counted - below) >= row.j:
+            counted = part.row(next_counted)
+            n_due = int(np.searchsorted(lowest, next_counted, side="right"))
+            if counted.is_counted and n_due:
+                sums = _box_sums(plan, part, counted, smoothed, n_due)
+                histogram.add(
+                    next_counted, bins(counted, sums, experiment.n_bins), counted.weights, group_of[:n_due]
+                )
+            smoothed.pop(next_counted + centre, None)
+            next_counted -= 1
+
+
+def _box_sums(plan: FastPlan, part: Part, row: Row, smoothed: dict[int, list[Integers]], n_due: int) -> list[Integers]:
+    """Weighted sums over the rows of the box, at the counted points of one row."""
+    sums = [np.zeros((len(row.weights), n_due), np.int32) for _ in range(4)]
+    for m, weight in enumerate(plan.box):
+        j = row.j + plan.centre - m
+        if j in smoothed and weight:
+            other = part.row(j)
+            stride = other.n_outputs // row.n_counted
+            start = row.first_counted * stride - other.first_output
+            for total, values in zip(sums, smoothed[j], strict=True):
+                total += values[start : start + stride * len(row.weights) : stride, :n_due] * np.int32(weight)
+    return sums
+
+
+def simulate(experiment: Experiment, simulations: range, on_batch: Callable[[int], None] | None = None) -> IntArray:
+    """Counts of consecutive simulations.
+
+    Args:
+        experiment: the parameters.
+        simulations: simulation numbers.
+        on_batch: called after every batch with the number of simulations in it.
+
+    Returns:
+        Shape (J + 1, n_bins), int64; each row has `fast_plan.FastPlan.expected_counts` counts.
+
+    Raises:
+        ValueError: the fast pipeline cannot do this experiment.
+    """
+    total: IntArray = simulate_groups(experiment, simulations, max(simulations.stop, 1), on_batch).sum(axis=0)
+    return total
+
+
+def simulate_groups(
+    experiment: Experiment, simulations: range, group_size: int, on_batch: Callable[[int], None] | None = None
+) -> IntArray:
+    """Counts of consecutive simulations, group by group.
+
+    Args:
+        experiment: the parameters.
+        simulations: simulation numbers.
+        group_size: simulation i belongs to group `i // group_size`.
+        on_batch: called after every batch with the number of simulations in it.
+
+    Returns:
+        Shape (n_groups, J + 1, n_bins), int64, for the groups that have simulations, in their order.
+
+    Raises:
+        ValueError: the fast pipeline cannot do this experiment.
+    """
+    plan = fast_plan.plan(experiment)
+    first_group = simulations.start // group_size
+    n_groups = (simulations.stop - 1) // group_size - first_group + 1 if simulations else 0
+    histogram = _Histogram(n_groups, experiment)
+    for start in range(0, len(simulations), PORTION):
+        portion = np.asarray(simulations[start : start + PORTION], np.int64)
+        _count_portion(plan, portion, portion // group_size - first_group, histogram)
+        if on_batch is not None:
+            on_batch(portion.size)
+    return histogram.counts
+
+
+PORTION: Final = 2048
+"""Simulations whose parts are sorted together."""
+
+
+def _count_portion(plan: FastPlan, simulations: IntArray, group_of: IntArray, histogram: _Histogram) -> None:
+    """All parts of some simulations."""
+    places = np.array([fast_plan.place(number) for number in range(fast_plan.CYCLE)])[simulations % fast_plan.CYCLE]
+    numbers = np.array([number for number, _ in plan.main_parts])[places]
+    lowest = np.array([scale for _, scale in plan.main_parts])[places]
+    for part in plan.parts:
+        is_main = part.number < plan.n_main
+        chosen = np.flatnonzero(numbers == part.number if is_main else places < fast_plan.SHORT_DUE)
+        low = lowest if is_main else np.full(simulations.size, part.lowest)
+        size = max(16, BATCH_POINTS // part.n)
+        for start in range(0, chosen.size, size):
+            batch = chosen[start : start + size]
+            batch = batch[np.argsort(low[batch], kind="stable")]
+            run_part(plan, part, simulations[batch], low[batch], group_of[batch], histogram)

@@ -1,0 +1,699 @@
+"""The fast pipeline's plan: which scales are computed in which simulation, on which grids, with which integers.
+
+A plan follows from the experiment alone. `fast_plan.lua` makes the same plan on the board, number for number; here
+it is explained. `fast.py` and `fast.lua` carry it out.
+
+The fast pipeline does not repeat the exact one sample for sample. It draws from the same distribution of coherence,
+scale by scale, with as little work as that takes:
+
+1. **Due.** A small scale has hundreds of independent samples in one simulation, the largest about two. Scale j is
+   due in `due[j]` of 64 simulations, so that no standard error exceeds that of the largest scale.
+2. **Parts.** A simulation runs one *main part*, which covers the due scales from the largest down, and, when they are
+   due, *short parts*, one per octave of the smallest scales. A part has a series of its own, sampled just finely
+   enough for its smallest scale, and, if short, just long enough for its edges and a piece of its interior.
+3. **Grids.** Wavelet transform and output are evaluated on grids of a power of two of points per period, in steps of
+   at most `GRID_STEP` and `OUTPUT_STEP` scales.
+4. **Quadrature.** Sums over samples (the Gaussian's, cut at the ends of the series, and the histogram's, cut at the
+   cone of influence) become sums over grid points, with end weights that are exact for cubics (`quadrature`).
+
+Formats (checked by `tests/test_fast.py` at their extremes): see `Part` and `Row`. Every shift is chosen from a bound
+that holds whatever the random numbers are, so no sum can leave 32 bits.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from scipy.special import ndtri
+
+if TYPE_CHECKING:
+    from .experiment import Experiment
+    from .types import IntArray
+
+CYCLE: Final = 64
+"""Simulations after which the pattern of due scales repeats."""
+
+DUE_MARGIN: Final = 1.3
+"""Scale j is due in the fraction `1.3 sigma[j] / sigma[J]` of simulations. The variance per simulation falls like
+0.8 to 1.0 times that ratio (measured at J = 10, 20, 28), so 1.3 keeps every scale at least as well known as the last."""
+
+LEAST_MAIN_DUE: Final = 8
+"""Scales that are due less often than in 8 of 64 simulations go to short parts."""
+
+SHORT_DUE: Final = 11
+"""Short parts run in 11 of 64 simulations: often enough for standard errors from 300 simulations."""
+
+GRID_STEP: Final = 0.87
+"""Largest step of the wavelet transform's grid, in scales. Its square, which is smoothed, is known from such steps to
+1e-4; at 1 the error begins to show."""
+
+OUTPUT_STEP: Final = 1.2
+"""Largest step between output points, in scales. Coherence is correlated over about two scales."""
+
+BAND: Final = 3.6
+"""The wavelet's spectrum is used where |sigma omega - 6| <= 3.6; beyond, its power is below 3e-6 of the peak."""
+
+KERNEL_REACH: Final = 3.3
+"""The smoothing kernel ends at 3.3 scales; its width is then corrected so that it averages as much as the whole one."""
+
+DECIMATION: Final = 3.0
+"""Samples per smallest scale of a part: the highest frequency is then 3 pi = 6 + 3.4 for that scale."""
+
+PADDING: Final = 2.2
+"""Zeros beyond the series, in largest scales, where the exact pipeline has at least as many; else as many as it has."""
+
+EDGE: Final = 6.0
+"""A short part's interior begins 6 of its largest scales from its ends; further in, the ends cannot be felt."""
+
+INTERIOR: Final = 8.0
+"""Interior of a short part, in scales, at least."""
+
+LARGEST_TRANSFORM: Final = 1024
+MAX_LAG1: Final = 0.998
+"""Beyond, the last sample's bound leaves too few bits for the others."""
+
+TWIDDLE_BITS: Final = 11
+LARGEST_FILTER: Final = 2047  # 11 bits; two of them are kept in one integer on the board
+KERNEL_SUM: Final = 4096
+POWER_BITS: Final = 18  # of a product of two transforms before it is smoothed: 2^18 * 4096 = 2^30
+QUADRATURE_UNIT: Final = 256
+COHERENCE_BITS: Final = 13  # of a smoothed power, on average, before it is divided
+LARGEST_POWER: Final = 32767  # of a smoothed power when it is divided: the product of two is below 2^30
+WEIGHT: Final = 32  # of an output step of OUTPUT_STEP scales in the histogram
+MEAN_COUNT: Final = 200  # counts per simulation and scale, at most: a board's run of 300 stays below 2^16
+GAUSSIAN_STEPS: Final = 256  # table entries per unit of sigma omega
+GAUSSIAN_UNIT: Final = 32768
+_TINY: Final = 1e-9  # two numbers closer than this are equal: powers differ in their last bits from library to library
+_REACH_OF_CLAMP: Final = 5.7  # standard deviations; a normal deviate lies beyond with probability 1e-8
+
+
+@lru_cache(maxsize=1)
+def deviate_table() -> IntArray:
+    """256 values whose sum in pairs is nearly normal: one byte each, two bytes make a deviate.
+
+    The middles of 256 equally likely pieces of the normal distribution, bent by a cubic so that variance and kurtosis
+    of the sum are those of a normal deviate (kurtosis 3.000; the sixth moment is 14.6, normal 15).
+
+    Returns:
+        Shape (256,), int64, symmetric about zero, standard deviation 64: deviates have 64 sqrt(2).
+    """
+    z = ndtri((np.arange(128, 256) + 0.5) / 256)
+    upper = np.rint(64 * (_BEND[0] * z + _BEND[1] * z**3)).astype(np.int64)
+    return np.concatenate([-upper[::-1], upper])
+
+
+_BEND: Final = (0.99030175, 0.00419326)
+
+
+@dataclass
+class Row:
+    """One scale in one part.
+
+    Attributes:
+        j: number of the scale.
+        n: grid points per period of the part.
+        first_frequency: lowest frequency of the filter, in 1 / period.
+        filters: shape (2, n_frequencies): the filter of each series, wavelet times noise spectrum, 0 to 2047.
+        n_outputs: output points per period at which the row is smoothed; 0 if no scale needs it.
+        first_output, length: the outputs that are needed.
+        first_point, n_points: grid points whose power belongs to the series, some beyond its ends in part.
+        edges: (grid point, weight in 1/256) where the weight is not 1.
+        kernels: smoothing weights in 1/4096 at distances 0, 1, 2, ... from a grid point, and, if the outputs are
+            twice as dense as the grid, at 1/2, 3/2, ...
+        clamps: log2 of the largest transform of each series; 5.7 standard deviations or more.
+        power_shifts: of |W1|^2, |W2|^2 and W1 W2*, which brings them to 18 bits.
+        sum_shifts: of the same, smoothed: after it all rows of a part have the same unit.
+        is_counted: whether the scale goes to the histogram; then
+        n_counted: output points per period that are counted,
+        first_counted: the first of them,
+        weights: what each adds to the histogram,
+        box_shifts: of the sums over scales, which brings powers to about 13 bits.
+    """
+
+    j: int
+    n: int = 0
+    first_frequency: int = 0
+    filters: IntArray = field(default_factory=lambda: np.zeros((2, 0), np.int64))
+    n_outputs: int = 0
+    first_output: int = 0
+    length: int = 0
+    first_point: int = 0
+    n_points: int = 0
+    edges: tuple[tuple[int, int], ...] = ()
+    kernels: tuple[tuple[int, ...], ...] = ()
+    clamps: tuple[int, int] = (0, 0)
+    power_shifts: tuple[int, int, int] = (0, 0, 0)
+    sum_shifts: tuple[int, int, int] = (0, 0, 0)
+    is_counted: bool = False
+    n_counted: int = 0
+    first_counted: int = 0
+    weights: tuple[int, ...] = ()
+    box_shifts: tuple[int, int, int] = (0, 0, 0)
+
+
+@dataclass
+class Part:
+    """A pair of series, and the scales computed from it.
+
+    Attributes:
+        number: 0, 1, ...; keys its random numbers.
+        n: transform length.
+        n_samples: samples of the series; zeros follow.
+        step: sampling interval, in samples of the experiment; 1 or more.
+        length: of the series, in samples of the experiment; shorter than the experiment's if the part is short.
+        lowest, highest: the scales it counts.
+        rows: what it computes, from the smallest scale.
+        lag1: of both series, as sampled here, in 1/4096.
+        start_gain: of the first sample, 1 / sqrt(1 - lag1^2), in 1/4096.
+        filter_shifts: of a spectrum times a filter, per series.
+    """
+
+    number: int
+    n: int
+    n_samples: int
+    step: float
+    length: float
+    lowest: int
+    highest: int
+    rows: list[Row] = field(default_factory=list)
+    lag1: tuple[int, int] = (0, 0)
+    start_gain: tuple[int, int] = (4096, 4096)
+    filter_shifts: tuple[int, int] = (0, 0)
+
+    @property
+    def period(self) -> float:
+        """Length of the transform, in samples of the experiment."""
+        return self.n * self.step
+
+    def row(self, j: int) -> Row:
+        """The row of scale j."""
+        return self.rows[j - self.rows[0].j]
+
+
+def least_power(x: float) -> int:
+    """The least power of two that is not below x."""
+    n = 1
+    while n < x - _TINY:
+        n *= 2
+    return n
+
+
+def _bits(x: float) -> int:
+    """The least b >= 0 with x <= 2^b."""
+    b, power = 0, 1.0
+    while power < x * (1 - _TINY):
+        b, power = b + 1, power * 2
+    return b
+
+
+def _floor(x: float) -> int:
+    return math.floor(x + _TINY)
+
+
+def _ceil(x: float) -> int:
+    return math.ceil(x - _TINY)
+
+
+def _nearest(x: float) -> int:
+    return math.floor(x + 0.5)
+
+
+def _end_weights(beyond: float, sample: float) -> tuple[int, tuple[float, float, float, float]]:
+    """Weights of the last points of a sum that goes on `beyond` steps after the last point inside.
+
+    The four weights make the sum over all points equal to the sum over samples, `sample` steps apart, for cubics:
+    their moments are those of the interval, less the Euler-Maclaurin terms of the regular points before it and of the
+    samples at its end.
+
+    Args:
+        beyond: 0 to 1, in grid steps.
+        sample: sampling interval, in grid steps.
+
+    Returns:
+        The place of the third weight, relative to the last point inside, and the weights, inmost first.
+    """
+    third = 0
+    if beyond < 0.5:  # a point outside would need a negative weight: take one more inside instead
+        beyond, third = beyond + 1, -1
+    start = -2.5  # the regular points end at -3, their cells at -2.5
+    square = sample * sample
+    m0 = beyond - start
+    m1 = (beyond**2 - start**2) / 2 + (1 - square) / 24
+    m2 = (beyond**3 - start**3) / 3 + 2 * (start - square * beyond) / 24
+    m3 = (beyond**4 - start**4) / 4 + 3 * (start**2 - square * beyond**2) / 24 + 6 * 7 / 5760 * (square**2 - 1)
+    # Lagrange's polynomials of the points -2, -1, 0, 1, by their moments.
+    return third, (
+        (m1 - m3) / 6,
+        (m3 + m2 - 2 * m1) / 2,
+        (2 * m0 + m1 - 2 * m2 - m3) / 2,
+        (m3 + 3 * m2 + 2 * m1) / 6,
+    )
+
+
+def quadrature(start: float, stop: float, origin: float, step: float) -> tuple[int, list[float]]:
+    """Weights of grid points, so that their sum stands for the sum over samples at distance 1.
+
+    Args:
+        start, stop: the interval: half a sample before the first sample and after the last one.
+        origin: place of grid point 0.
+        step: of the grid, 1 or more.
+
+    Returns:
+        The first point, and the weights from it on: 1 inside, others at the ends.
+
+    Source: Gregory's end corrections, for ends between grid points.
+    """
+    first, last = _ceil((start - origin) / step), _floor((stop - origin) / step)
+    before, after = first - (start - origin) / step, (stop - origin) / step - last
+    low, high = min(first, last) - 4, max(first, last) + 4
+    weights = [1.0 if first <= point <= last else 0.0 for point in range(low, high + 1)]
+    third, values = _end_weights(max(after, 0.0), 1 / step)
+    for x, value in enumerate(values, start=-2):
+        point = last + third + x
+        weights[point - low] += value - (1 if point <= last else 0)
+    third, values = _end_weights(max(before, 0.0), 1 / step)
+    for x, value in enumerate(values, start=-2):
+        point = first - third - x
+        weights[point - low] += value - (1 if point >= first else 0)
+    return low, weights
+
+
+def _trimmed(first: int, weights: list[int]) -> tuple[int, list[int]]:
+    """Without the zeros at both ends."""
+    while weights and weights[-1] == 0:
+        weights.pop()
+    lead = 0
+    while lead < len(weights) and weights[lead] == 0:
+        lead += 1
+    return first + lead, weights[lead:]
+
+
+def _kernel(step: float) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Smoothing weights in 1/4096 at whole and at half distances, for a grid step in scales.
+
+    A Gaussian that is cut averages over less than the whole one does. Its width is changed once so that the sum of
+    squared weights, which tells how much it averages, is that of the whole Gaussian.
+    """
+    reach = _ceil(KERNEL_REACH / step)
+    ratio = math.exp(-0.5 * step * step)
+    # exp(-(m step)^2 / 2), m = 0, 1, ...: each is the one before times a factor that itself shrinks by a factor.
+    value, factor = 1.0, ratio
+    total = squares = 0.0
+    for m in range(reach + 1):
+        twice = 2 if m else 1
+        total += twice * value
+        squares += twice * value * value
+        value *= factor
+        factor *= ratio * ratio
+    width = squares / (total * total)
+    wanted = step / (2 * math.sqrt(math.pi))
+    step = step * wanted / width
+    ratio = math.exp(-0.5 * step * step)
+    unit = KERNEL_SUM * step / math.sqrt(2 * math.pi)
+    whole, half = [], []
+    value, factor = 1.0, ratio
+    other, other_factor = math.exp(-0.125 * step * step), ratio * ratio
+    for _ in range(reach + 1):
+        whole.append(_nearest(unit * value))
+        half.append(_nearest(unit * other))
+        value *= factor
+        factor *= ratio * ratio
+        other *= other_factor
+        other_factor *= ratio * ratio
+    return tuple(whole), tuple(half[:reach])
+
+
+class FastPlan:
+    """What the fast pipeline does for an experiment.
+
+    Args:
+        experiment: the parameters.
+
+    Attributes:
+        box: weights of the scale box, whole numbers.
+        due: shape (J + 1,): in how many of 64 simulations each scale is counted.
+        parts: main parts first, from the coarsest; then short ones, from the largest scales.
+        n_main: how many main parts there are.
+
+    Raises:
+        ValueError: the fast pipeline cannot do it: another wavelet than Morlet, s0 < dt, or |lag1| > 0.998.
+    """
+
+    def __init__(self, experiment: Experiment) -> None:
+        check(experiment)
+        self.experiment = experiment
+        box = experiment.box.weights
+        unit = 2 if all(abs(2 * weight - _nearest(2 * weight)) < _TINY for weight in box) else 256
+        self.box = tuple(_nearest(unit * weight) for weight in box)
+        self.centre = experiment.box.centre
+        self._sigma = [float(sigma) for sigma in experiment.sigma]
+        largest = self._sigma[-1]
+        self.due = [min(CYCLE, _ceil(CYCLE * DUE_MARGIN * sigma / largest)) for sigma in self._sigma]
+        padding = min(experiment.n_padded - experiment.n_samples, PADDING * largest)
+        self.parts: list[Part] = []
+        i = experiment.J
+        while i >= 0 and self.due[i] >= LEAST_MAIN_DUE:
+            n, n_samples, step = self._main_size(i, padding)
+            while i > 0 and self.due[i - 1] >= LEAST_MAIN_DUE and self._main_size(i - 1, padding)[0] == n:
+                i -= 1
+            self._add(n, n_samples, step, i, experiment.J, None)
+            i -= 1
+        self.n_main = len(self.parts)
+        self.lowest_main = i + 1
+        while i >= 0:
+            lowest = i
+            while lowest > 0 and self._sigma[lowest - 1] > self._sigma[i] / 2 * (1 + _TINY):
+                lowest -= 1
+            for j in range(lowest, i + 1):
+                self.due[j] = SHORT_DUE
+            self._add_short(lowest, i, padding)
+            i = lowest - 1
+
+    def _reach(self, i: int) -> tuple[int, int]:
+        """First and last row that the box around row i needs."""
+        return max(0, i + self.centre - len(self.box) + 1), min(self.experiment.J, i + self.centre)
+
+    def _main_size(self, i: int, padding: float) -> tuple[int, int, float]:
+        """Transform length, samples and sampling interval of a main part whose smallest counted scale is i."""
+        n_samples = self.experiment.n_samples
+        step = self._sigma[self._reach(i)[0]] / DECIMATION
+        if step > 1 + _TINY:
+            n = least_power((n_samples + padding) / step)
+            step = (n_samples + padding) / n
+            if step > 1 + _TINY:
+                coarse = _nearest(n_samples / step)
+                return n, coarse, n_samples / coarse
+        return self.experiment.n_padded, n_samples, 1.0
+
+    def _add_short(self, lowest: int, highest: int, padding: float) -> None:
+        """A part for scales lowest to highest, as short as their standard errors and its edges allow."""
+        experiment, sigma = self.experiment, self._sigma
+        step = max(1.0, sigma[self._reach(lowest)[0]] / DECIMATION)
+        if step <= 1 + _TINY:
+            step = 1.0
+        widest = sigma[self._reach(highest)[1]]
+        edge = EDGE * widest
+        needed = experiment.n_samples * DUE_MARGIN * sigma[highest] / sigma[-1] * CYCLE / SHORT_DUE + 2 * sigma[highest]
+        needed = max(needed, 2 * edge + INTERIOR * sigma[highest])
+        zeros = min(experiment.n_padded - experiment.n_samples, 8 * widest)
+        n = least_power((needed + zeros) / step)
+        if n * step < experiment.n_samples + padding - _TINY and n < experiment.n_padded:
+            n_samples = n - _ceil(zeros / step)
+            self._add(n, n_samples, step, lowest, highest, edge)
+        else:
+            n, n_samples, step = self._main_size(lowest, padding)
+            self._add(n, n_samples, step, lowest, highest, None)
+
+    def _add(self, n: int, n_samples: int, step: float, lowest: int, highest: int, edge: float | None) -> None:
+        if n > LARGEST_TRANSFORM:
+            msg = (
+                f"the fast pipeline would need a transform of {n} points for scales {lowest} to {highest}, more than "
+                f"{LARGEST_TRANSFORM}; use pipeline exact"
+            )
+            raise ValueError(msg)
+        part = Part(len(self.parts), n, n_samples, step, n_samples * step, lowest, highest)
+        part.rows = [Row(j) for j in range(self._reach(lowest)[0], self._reach(highest)[1] + 1)]
+        self.parts.append(part)
+        for row in part.rows:
+            self._set_grid(part, row)
+        for row in part.rows[lowest - part.rows[0].j : highest + 1 - part.rows[0].j]:
+            if 2 * int(self.experiment.first_usable[row.j]) < self.experiment.n_samples:
+                self._set_counts(part, row, edge)
+        for row in part.rows:
+            self._set_outputs(part, row)
+        self._set_filters(part)
+        self._set_shifts(part)
+
+    def _set_grid(self, part: Part, row: Row) -> None:
+        """The filter's band, and a grid on which the folded band does not overlap itself."""
+        sigma, period = self._sigma[row.j], part.period
+        k = 2 * math.pi * sigma / period
+        row.first_frequency = max(1, _ceil((6 - BAND) / k))
+        last = min(part.n // 2 - 1, _floor((6 + BAND) / k))
+        n_frequencies = max(1, last - row.first_frequency + 1)
+        row.filters = np.zeros((2, n_frequencies), np.int64)
+        row.n = min(part.n, max(4, least_power(max(period / (GRID_STEP * sigma), n_frequencies))))
+
+    def _set_counts(self, part: Part, row: Row, edge: float | None) -> None:
+        """The output points that are counted, and their weights."""
+        experiment, sigma = self.experiment, self._sigma[row.j]
+        first = int(experiment.first_usable[row.j])
+        origin = part.step / 2 - 0.5
+        row.is_counted = True
+        row.n_counted = min(part.n, max(4, least_power(part.period / (OUTPUT_STEP * sigma))))
+        step = part.period / row.n_counted
+        low, weights = quadrature(first - 0.5, part.length - 0.5 - first, origin, step)
+        if edge is not None:
+            # The interior of the whole series is so much longer than this part's.
+            ratio = (experiment.n_samples - 2 * edge) / (part.length - 2 * edge)
+            inner, values = quadrature(edge - 0.5, part.length - 0.5 - edge, origin, step)
+            for place, value in enumerate(values, start=inner - low):
+                if 0 <= place < len(weights):
+                    weights[place] += (ratio - 1) * value
+        usable = experiment.n_samples - 2 * first
+        unit = float(WEIGHT)
+        while usable / (OUTPUT_STEP * sigma) * unit * self.due[row.j] / CYCLE > MEAN_COUNT:
+            unit /= 2
+        unit *= step / (OUTPUT_STEP * sigma)
+        # Rounded so that every sum from the first point on is right within 1/2: edges and interior keep their shares.
+        whole, total = [], 0.0
+        for weight in weights:
+            below = _nearest(total)
+            total += unit * max(0.0, weight)
+            whole.append(_nearest(total) - below)
+        row.first_counted, counts = _trimmed(low, whole)
+        row.weights = tuple(counts)
+
+    def _set_outputs(self, part: Part, row: Row) -> None:
+        """Where the row is smoothed: on the densest grid of the scales whose box it is in."""
+        n_box = len(self.box)
+        users = [
+            part.row(i)
+            for i in range(max(part.lowest, row.j - self.centre), min(part.highest, row.j - self.centre + n_box - 1) + 1)
+            if part.row(i).is_counted
+        ]
+        if not users:
+            return
+        row.n_outputs = max(user.n_counted for user in users)
+        row.n = max(row.n, row.n_outputs // 2)
+        row.first_output = min(user.first_counted * (row.n_outputs // user.n_counted) for user in users)
+        last = max((user.first_counted + len(user.weights) - 1) * (row.n_outputs // user.n_counted) for user in users)
+        row.length = last - row.first_output + 1
+        step = part.period / row.n
+        whole, half = _kernel(step / self._sigma[row.j])
+        row.kernels = (whole, half) if row.n_outputs > row.n else (whole,)
+        low, weights = quadrature(-0.5, part.length - 0.5, part.step / 2 - 0.5, step)
+        row.first_point, points = _trimmed(low, [max(0, _nearest(QUADRATURE_UNIT * weight)) for weight in weights])
+        row.n_points = len(points)
+        row.edges = tuple((place, weight) for place, weight in enumerate(points) if weight != QUADRATURE_UNIT)
+
+    def _set_filters(self, part: Part) -> None:
+        """Wavelet times noise spectrum, in integers whose product with any spectrum stays below 2^31."""
+        frequencies = part.n // 2
+        gaussian = gaussian_table()
+        lag1, gain, bounds, noise = [], [], [], []
+        self._coarse: list[float] = []
+        turn = 2 * math.pi / part.period
+        for of_series in self.experiment.noise_lag1:
+            coarse = coarse_lag1(of_series, part.step)
+            self._coarse.append(coarse)
+            lag1.append(_nearest(4096 * coarse))
+            gain.append(_nearest(4096 / math.sqrt(1 - coarse * coarse)))
+            # Every sample at its largest, the first with its gain, and what ends the series (`fast.innovations`).
+            bounds.append(LARGEST_DEVIATE * (part.n_samples + gain[-1] / 4096 + abs(coarse) / (1 - abs(coarse))))
+            # 1 / |1 - lag1 exp(-i w)|; the cosines by their recurrence, whose rounding is the same everywhere.
+            spectrum = [0.0] * frequencies
+            before, cosine, step = math.cos(turn), 1.0, 2 * math.cos(turn)
+            for f in range(frequencies):
+                spectrum[f] = 1 / math.sqrt(1 + of_series * of_series - 2 * of_series * cosine)
+                cosine, before = step * cosine - before, cosine
+            noise.append(spectrum)
+        part.lag1, part.start_gain = (lag1[0], lag1[1]), (gain[0], gain[1])
+        peak = min(LARGEST_FILTER, math.floor((2**31 - 1) / (2 * _ROUNDING * max(bounds))))
+        lowest = min(row.first_frequency for row in part.rows)
+        highest = max(row.first_frequency + row.filters.shape[1] - 1 for row in part.rows)
+        for series, spectrum in enumerate(noise):
+            strongest = max(spectrum[lowest : highest + 1])
+            unit = GAUSSIAN_UNIT / strongest
+            scaled = [_nearest(unit * value) for value in spectrum]
+            for row in part.rows:
+                # sigma omega per frequency, in 2^-20: the product with a frequency below 512 has 24 bits.
+                k = _nearest(turn * self._sigma[row.j] * (1 << 20))
+                for place in range(row.filters.shape[1]):
+                    f = row.first_frequency + place
+                    distance = abs(f * k - (6 << 20)) + (1 << 11) >> 12
+                    value = gaussian[distance] * peak >> 15
+                    row.filters[series, place] = value * scaled[f] + (1 << 14) >> 15
+
+    def _set_shifts(self, part: Part) -> None:
+        """Shifts that keep every sum below 2^31 and as large as that allows."""
+        shifts: list[int] = []
+        deviations: list[list[float]] = []
+        for series, (lag1, gain) in enumerate(zip(part.lag1, part.start_gain, strict=True)):
+            squares, largest = [], 0.0
+            for row in part.rows:
+                weights = row.filters[series]
+                squares.append(int((weights**2).sum()))
+                slopes = int((np.diff(weights, prepend=0, append=0) ** 2).sum())
+                largest = max(largest, self._transform_bound(part, series, int(weights.sum()), squares[-1], slopes))
+            # Variance of one component of X(f) = 2 sum u[t] exp(-i w t): the inner samples, the first and the last.
+            square = (gain / 4096) ** 2
+            variance = 2 * DEVIATE_VARIANCE * (part.n_samples - 1 + square + (lag1 / 4096) ** 2 * square)
+            spread = [math.sqrt(variance * total) for total in squares]
+            # Below 2^20, so that its product with a twiddle of 11 bits is below 2^31.
+            shift = max(_bits(largest / (1 << 20)), _bits(_REACH_OF_CLAMP * max(spread) / (1 << 14)))
+            shifts.append(shift)
+            deviations.append([deviation / (1 << shift) for deviation in spread])
+        part.filter_shifts = (shifts[0], shifts[1])
+        for row, x, y in zip(part.rows, *deviations, strict=True):
+            clamp_x, clamp_y = max(1, _bits(_REACH_OF_CLAMP * x)), max(1, _bits(_REACH_OF_CLAMP * y))
+            row.clamps = clamp_x, clamp_y
+            power_x, power_y = max(0, 2 * clamp_x + 1 - POWER_BITS), max(0, 2 * clamp_y + 1 - POWER_BITS)
+            power_y += (power_x + power_y) % 2
+            row.power_shifts = power_x, power_y, (power_x + power_y) // 2
+        box_bits = _bits(sum(self.box))
+        total_x = max(row.power_shifts[0] for row in part.rows) + box_bits
+        total_y = max(row.power_shifts[1] for row in part.rows) + box_bits
+        total_y += (total_x + total_y) % 2
+        for row in part.rows:
+            x, y, cross = row.power_shifts
+            row.sum_shifts = total_x - x, total_y - y, (total_x + total_y) // 2 - cross
+        for row in part.rows:
+            if row.is_counted:
+                mean_x = mean_y = 0.0
+                for m, weight in enumerate(self.box):
+                    j = row.j + self.centre - m
+                    if 0 <= j <= self.experiment.J:
+                        place = j - part.rows[0].j
+                        mean_x += weight * 2 * KERNEL_SUM * deviations[0][place] ** 2
+                        mean_y += weight * 2 * KERNEL_SUM * deviations[1][place] ** 2
+                # Between 2^12.5 and 2^13.5 on average.
+                x = _bits(mean_x / (1 << total_x) / (math.sqrt(2) * (1 << COHERENCE_BITS)))
+                y = _bits(mean_y / (1 << total_y) / (math.sqrt(2) * (1 << COHERENCE_BITS)))
+                y += (x + y) % 2
+                row.box_shifts = x, y, (x + y) // 2
+
+    def _transform_bound(self, part: Part, series: int, total: int, squares: int, slopes: int) -> float:
+        """What no modulus of a row's transform, nor of any sum on the way to it, can exceed.
+
+        The transform is the convolution of the innovations with `2 h`, h being the filter's response, so it is at most
+        twice the largest innovation times `sum |h|`, and the extra of the first and the last innovation times
+        `max |h| <= total`. With `d(t) = 2 sin(pi t / n)`, `sum |h|^2 = n * squares` and `sum d^2 |h|^2 = n * slopes`,
+        and by Cauchy and Schwarz, for any b > 0 (Carlson's inequality on the circle),
+        `sum |h| <= sqrt(sum (1 + b d^2) |h|^2) sqrt(sum 1 / (1 + b d^2))`, the last sum being `n / sqrt(1 + 4 b)`
+        within 2 %. The sums on the way are averages of the transform at several times, turned, so no larger.
+        """
+        b = squares / max(1, slopes)
+        response = part.n * math.sqrt((squares + b * slopes) / math.sqrt(1 + 4 * b))
+        extra = part.start_gain[series] / 4096 + abs(self._coarse[series]) / (1 - abs(self._coarse[series]))
+        return 2 * _ROUNDING * LARGEST_DEVIATE * (response + extra * total)
+
+    @cached_property
+    def main_parts(self) -> list[tuple[int, int]]:
+        """For the place 0 to 63 of a simulation in its cycle (`place`): its main part and lowest counted scale."""
+        found = []
+        for place in range(CYCLE):
+            lowest = next(i for i in range(self.lowest_main, len(self.due)) if self.due[i] > place)
+            number = next(part.number for part in self.parts[: self.n_main] if part.lowest <= lowest)
+            found.append((number, lowest))
+        return found
+
+    @cached_property
+    def cycle_counts(self) -> IntArray:
+        """Counts of each simulation of a cycle: shape (64, J + 1), indexed by the simulation number modulo 64."""
+        counts = np.zeros((CYCLE, len(self.due)), np.int64)
+        for simulation in range(CYCLE):
+            at = place(simulation)
+            number, lowest = self.main_parts[at]
+            wanted = [(self.parts[number], lowest)]
+            if at < SHORT_DUE:
+                wanted += [(part, part.lowest) for part in self.parts[self.n_main :]]
+            for part, low in wanted:
+                for j in range(low, part.highest + 1):
+                    counts[simulation, j] += sum(part.row(j).weights)
+        return counts
+
+    def expected_counts(self, simulations: range) -> IntArray:
+        """How many counts each scale has after these simulations, shape (J + 1,)."""
+        cycles, rest = divmod(len(simulations), CYCLE)
+        numbers = np.arange(simulations.start, simulations.start + rest) % CYCLE
+        counts: IntArray = cycles * self.cycle_counts.sum(axis=0) + self.cycle_counts[numbers].sum(axis=0)
+        return counts
+
+    @property
+    def longest_run(self) -> int:
+        """Simulations after which a count on the board could reach 2^16, in whole cycles."""
+        return CYCLE * int(0xFFFF // max(1, self.cycle_counts.sum(axis=0).max()))
+
+
+_ROUNDING: Final = 1.05
+"""For what rounding adds to a bound."""
+
+LARGEST_DEVIATE: Final = 2 * int(deviate_table()[-1])
+DEVIATE_VARIANCE: Final = 2 * float((deviate_table() ** 2).mean())
+
+
+@lru_cache(maxsize=1)
+def gaussian_table() -> list[int]:
+    """`exp(-(i / 256)^2 / 2)` in units of 2^-15, i = 0 ... 1023."""
+    ratio = math.exp(-0.5 / GAUSSIAN_STEPS**2)
+    value, factor = 1.0, ratio
+    table = []
+    for _ in range(4 * GAUSSIAN_STEPS):
+        table.append(_nearest(GAUSSIAN_UNIT * value))
+        value *= factor
+        factor *= ratio * ratio
+    return table
+
+
+def coarse_lag1(lag1: float, step: float) -> float:
+    """Lag-1 autocorrelation of a process sampled `step` times less often, with the same spectrum at low frequency.
+
+    `A / (1 - A)^2 = lag1 / ((1 - lag1) step)^2`: equal curvature of 1 / spectrum at frequency zero. What then differs
+    is corrected in the filter; the series' ends alone depend on A.
+
+    Args:
+        lag1: -1 < lag1 < 1.
+        step: 1 or more.
+
+    Returns:
+        A, of the sign of lag1 and not larger.
+    """
+    if lag1 == 0 or step == 1:
+        return lag1
+    q = lag1 / ((1 - lag1) * step) ** 2
+    return (2 * q + 1 - math.sqrt(4 * q + 1)) / (2 * q)
+
+
+def place(simulation: int) -> int:
+    """Place of a simulation in its cycle: its six lowest bits in reverse, so that due simulations are spread evenly."""
+    return int(f"{simulation % CYCLE:06b}"[::-1], 2)
+
+
+def check(experiment: Experiment) -> None:
+    """Do nothing if the fast pipeline can do this experiment.
+
+    Raises:
+        ValueError: it cannot; the message says why.
+    """
+    advice = "; use pipeline exact"
+    if experiment.wavelet != "morlet":
+        msg = f"the fast pipeline knows the Morlet wavelet only, not {experiment.wavelet}{advice}"
+        raise ValueError(msg)
+    if experiment.sigma[0] < 1 - _TINY:
+        msg = f"the fast pipeline needs s0 >= dt, not {experiment.s0:g} with dt = {experiment.dt:g}{advice}"
+        raise ValueError(msg)
+    for name, lag1 in zip(("lag1_x", "lag1_y"), experiment.noise_lag1, strict=True):
+        if abs(lag1) > MAX_LAG1:
+            msg = f"the fast pipeline needs |{name}| <= {MAX_LAG1}, not {lag1!r}{advice}"
+            raise ValueError(msg)
+
+
+@lru_cache(maxsize=16)
+def plan(experiment: Experiment) -> FastPlan:
+    """The plan of an experiment; see `FastPlan`. The last 16 are kept."""
+    return FastPlan(experiment)
