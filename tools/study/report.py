@@ -112,7 +112,7 @@ def _common(data: dict[str, Any]) -> dict[str, str]:
     versions = {name: version for name, version in machine["versions"].items() if version}
     load = machine["load_average"]
     first_look = (
-        "**A first look**, with small sizes and few turns: the laws are known roughly and what is extended by them is "
+        "**A first look**, in parts with small sizes, and with few turns: the laws are known roughly and what is extended by them is "
         "worth little. `make study` makes the whole study.\n\n"
         if data["quick"]
         else ""
@@ -656,7 +656,7 @@ def _november_text(part: dict[str, Any], levels: dict[tuple[str, int], dict[str,
         return ""
     said = " and ".join(f"{number(ms / levels['pycwt', J]['ms'], 2)} (J = {J})" for J, ms in both)
     return (
-        f"pycwt took {said} times as long there as in this run, which is how much slower that computer was; ratios to "
+        f"pycwt took {said} times as long there as in this run: so the computers differ (and their load). Ratios to "
         "pycwt may be compared between the tables, times may not."
     )
 
