@@ -64,8 +64,8 @@ def gigabytes(value: float) -> str:
 
 
 def grouped(value: int) -> str:
-    """A whole number with thin groups: 1 000 000."""
-    return f"{value:,}".replace(",", " ")
+    """A whole number in groups that no line end parts: 1 000 000."""
+    return f"{value:,}".replace(",", "\u00a0")
 
 
 def spread(interval: dict[str, float], factor: float = 1.0) -> str:
@@ -112,8 +112,8 @@ def _common(data: dict[str, Any]) -> dict[str, str]:
     versions = {name: version for name, version in machine["versions"].items() if version}
     load = machine["load_average"]
     first_look = (
-        "**A first look**, in parts with small sizes, and with few turns: the laws are known roughly and what is extended by them is "
-        "worth little. `make study` makes the whole study.\n\n"
+        "**A first look**, in parts with small sizes, and with few turns: the laws are known roughly and what is "
+        "extended by them is worth little. `make study` makes the whole study.\n\n"
         if data["quick"]
         else ""
     )
@@ -388,7 +388,8 @@ def _verdict(part: dict[str, Any]) -> list[str]:
         return ["Neither PyWavelets nor ssqueezepy was installed: nothing to judge."]
     best = {n: min(others, key=lambda key: times[key, n]) for n in sizes}
     gains = {n: times["ours", n] / times[best[n], n] for n in sizes}
-    worth = [n for n in sizes if gains[n] >= _WORTH_IT]
+    walls = {(row["what"], row["n_samples"]): row["wall"] for row in part["timing"]}
+    worth = [n for n in sizes if gains[n] >= _WORTH_IT and walls["ours", n]["low"] > walls[best[n], n]["high"]]
     largest = sizes[-1]
     listed = "; ".join(
         f"{grouped(n)} samples: {number(gains[n], 2)} times as fast with {_label(best[n])}" for n in sizes
