@@ -4,6 +4,9 @@
 #   make types   mypy --strict             make bench   speed against pycwt, in one run
 #   make examples  the programs of tools/examples, each of which checks its own results
 #   make cost    what jobs cost on the board: docs/cost.md    make cost-check    whether that has grown
+#   make study   the performance study: measures some 15 minutes, writes docs/performance.md and docs/comparison.md
+#   make study-quick   every part of it on small sizes, into a temporary folder
+#   make study-pages   its pages again from the numbers that are there
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -13,7 +16,7 @@ else
 BIN := $(VENV)/bin
 endif
 
-.PHONY: demo test lint types bench cost cost-check examples clean
+.PHONY: demo test lint types bench cost cost-check examples study study-quick study-pages clean
 .DELETE_ON_ERROR:
 
 $(VENV)/.made:
@@ -27,6 +30,10 @@ $(VENV)/.core: pyproject.toml $(VENV)/.made
 
 $(VENV)/.dev: pyproject.toml $(VENV)/.made
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,plot]'
+	touch $@ $(VENV)/.core
+
+$(VENV)/.study: pyproject.toml $(VENV)/.made
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[study]'
 	touch $@ $(VENV)/.core
 
 demo: $(VENV)/.core
@@ -54,6 +61,17 @@ cost: $(VENV)/.dev
 
 cost-check: $(VENV)/.dev
 	$(BIN)/python tools/cost/cost_table.py --check
+
+study study-quick study-pages: export PYTHONPATH = tools
+
+study: $(VENV)/.study
+	$(BIN)/python -m study
+
+study-quick: $(VENV)/.study
+	$(BIN)/python -m study --quick
+
+study-pages: $(VENV)/.dev
+	$(BIN)/python -m study --pages-only
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
