@@ -13,7 +13,7 @@ else
 BIN := $(VENV)/bin
 endif
 
-.PHONY: demo test lint types bench cost cost-check examples clean
+.PHONY: install demo test lint types bench cost cost-check examples docs dist audit clean
 .DELETE_ON_ERROR:
 
 $(VENV)/.made:
@@ -29,6 +29,16 @@ $(VENV)/.dev: pyproject.toml $(VENV)/.made
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,plot]'
 	touch $@ $(VENV)/.core
 
+$(VENV)/.docs: pyproject.toml $(VENV)/.made
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	touch $@ $(VENV)/.core
+
+$(VENV)/.release: pyproject.toml $(VENV)/.made
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[release]'
+	touch $@ $(VENV)/.core
+
+install: $(VENV)/.core
+
 demo: $(VENV)/.core
 	$(BIN)/elm11 demo
 
@@ -38,6 +48,7 @@ test: $(VENV)/.dev
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python tools/check_docstrings.py
 	$(BIN)/python tools/lint_lua.py
 
 types: $(VENV)/.dev
@@ -55,5 +66,14 @@ cost: $(VENV)/.dev
 cost-check: $(VENV)/.dev
 	$(BIN)/python tools/cost/cost_table.py --check
 
+docs: $(VENV)/.docs
+	$(BIN)/python -m mkdocs build --quiet --strict
+
+dist: $(VENV)/.release
+	$(BIN)/python tools/check_dist.py
+
+audit: $(VENV)/.release
+	$(BIN)/python -m pip_audit --progress-spinner off --skip-editable --local
+
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis
