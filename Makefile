@@ -1,8 +1,10 @@
 # Every target makes its own virtual environment when there is none.
 #   make demo    the main job on real data, ends with the path of the picture
-#   make test    the test suite            make lint    ruff, Lua syntax and stray globals
+#   make test    the test suite            make lint    ruff, docstrings, Lua syntax and stray globals
 #   make types   mypy --strict             make bench   speed against pycwt, in one run
 #   make examples  the programs of tools/examples, each of which checks its own results
+#   make docs    the documentation site, in site/    make install  the package alone, for use
+#   make dist    wheel and sdist in dist/, checked, the wheel installed and used    make audit  known vulnerabilities
 #   make cost    what jobs cost on the board: docs/cost.md    make cost-check    whether that has grown
 
 PYTHON ?= python3
@@ -67,7 +69,7 @@ cost-check: $(VENV)/.dev
 	$(BIN)/python tools/cost/cost_table.py --check
 
 docs: $(VENV)/.docs
-	$(BIN)/python -m mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
 
 dist: $(VENV)/.release
 	$(BIN)/python tools/check_dist.py
