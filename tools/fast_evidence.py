@@ -270,21 +270,32 @@ def report() -> None:
                 f" {_p_value(total, count, squares):.2g} |"
             )
         for what, chosen in (
-            ("dj = 1/4", [found for name, found in rows.items() if "1/4" in name]),
+            ("dj = 1/4", [found for name, found in rows.items() if " 1/4 " in name]),
+            (
+                "dj = 1/12, J = 10 and 20",
+                [found for name, found in rows.items() if " 1/12 " in name and "J28" not in name],
+            ),
+            ("dj = 1/12, J = 28", [found for name, found in rows.items() if " 1/12 J28" in name]),
             ("all", list(rows.values())),
         ):
             if chosen:
                 _report_pooled(f"{against}, {what}", chosen)
+    print("\nstandard errors\n\n| job | simulations | least / last | largest / last | worst, fast / exact |")
+    print("|---|---:|---:|---:|---:|")
+    ratios = []
     for name, result in done.items():
+        ours = np.array(result["fast"]["standard errors"])
+        relative, ratio = ours[1] / ours[1, -1], ""
         if "exact" in result:
-            ours, theirs = (np.array(result[key]["standard errors"]) for key in ("fast", "exact"))
-            print(
-                name,
-                "95 % errors, relative to the last scale's:",
-                np.round(ours[1] / ours[1, -1], 2).tolist(),
-                "; worst scale, fast / exact:",
-                np.round(ours.max(axis=1) / theirs.max(axis=1), 2).tolist(),
-            )
+            of_percents = ours.max(axis=1) / np.array(result["exact"]["standard errors"]).max(axis=1)
+            ratios.append((name, of_percents))
+            ratio = ", ".join(f"{value:.2f}" for value in of_percents)
+        print(f"| {name} | {result['simulations']} | {relative.min():.2f} | {relative.max():.2f} | {ratio} |")
+    for dj in ("1/4", "1/12"):
+        values = [of_percents for name, of_percents in ratios if f" {dj} " in name]
+        if values:
+            mean = np.round(np.mean(values, axis=0), 2).tolist()
+            print(f"\ndj = {dj}: worst scale, fast / exact, mean over jobs: {mean}")
 
 
 def _report_pooled(what: str, chosen: list[dict[str, Any]]) -> None:
@@ -316,17 +327,18 @@ def figures(job: str) -> None:
     scales = np.arange(exact.shape[1])
     for row, percent in enumerate(PERCENTS):
         colour = f"C{row}"
-        top.plot(scales, exact[row], color=colour, lw=1, label=f"{percent} %, exact")
-        top.errorbar(scales, ours[row], errors[1][row], fmt=".", color=colour, label="fast")
+        top.plot(scales, exact[row], color=colour, lw=1, label=f"{percent} %")
+        top.errorbar(scales, ours[row], errors[1][row], fmt=".", color=colour)
         combined = np.hypot(errors[0][row], errors[1][row])
         below.errorbar(
             scales + 0.15 * (row - 1), 1e3 * (ours[row] - exact[row]), 1e3 * combined, fmt=".", color=colour, capsize=2
         )
     below.axhline(0, color="0.5", lw=0.8)
     top.set_ylabel("squared coherence")
-    top.legend(ncols=3, fontsize=8)
+    top.legend(ncols=3, fontsize=8, title="lines: exact, points: fast", title_fontsize=8)
     below.set_ylabel("fast - exact, $10^{-3}$")
     below.set_xlabel("scale j")
+    below.set_xticks(scales[::2])
     figure.savefig(FIGURES / "fast-levels.png", dpi=110)
 
     figure = Figure(figsize=(6, 3.2), layout="constrained")
