@@ -562,7 +562,7 @@ class Board:
         self._programs_known = True
         return status
 
-    def configure(self, job: Job, *, memory_bytes: int = memory_plan.USABLE_BYTES) -> None:
+    def configure(self, job: Job, *, memory_bytes: int | None = None) -> None:
         """Give a job to the board. `start` does so by itself; here errors show without a run.
 
         Args:
@@ -582,7 +582,7 @@ class Board:
             self._line_of_run(line)
         self.job = job
 
-    def start(self, job: Job, simulations: range | None = None, *, memory_bytes: int = memory_plan.USABLE_BYTES) -> Run:
+    def start(self, job: Job, simulations: range | None = None, *, memory_bytes: int | None = None) -> Run:
         """Have the board compute. Results that it still holds are overwritten.
 
         Args:

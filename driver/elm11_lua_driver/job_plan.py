@@ -89,7 +89,7 @@ class JobPlan:
         }
 
 
-def plan(job: Job, instructions_per_s: float | None = None, usable_bytes: int = memory_plan.USABLE_BYTES) -> JobPlan:
+def plan(job: Job, instructions_per_s: float | None = None, usable_bytes: int | None = None) -> JobPlan:
     """Plan a job.
 
     Args:

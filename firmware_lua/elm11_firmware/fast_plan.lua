@@ -9,6 +9,7 @@ import("math", "abs")
 import("math", "cos")
 import("math", "floor")
 import("math", "sqrt")
+local collectgarbage = collectgarbage
 local abs, cos, floor, sqrt, pi = math.abs, math.cos, math.floor, math.sqrt, math.pi
 local _ENV = nil -- from here a stray global is an error
 local fast_plan = {}
@@ -438,6 +439,7 @@ local function add(plan, n, n_samples, step, lowest, highest, edge)
     end
     set_shifts(plan, part, set_filters(plan, part))
     part.points = nil
+    collectgarbage() -- or what each part leaves behind would add up
 end
 
 -- Simulations of a cycle in which a scale is due that should be in `often` of them.

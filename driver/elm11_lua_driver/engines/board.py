@@ -9,7 +9,7 @@ from elm11_lua_driver import scripts
 from elm11_lua_driver.board import Board
 from elm11_lua_driver.errors import Elm11Error, VersionMismatchError
 from elm11_lua_driver.histogram import Histogram, block_ranges
-from elm11_lua_driver.memory_plan import USABLE_BYTES, plan
+from elm11_lua_driver.memory_plan import plan
 
 from .base import AbandonedError
 from .handout import single_groups
@@ -54,7 +54,7 @@ class BoardEngine:
         stall_s: float | None = None,
         upload: bool = True,
         n_blocks: int = 16,
-        memory_bytes: int = USABLE_BYTES,
+        memory_bytes: int | None = None,
     ) -> None:
         self._port = port
         self._hw_id = hw_id
