@@ -1,9 +1,14 @@
 # Every target makes its own virtual environment when there is none.
 #   make demo    the main job on real data, ends with the path of the picture
-#   make test    the test suite            make lint    ruff, Lua syntax and stray globals
+#   make test    the test suite            make lint    ruff, docstrings, Lua syntax and stray globals
 #   make types   mypy --strict             make bench   speed against pycwt, in one run
 #   make examples  the programs of tools/examples, each of which checks its own results
+#   make docs    the documentation site, in site/    make install  the package alone, for use
+#   make dist    wheel and sdist in dist/, checked, the wheel installed and used    make audit  known vulnerabilities
 #   make cost    what jobs cost on the board: docs/cost.md    make cost-check    whether that has grown
+#   make study   the performance study: measures some 15 minutes, writes docs/performance.md and docs/comparison.md
+#   make study-quick   every part of it on small sizes, into a temporary folder
+#   make study-pages   its pages again from the numbers that are there
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -13,7 +18,7 @@ else
 BIN := $(VENV)/bin
 endif
 
-.PHONY: demo test lint types bench cost cost-check examples clean
+.PHONY: install demo test lint types bench cost cost-check examples study study-quick study-pages docs dist audit clean
 .DELETE_ON_ERROR:
 
 $(VENV)/.made:
@@ -29,6 +34,20 @@ $(VENV)/.dev: pyproject.toml $(VENV)/.made
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,plot]'
 	touch $@ $(VENV)/.core
 
+$(VENV)/.study: pyproject.toml $(VENV)/.made
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[study]'
+	touch $@ $(VENV)/.core
+
+$(VENV)/.docs: pyproject.toml $(VENV)/.made
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	touch $@ $(VENV)/.core
+
+$(VENV)/.release: pyproject.toml $(VENV)/.made
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[release]'
+	touch $@ $(VENV)/.core
+
+install: $(VENV)/.core
+
 demo: $(VENV)/.core
 	$(BIN)/elm11 demo
 
@@ -38,6 +57,7 @@ test: $(VENV)/.dev
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python tools/check_docstrings.py
 	$(BIN)/python tools/lint_lua.py
 
 types: $(VENV)/.dev
@@ -55,5 +75,25 @@ cost: $(VENV)/.dev
 cost-check: $(VENV)/.dev
 	$(BIN)/python tools/cost/cost_table.py --check
 
+study study-quick study-pages: export PYTHONPATH = tools
+
+study: $(VENV)/.study
+	$(BIN)/python -m study
+
+study-quick: $(VENV)/.study
+	$(BIN)/python -m study --quick
+
+study-pages: $(VENV)/.dev
+	$(BIN)/python -m study --pages-only
+
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+
+dist: $(VENV)/.release
+	$(BIN)/python tools/check_dist.py
+
+audit: $(VENV)/.release
+	$(BIN)/python -m pip_audit --progress-spinner off --skip-editable --local
+
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis

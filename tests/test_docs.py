@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import os
 import re
+import shlex
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+from elm11_lua_driver import cli
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -24,7 +30,10 @@ def test_examples_on_the_page(page: Path) -> None:
 
 @pytest.mark.parametrize(
     "module",
-    [f"elm11_lua_driver.{name}" for name in ("job", "levels", "plot", "plot_levels", "plot_performance", "report")],
+    [
+        f"elm11_lua_driver.{name}"
+        for name in ("coherence_from_cwt", "job", "levels", "plot", "plot_levels", "plot_performance", "report")
+    ],
 )
 def test_examples_in_docstrings(module: str) -> None:
     result = doctest.testmod(importlib.import_module(module))
@@ -47,3 +56,43 @@ def test_every_page_is_found_from_the_readme() -> None:
         targets = re.findall(r"\]\(([^)#\s]+\.md)(?:#[^)]*)?\)", page.read_text())
         new |= {(page.parent / target).resolve() for target in targets if "://" not in target} - found
     assert found >= set((ROOT / "docs").glob("*.md"))
+
+
+def test_the_tutorial_does_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```(python|console)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert [kind for kind, _ in blocks] == ["python", "console", "console", "console", "console", "python"]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "make_series.py").write_text(blocks[0][1], encoding="utf-8")
+    (tmp_path / "last.py").write_text(blocks[-1][1], encoding="utf-8")
+    for line in [text for kind, text in blocks if kind == "console"] + ["$ python last.py"]:
+        program, *arguments = shlex.split(line.removeprefix("$ "))
+        if program == "elm11":
+            done = CliRunner().invoke(cli.main, arguments)
+            assert done.exit_code == 0, done.output
+        else:
+            assert program == "python"
+            environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+            subprocess.run([sys.executable, *arguments], check=True, timeout=120, env=environment)
+    levels = (tmp_path / "levels.csv").read_text(encoding="utf-8").splitlines()[2:]
+    rows = [[float(cell) for cell in line.split(",")] for line in levels]
+    significant = {row[0]: row[-1] for row in rows}
+    assert max(share for period, share in significant.items() if 2 < period < 3.5) > 0.7
+    assert (tmp_path / "report.html").stat().st_size > 10_000
+    assert (tmp_path / "coherence.png").stat().st_size > 10_000
+
+
+def test_the_readme_leads_to_a_figure_in_five_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last command; `make dist` runs all of them, on a clone."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    block = re.search(r"^```\n(git clone .*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert block
+    commands = block[1].splitlines()
+    assert len(commands) <= 5
+    monkeypatch.chdir(tmp_path)
+    for name, step in (("x", 7), ("y", 11)):
+        rows = "".join(f"{2000 + i},{i * i * i % step}\n" for i in range(60))
+        (tmp_path / f"{name}.csv").write_text(f"year,{name}\n{rows}", encoding="ascii")
+    done = CliRunner().invoke(cli.main, shlex.split(commands[-1])[1:])
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "coherence.png").stat().st_size > 10_000
