@@ -1035,7 +1035,7 @@ class Run:
             on_progress: called whenever the board says something.
 
         Returns:
-            The progress at the end: all simulations are done, or the run was cancelled.
+            The progress at the end.
 
         Raises:
             BoardTimeoutError: it took longer, or the board was silent for too long.

@@ -208,7 +208,7 @@ class FrameReader:
             data: bytes, in pieces of any length.
 
         Returns:
-            One event for each line that has ended.
+            Frames and log text, in order; a line that is too long comes in pieces.
         """
         events: list[LineEvent] = []
         for part in re.split(rb"(\n)", data):
@@ -379,7 +379,7 @@ class Summary:
         """The end frame.
 
         Args:
-            sequence: number of the frame, one more than that of the last data frame.
+            sequence: number of the frame.
         """
         total = self.total if self.total < 2**31 else self.total - 2**32  # the board's integers are signed
         payload = f"{self.first} {self.last} {self.n_lines} {self.crc32:08x} {total}"

@@ -46,7 +46,7 @@ def save(record: RunRecord) -> None:
     """Remember a run.
 
     Args:
-        record: the run; an older record of the same board is replaced.
+        record: the run; an older record of the same job is replaced.
 
     Raises:
         OSError: it cannot be written.

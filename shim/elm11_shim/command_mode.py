@@ -112,7 +112,7 @@ class CommandMode:
             byte: 0 to 255.
 
         Returns:
-            What the byte asks for, if it is complete; None if not.
+            How command mode ends, if it does; None while it goes on.
         """
         if self._after_size:
             self._receive_size(byte)

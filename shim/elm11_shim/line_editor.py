@@ -43,7 +43,7 @@ class LineEditor:
             byte: 0 to 255.
 
         Returns:
-            What to echo, and the line if it is complete.
+            Its echo, and the line that it submitted, if it did.
         """
         if byte == _LINE_FEED:
             return Typed(LINE_END, self._submit())

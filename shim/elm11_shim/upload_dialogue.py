@@ -68,7 +68,7 @@ class UploadDialogue:
             byte: 0 to 255.
 
         Returns:
-            What the board answers, and whether the dialogue is over.
+            What the board does with it.
         """
         match self._expects:
             case _Expects.GREETING:
