@@ -6,6 +6,9 @@
 #   make docs    the documentation site, in site/    make install  the package alone, for use
 #   make dist    wheel and sdist in dist/, checked, the wheel installed and used    make audit  known vulnerabilities
 #   make cost    what jobs cost on the board: docs/cost.md    make cost-check    whether that has grown
+#   make study   the performance study: measures some 15 minutes, writes docs/performance.md and docs/comparison.md
+#   make study-quick   every part of it on small sizes, into a temporary folder
+#   make study-pages   its pages again from the numbers that are there
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -15,7 +18,7 @@ else
 BIN := $(VENV)/bin
 endif
 
-.PHONY: install demo test lint types bench cost cost-check examples docs dist audit clean
+.PHONY: install demo test lint types bench cost cost-check examples study study-quick study-pages docs dist audit clean
 .DELETE_ON_ERROR:
 
 $(VENV)/.made:
@@ -29,6 +32,10 @@ $(VENV)/.core: pyproject.toml $(VENV)/.made
 
 $(VENV)/.dev: pyproject.toml $(VENV)/.made
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,plot]'
+	touch $@ $(VENV)/.core
+
+$(VENV)/.study: pyproject.toml $(VENV)/.made
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[study]'
 	touch $@ $(VENV)/.core
 
 $(VENV)/.docs: pyproject.toml $(VENV)/.made
@@ -67,6 +74,17 @@ cost: $(VENV)/.dev
 
 cost-check: $(VENV)/.dev
 	$(BIN)/python tools/cost/cost_table.py --check
+
+study study-quick study-pages: export PYTHONPATH = tools
+
+study: $(VENV)/.study
+	$(BIN)/python -m study
+
+study-quick: $(VENV)/.study
+	$(BIN)/python -m study --quick
+
+study-pages: $(VENV)/.dev
+	$(BIN)/python -m study --pages-only
 
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict

@@ -367,7 +367,7 @@ def test_uploading_everything_takes_little_more_than_its_bytes(record_property: 
         assert seconds <= 1.3 * plain_s, "less than 1.3 ms for each byte of the files as they are written"
         start_s = bench.clock()
         assert not scripts.upload(board).uploaded
-        assert bench.clock() - start_s < 10.0
+        assert bench.clock() - start_s < 20.0
 
 
 def test_a_jobs_configuration_takes_less_than_five_seconds() -> None:

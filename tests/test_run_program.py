@@ -152,8 +152,8 @@ def test_only_the_programs_of_one_pipeline_are_in_memory() -> None:
         board.say(board_run.start_line(range(1), 1, 0))
         board.say(board_run.FORGET_LINE)
         held[job.pipeline] = board.lua.memory_bytes
-    # What differs is strings that are known, and table sizes.
-    assert held["fast"] == pytest.approx(held["hello"], abs=12_000)
+    # What a fast job was planned with is loaded again for the next one.
+    assert held["fast"] < held["hello"]
     loaded_alone = Programs()
     loaded_alone.lua.execute('kept = run_program("monte_carlo.lua").load()')
     assert held["exact"] < loaded_alone.lua.memory_bytes + 60_000

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         wait_for_completion,
     )
     from .board import Board, Run, RunProgress
+    from .coherence_from_cwt import coherence_from_cwt
     from .engines import AutoEngine, BoardEngine, DaskEngine, FleetEngine, LuaEngine, NumpyEngine, PoolEngine
     from .errors import Elm11Error, EngineError, LuaError
     from .histogram import Histogram
@@ -51,6 +52,7 @@ _MODULE_OF = {
         "api": "check_lua_scripts connect detect_elm11 disconnect execute_lua get_progress is_complete read_results "
         "start_lua_execution upload_config upload_lua_scripts verify_fft_library wait_for_completion",
         "board": "Board Run RunProgress",
+        "coherence_from_cwt": "coherence_from_cwt",
         "engines": "AutoEngine BoardEngine DaskEngine FleetEngine LuaEngine NumpyEngine PoolEngine",
         "errors": "Elm11Error EngineError LuaError",
         "histogram": "Histogram",
@@ -86,6 +88,7 @@ __all__ = [
     "accelerate_pycwt",
     "analyse",
     "check_lua_scripts",
+    "coherence_from_cwt",
     "connect",
     "detect_elm11",
     "disconnect",

@@ -28,6 +28,7 @@ COMMANDS: Final = {
     "exec": LazyCommand("board_cli", "exec_command", "Run Lua code on a board."),
     "info": LazyCommand("board_cli", "info", "What a board says of itself."),
     "list": LazyCommand("board_cli", "list_command", "Which programs are on a board."),
+    "plan": LazyCommand("plan_cli", "plan_command", "What a job will take: memory, instructions, time."),
     "reboot": LazyCommand("board_cli", "reboot", "Start the board anew."),
     "repl": LazyCommand("board_cli", "repl", "A small terminal for the board's prompt."),
     "report": LazyCommand("report_cli", "report", "A result as one HTML page, to read and to hand on."),

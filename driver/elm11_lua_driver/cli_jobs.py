@@ -135,6 +135,8 @@ simulation_options = options(
 )
 """How to compute it, and how to tell."""
 
+planned_options = options(_wavelet, simulations_option, seed_option, _pipeline, _surrogates, _scale_box)
+"""How to compute it, where nothing is computed."""
 
 _WITH_WORKERS: Final = frozenset({PoolEngine.name, AutoEngine.name})
 

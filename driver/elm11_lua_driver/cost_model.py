@@ -16,6 +16,7 @@ from functools import cache, lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 from elm11_host_ref import rednoise
 from elm11_host_ref.fast_plan import CYCLE, place
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from elm11_host_ref.fast_plan import FastPlan, Part
+    from elm11_host_ref.types import FloatArray
 
     from .job import Job
 
@@ -43,7 +45,8 @@ class Instructions:
     """What a job costs on the board.
 
     Attributes:
-        load: to load and check all programs; once after a start of the board, and again after another pipeline's job.
+        load: to load and check all programs, once after a start of the board, and the job's own if they are not those
+            that stay.
         set_up: to make tables and arrays; once per job.
         simulation: of one simulation, on average.
         largest_simulation: of the simulation that costs most.
@@ -70,6 +73,7 @@ def figures() -> dict[str, Any]:
 def estimate(job: Job) -> Instructions:
     """What a job costs on the board."""
     costs = figures()["pipelines"][job.pipeline]
+    load = figures()["hello"] + (costs["load"] if job.pipeline == "exact" else 0)
     set_up = priced(set_up_work(job), costs["set_up"])
     n = job.n_simulations
     if job.pipeline == "fast":
@@ -82,7 +86,31 @@ def estimate(job: Job) -> Instructions:
     else:
         largest = priced(simulation_work(job, 0), costs["simulation"])
         total, step = n * largest, 2 * largest / (job.J + 1)
-    return Instructions(costs["load"], set_up, total / n, largest, step, set_up + total)
+    return Instructions(load, set_up, total / n, largest, step, set_up + total)
+
+
+def mean_work(job: Job) -> Counter[str]:
+    """The work of one simulation, on average over many."""
+    if job.pipeline == "exact":
+        return simulation_work(job, 0)
+    total = sum((simulation_work(job, number) for number in range(CYCLE)), Counter[str]())
+    return Counter({kind: round(amount / CYCLE) for kind, amount in total.items()})
+
+
+def points(job: Job) -> FloatArray:
+    """How many different values of coherence each simulation of a cycle counts at each scale: shape (64, J + 1).
+
+    Of the exact pipeline's samples those within 1.2 scales are counted as one, since they hardly differ.
+    """
+    if job.pipeline == "exact":
+        return np.tile(job.n_usable / (1.2 * job.sigma), (CYCLE, 1))
+    planned = job.fast_plan
+    found = np.zeros((CYCLE, job.J + 1))
+    for simulation in range(CYCLE):
+        for part, lowest in _parts_of(planned, simulation):
+            for j in range(lowest, part.highest + 1):
+                found[simulation, j] += len(part.row(j).weights)
+    return found
 
 
 def priced(work: Mapping[str, float], costs: Mapping[str, float]) -> float:
@@ -130,14 +158,18 @@ def _exact_set_up(job: Job) -> Counter[str]:
 
 def _fast_work(job: Job, simulation: int) -> Counter[str]:
     planned = job.fast_plan
+    work = Counter({"simulation": 1})
+    for part, lowest in _parts_of(planned, simulation):
+        _add_part(work, planned, part, lowest)
+    return work
+
+
+def _parts_of(planned: FastPlan, simulation: int) -> list[tuple[Part, int]]:
+    """The parts that run in a simulation, and the lowest scale that each counts."""
     at = place(simulation)
     number, lowest = planned.main_parts[at]
-    work = Counter({"simulation": 1})
-    _add_part(work, planned, planned.parts[number], lowest)
-    for part in planned.parts[planned.n_main :]:
-        if at < planned.due[part.lowest]:
-            _add_part(work, planned, part, part.lowest)
-    return work
+    due = [part for part in planned.parts[planned.n_main :] if at < planned.due[part.lowest]]
+    return [(planned.parts[number], lowest), *((part, part.lowest) for part in due)]
 
 
 def _add_part(work: Counter[str], planned: FastPlan, part: Part, lowest: int) -> None:

@@ -29,6 +29,11 @@ USABLE_BYTES = 700_000
 1 048 576 bytes is lost between blocks."""
 
 _PROMPT_UNITS = 40  # the prompt and the line that it reads, which the processor that was measured on does not have
+_PLANNING_GARBAGE_UNITS = 560
+"""What planning may leave uncollected beyond what the fit has seen: when Lua collects depends on what was before."""
+
+_PLANNING_TABLES = 1.5  # tables while they are made, with what they are made from, in tables that are ready
+
 _CHUNK = 1024
 _SLOT_BYTES = 16
 _SMALL_OBJECTS = 24  # units of tables with named fields, the job's texts and closures of one run
@@ -40,7 +45,8 @@ class MemoryPlan:
     """What a job needs on the board, in bytes.
 
     Attributes:
-        programs: those of the job's pipeline, loaded: code, tables, the prompt.
+        programs: those of the job's pipeline, loaded: code, tables, the prompt. Those that only plan the fast pipeline
+            are dropped before its large arrays are made; where they need more than these, they count.
         histogram: (J + 1) rows of n_bins counts.
         smoothing: the rows that the scale box needs.
         transforms: spectra, work arrays and tables.
@@ -94,18 +100,17 @@ def plan(job: Job, usable: int = USABLE_BYTES) -> MemoryPlan:
         usable: bytes that may be used.
     """
     values = {field.name: getattr(job, field.name) for field in fields(Experiment)}
-    programs = programs_bytes(job.pipeline)
 
-    def parts(J: int) -> tuple[int, int, int, int]:
+    def parts(J: int) -> tuple[int, int, int, int, int]:
         experiment = Experiment(**{**values, "J": J})
         return _fast_parts(FastPlan(experiment)) if job.pipeline == "fast" else _exact_parts(experiment)
 
     def fits(J: int) -> bool:
-        return programs + sum(parts(J)) <= usable
+        return sum(parts(J)) <= usable
 
     needed = _fast_parts(job.fast_plan) if job.pipeline == "fast" else parts(job.J)
     largest: int | None = job.J
-    if programs + sum(needed) > usable:
+    if sum(needed) > usable:
         # The need grows with J, but for steps where transforms become shorter: halve, then look further up.
         low, high = -1, job.J
         while high - low > 1:
@@ -114,12 +119,18 @@ def plan(job: Job, usable: int = USABLE_BYTES) -> MemoryPlan:
         beyond = [J for J in range(low + 1, min(low + 5, job.J)) if fits(J)]
         low = max([low, *beyond])
         largest = None if low < 0 else low
-    return MemoryPlan(programs, *needed, usable, largest)
+    return MemoryPlan(*needed, usable, largest)
 
 
-def programs_bytes(pipeline: str) -> int:
-    """In use when a pipeline's programs are loaded. Measured."""
-    return UNIT_BYTES * (_PROMPT_UNITS + int(cost_model.figures()["pipelines"][pipeline]["programs"]))
+def programs_bytes(pipeline: str, which: str = "programs") -> int:
+    """In use when a pipeline's programs are loaded. Measured.
+
+    Args:
+        pipeline: "exact" or "fast".
+        which: "programs", or, for the fast one, "planning": with those that only make the plan.
+    """
+    garbage = _PLANNING_GARBAGE_UNITS if which == "planning" else 0
+    return UNIT_BYTES * (_PROMPT_UNITS + garbage + int(cost_model.figures()["pipelines"][pipeline][which]))
 
 
 def _units(size: int) -> int:
@@ -156,12 +167,13 @@ def fast_units(planned: FastPlan) -> dict[str, dict[str, int]]:
     rows = [row for part in planned.parts for row in part.rows]
     kept = [row for row in rows if row.length]
     n = max(part.n for part in planned.parts)
+    grid = max((row.n for row in kept), default=4)
     n_points = max((row.n_points + 2 * len(row.kernels[0]) for row in kept), default=1)
     n_outputs = max((row.length for row in kept), default=1)
     return {
         "histogram": {"histogram": _histogram(experiment.J + 1, -(-experiment.n_bins // 2))},
         "smoothing": {"box": len(planned.box) * _array(n_outputs), "sums": _array(n_outputs)},
-        "transforms": {"transform": _array(n), "product": _array(n_points), "job": 1},
+        "transforms": {"transform": _array(n), "grid": _array(grid), "product": _array(n_points), "job": 1},
         "tables": {
             "scale": experiment.J + 1,
             "part": len(planned.parts),
@@ -173,16 +185,25 @@ def fast_units(planned: FastPlan) -> dict[str, dict[str, int]]:
     }
 
 
-def _fast_parts(planned: FastPlan) -> tuple[int, int, int, int]:
-    """Bytes of the histogram, of the smoothing, of the transforms and of the tables."""
+def _fast_parts(planned: FastPlan) -> tuple[int, int, int, int, int]:
+    """Bytes of the programs, of the histogram, of the smoothing, of the transforms and of the tables."""
     costs = cost_model.figures()["pipelines"]["fast"]["memory"]
-    units = [UNIT_BYTES * round(cost_model.priced(of_kind, costs)) for of_kind in fast_units(planned).values()]
-    histogram, smoothing, transforms, tables = units
-    return histogram, smoothing, transforms, tables
+    histogram, smoothing, transforms, tables = (
+        UNIT_BYTES * round(cost_model.priced(of_kind, costs)) for of_kind in fast_units(planned).values()
+    )
+    programs = programs_bytes("fast")
+    planning = programs_bytes("fast", "planning") + round(_PLANNING_TABLES * tables)
+    return (
+        max(programs, planning - histogram - smoothing - transforms - tables),
+        histogram,
+        smoothing,
+        transforms,
+        tables,
+    )
 
 
-def _exact_parts(experiment: Experiment) -> tuple[int, int, int, int]:
-    """Bytes of the histogram, of the smoothing, of the transforms and of the tables, of which there are none."""
+def _exact_parts(experiment: Experiment) -> tuple[int, int, int, int, int]:
+    """The same for the exact pipeline, which has no such tables."""
     n, rows = experiment.n_padded, experiment.J + 1
     histogram = _histogram(rows, experiment.n_bins)
 
@@ -196,4 +217,7 @@ def _exact_parts(experiment: Experiment) -> tuple[int, int, int, int]:
     tables = 3 * _array(3 * length // 4) + 2 * _array(n_swaps)
     between = 2 * (_array(n_chunks // 2) + n_chunks // 2 * _array(_CHUNK))
     transforms = tables + between + 6 * _series(n) + _array(length) + _array(128) + 2 * _array(rows) + _SMALL_OBJECTS
-    return histogram * UNIT_BYTES, ring * UNIT_BYTES, transforms * UNIT_BYTES + _GROWING_BYTES, 0
+    # Before the first exact job the fast pipeline's programs are in memory: `elm11.hello` has loaded all.
+    others = (histogram + ring + transforms) * UNIT_BYTES + _GROWING_BYTES
+    programs = max(programs_bytes("exact"), programs_bytes("fast", "planning") - others)
+    return programs, histogram * UNIT_BYTES, ring * UNIT_BYTES, transforms * UNIT_BYTES + _GROWING_BYTES, 0

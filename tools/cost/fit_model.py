@@ -95,10 +95,11 @@ def measured_all(jobs: Sequence[Job]) -> list[measure.Figures]:
         return list(pool.map(measured, jobs))
 
 
-def heap(of: Job) -> tuple[int, int, int]:
-    """Units of the heap, three figures.
+def heap(of: Job) -> tuple[int, int, int, int]:
+    """Units of the heap, four figures.
 
-    What run.lua and the programs of the job's pipeline hold, what they hold with the job, and the peak of a run.
+    What run.lua and the fast pipeline's programs hold before a job; what those of the job's pipeline hold that stay;
+    what they hold with the job; and the peak of a run.
 
     Raises:
         MachineMissing: see `rv32.machine`.
@@ -107,16 +108,30 @@ def heap(of: Job) -> tuple[int, int, int]:
     given = [*job_lines(of), start_line(SIMULATIONS[of.pipeline], 1, 3)]
     # All programs are loaded once at first; that peak does not count, since there is no job then.
     lines = [
-        *(LOAD_LINE, HELLO_LINE, *given, FORGET_LINE, 'collectgarbage() heap_reset() print("@", heap())'),
+        *(
+            LOAD_LINE,
+            HELLO_LINE,
+            'collectgarbage() print("@", heap())',
+            *given,
+            FORGET_LINE,
+            'collectgarbage() heap_reset() print("@", heap())',
+        ),
         *(*given, 'print("@", heap()) collectgarbage() print("@", heap())'),
     ]
     programs = {**rv32.firmware(stored=True), rv32.MAIN: "\n".join([*lines, ""])}
     output = rv32.machine("line").run(programs, strict_heap=False)
-    before, peak, after = (line.split("\t") for line in output.splitlines() if line.startswith("@"))
-    return int(before[3]), int(after[3]), int(peak[4])
+    loaded, before, peak, after = (line.split("\t") for line in output.splitlines() if line.startswith("@"))
+    return int(loaded[3]), int(before[3]), int(after[3]), int(peak[4])
 
 
-def heaps(jobs: Sequence[Job]) -> list[tuple[int, int, int]]:
+def hello() -> int:
+    """Instructions of the first `elm11.hello()`, which loads and checks all programs."""
+    main = f'{LOAD_LINE} local before = instructions() {HELLO_LINE} print("@", decimal(instructions() - before))'
+    output = rv32.machine("line").run({**rv32.firmware(stored=True), rv32.MAIN: main})
+    return next(int(line.split("\t")[1]) for line in output.splitlines() if line.startswith("@"))
+
+
+def heaps(jobs: Sequence[Job]) -> list[tuple[int, int, int, int]]:
     """`heap` for several jobs, side by side."""
     rv32.machine("line")
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -165,20 +180,29 @@ def model() -> dict[str, Any]:
             ],
         }
         units = [found for of, found in zip(FITTED, peaks, strict=True) if of.pipeline == pipeline]
-        programs = max(before for before, _, _ in units)
+        programs = max(before for _, before, _, _ in units)
         pipelines[pipeline]["programs"] = programs
         if pipeline == "fast":
             kinds = [kinds_of(of) for of, _ in chosen]
-            of_kind, _ = fitted(kinds, [after - programs for _, after, _ in units])
+            of_kind, _ = fitted(kinds, [after - programs for _, _, after, _ in units])
+            loaded = max(before for before, _, _, _ in units)
+            tables = [cost_model.priced(fast_units(of.fast_plan)["tables"], of_kind) for of, _ in chosen]
             estimates = [programs + cost_model.priced(counted, of_kind) for counted in kinds]
-            garbage = max(peak - planned for (_, _, peak), planned in zip(units, estimates, strict=True))
+            # Where the peak comes after the planning, the job's arrays are about it; elsewhere it is of the planning.
+            beyond = [peak - estimate for (*_, peak), estimate in zip(units, estimates, strict=True)]
+            at_planning = [peak - loaded - table for (*_, peak), table in zip(units, tables, strict=True)]
+            is_late = [late < early for late, early in zip(beyond, at_planning, strict=True)]
+            garbage = max(value for value, late in zip(beyond, is_late, strict=True) if late)
             of_kind["job"] = round(of_kind["job"] + garbage, 1)
+            planning = max(value for value, late in zip(at_planning, is_late, strict=True) if not late)
             pipelines[pipeline]["memory"] = of_kind
-            excess = [(planned + garbage) / peak - 1 for (_, _, peak), planned in zip(units, estimates, strict=True)]
+            pipelines[pipeline]["planning"] = round(loaded + planning)
+            totals = [max(e + garbage, loaded + planning + t) for e, t in zip(estimates, tables, strict=True)]
+            excess = [total / peak - 1 for (*_, peak), total in zip(units, totals, strict=True)]
             pipelines[pipeline]["largest_errors"]["memory"] = round(max(excess), 3)
             for entry, found in zip(pipelines[pipeline]["fitted_to"], units, strict=True):
                 entry["heap_units"] = list(found)
-    return {"format": _FORMAT, "toolchain": rv32.toolchain(), "pipelines": pipelines}
+    return {"format": _FORMAT, "toolchain": rv32.toolchain(), "hello": hello(), "pipelines": pipelines}
 
 
 def kinds_of(of: Job) -> dict[str, int]:
@@ -198,7 +222,7 @@ def errors(of: Job, found: measure.Figures) -> dict[str, float]:
 def check() -> int:
     """Measure and compare; the exit code."""
     worst = 0.0
-    for of, found, (_, _, peak) in zip(CHECKED, measured_all(CHECKED), heaps(CHECKED), strict=True):
+    for of, found, (_, _, _, peak) in zip(CHECKED, measured_all(CHECKED), heaps(CHECKED), strict=True):
         off = errors(of, found)
         planned = memory_plan.plan(of)
         off["heap"] = planned.total / UNIT_BYTES / peak - 1

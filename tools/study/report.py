@@ -1,0 +1,684 @@
+"""The pages docs/performance.md and docs/comparison.md: templates, filled with numbers from the data."""
+
+from __future__ import annotations
+
+import math
+import re
+import statistics
+import textwrap
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING, Any, Final
+
+from study import libraries
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+TEMPLATES: Final = Path(__file__).parent / "templates"
+NEEDS: Final = {
+    "performance.md": ("scaling", "transforms", "hybrid", "engines", "decision"),
+    "comparison.md": ("comparison",),
+}
+_WORTH_IT: Final = 1.2
+"""Times as fast as another library's coefficients must make a coherence before they are called worth the trouble."""
+_BUSY: Final = 0.5
+_WIDTH: Final = 120
+
+
+def pages(data: dict[str, Any]) -> dict[str, str]:
+    """Texts by file name; a page whose parts have not all been measured is left out."""
+    values = {"performance.md": _performance, "comparison.md": _comparison}
+    return {
+        name: wrapped(
+            Template((TEMPLATES / name).read_text(encoding="utf-8")).substitute(_common(data) | values[name](data))
+        )
+        for name, parts in NEEDS.items()
+        if all(part in data for part in parts)
+    }
+
+
+# Numbers as people write them
+
+
+def number(value: float, n: int = 3) -> str:
+    """The value with n significant digits, without an exponent for usual sizes."""
+    if value == 0 or not math.isfinite(value):
+        return "0" if value == 0 else str(value)
+    if not 1e-3 <= abs(value) < 1e6:
+        return f"{value:.{n - 1}e}"
+    return f"{value:.{max(0, n - 1 - math.floor(math.log10(abs(value))))}f}"
+
+
+def seconds(value: float) -> str:
+    """A time in a fitting unit."""
+    for unit, size in (("us", 1e-6), ("ms", 1e-3), ("s", 1.0), ("min", 60.0), ("h", 3600.0)):
+        if value < {"us": 1e-3, "ms": 1.0, "s": 120.0, "min": 7200.0, "h": 172_800.0}[unit]:
+            return f"{number(value / size)} {unit}"
+    return f"{number(value / 86_400)} days"
+
+
+def gigabytes(value: float) -> str:
+    """Bytes in a fitting unit."""
+    return f"{number(value / 2**30)} GB" if value >= 2**29 else f"{number(value / 2**20)} MB"
+
+
+def grouped(value: int) -> str:
+    """A whole number in groups that no line end parts: 1 000 000."""
+    return f"{value:,}".replace(",", "\u00a0")
+
+
+def spread(interval: dict[str, float], factor: float = 1.0) -> str:
+    """A median with its interval."""
+    return (
+        f"{seconds(interval['median'] * factor)} ({seconds(interval['low'] * factor)} to "
+        f"{seconds(interval['high'] * factor)})"
+    )
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def wrapped(text: str) -> str:
+    """The page with its long lines broken, tables left as they are, and runs of empty lines made one."""
+    lines: list[str] = []
+    for line in text.splitlines():
+        if len(line) <= _WIDTH or line.startswith(("|", "#", "!")):
+            lines.append(line)
+        else:
+            bullet = re.match(r"- |\d+\. ", line)
+            indent = " " * len(bullet[0]) if bullet else ""
+            lines += textwrap.wrap(
+                line, _WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+            )
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines).rstrip() + "\n")
+
+
+def bullets(sentences: Iterable[str]) -> str:
+    """A Markdown list."""
+    return "\n".join(f"- {sentence}" for sentence in sentences)
+
+
+def _label(key: str) -> str:
+    one = libraries.TRANSFORMS.get(key)
+    return one.label if one else {"numpy engine": "this project's NumPy engine"}.get(key, key)
+
+
+def _common(data: dict[str, Any]) -> dict[str, str]:
+    machine = data["machine"]
+    versions = {name: version for name, version in machine["versions"].items() if version}
+    load = machine["load_average"]
+    first_look = (
+        "**A first look**, in parts with small sizes, and with few turns: the laws are known roughly and what is "
+        "extended by them is worth little. `make study` makes the whole study.\n\n"
+        if data["quick"]
+        else ""
+    )
+    return {
+        "first_look": first_look,
+        "computer": machine["computer"],
+        "memory": number(machine["memory_gb"]) if machine["memory_gb"] else "an unknown number of",
+        "system": machine["system"],
+        "python": machine["python"],
+        "date": machine["date"],
+        "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
+        "load": (
+            ""
+            if load is None or load <= machine["cores"] * _BUSY + 1
+            else f"**Other programs were running** (load average {load:g} on {machine['cores']} cores): the times are "
+            "too long, and their intervals wide."
+        ),
+    }
+
+
+# docs/performance.md
+
+
+def _performance(data: dict[str, Any]) -> dict[str, str]:
+    return (
+        _scaling(data["scaling"])
+        | _transforms(data["transforms"])
+        | _hybrid(data["hybrid"])
+        | _engines(data["engines"])
+        | _decision(data["decision"])
+        | {"in_short": bullets(_in_short(data)), "board": _board(data.get("board", {}))}
+    )
+
+
+def _in_short(data: dict[str, Any]) -> list[str]:
+    laws = data["scaling"]["laws"]
+    row = next(row for row in data["decision"]["table"] if row["n_samples"] == 1000)
+    own = min((label for label in row["test_s"] if label != "pycwt"), key=lambda label: row["test_s"][label])
+    ratio = row["test_s"]["pycwt"] / row["test_s"][own]
+    stop = next(
+        stop
+        for stop in data["scaling"]["stops"]
+        if stop["function"] == "wct" and stop["memory_gb"] == 16 and stop["n_scales"] == 100
+    )
+    return [
+        (
+            f"pycwt's `cwt` takes time in proportion to samples^{laws['cwt']['time']['exponents'][0]:.2f}, its "
+            f"`wct` to "
+            f"samples^{laws['wct']['time']['exponents'][0]:.2f}; `wct` with 100 scales is expected to fill 16 GB "
+            f"beyond "
+            f"{grouped(stop['largest_n'])} samples."
+        ),
+        (
+            f"The significance test is what takes long: 1000 samples with pycwt's default scales and "
+            f"{data['decision']['simulations']} simulations take {seconds(row['test_s']['pycwt'])} with pycwt and "
+            f"{seconds(row['test_s'][own])} with this project ({own}), {number(ratio, 2)} times less, on one core."
+        ),
+        _verdict(data["hybrid"])[0],
+        _pays_off(data["engines"]),
+    ]
+
+
+def _scaling(part: dict[str, Any]) -> dict[str, str]:
+    rows = []
+    for function, laws in part["laws"].items():
+        for what, one in laws.items():
+            a, b = (
+                f"{exponent:.2f} ± {half:.2f}"
+                for exponent, half in zip(one["exponents"], one["half_widths"], strict=True)
+            )
+            unit = "s" if what == "time" else "bytes"
+            rows.append(
+                [
+                    f"`{function}`",
+                    f"{what} ({unit})",
+                    f"{one['factor']:.2e}",
+                    a,
+                    b,
+                    str(one["n"]),
+                    f"{one['residual_percent']:.0f} %",
+                ]
+            )
+    stops = []
+    for n_scales in sorted({stop["n_scales"] for stop in part["stops"]}):
+        row = [str(n_scales)]
+        for function in part["laws"]:
+            for memory in sorted({stop["memory_gb"] for stop in part["stops"]}):
+                stop = next(
+                    stop
+                    for stop in part["stops"]
+                    if (stop["function"], stop["memory_gb"], stop["n_scales"]) == (function, memory, n_scales)
+                )
+                row.append(f"{grouped(stop['largest_n'])} ({seconds(stop['seconds'][0])})")
+        stops.append(row)
+    wct = part["laws"]["wct"]
+    box = wct["time"]["exponents"][1]
+    return {
+        "scale_counts": ", ".join(str(n) for n in sorted({row["n_scales"] for row in part["cells"]})),
+        "laws_table": table(["function", "what", "factor", "a (samples)", "b (scales)", "cells", "scatter"], rows),
+        "laws_text": (
+            "Time grows a little faster or slower than samples times scales because of the FFT's logarithm, the "
+            "processor's cache, and, in `wct`, the box over scales: at a fixed range of scales it has as many more "
+            f"points as there are scales, and pycwt sums it directly (exponent of the scales: {box:.2f})."
+        ),
+        "stops_table": table(
+            ["scales", *(f"`{function}`, {memory} GB" for function in part["laws"] for memory in (16, 64))], stops
+        )
+        + "\n\nIn brackets the expected time of the call.",
+    }
+
+
+def _transforms(part: dict[str, Any]) -> dict[str, str]:
+    sizes = sorted({row["n_samples"] for row in part["timing"]})
+    times = {(row["key"], row["n_samples"]): row["wall"] for row in part["timing"]}
+    keys = list(dict.fromkeys(row["key"] for row in part["timing"]))
+    agreement = part["agreement"]
+    rows = []
+    for key, row in agreement.items():
+        if key == "ssq_kept":
+            continue
+        rows.append(
+            [
+                _label(key),
+                f"{row['correlation']:.6f}",
+                f"{statistics.median(row['relative_error']):.1e}",
+                f"{max(row['relative_error']):.1e}",
+                f"{row['gain'][0]:.3f}",
+                f"{max(map(abs, row['shift_samples'])):.2f}",
+            ]
+        )
+    return {
+        "n_scales": str(part["timing"][0]["n_scales"]),
+        "conventions_table": table(
+            ["library", "how its transform becomes this one"],
+            [[_label(key), libraries.TRANSFORMS[key].convention] for key in keys],
+        ),
+        "transform_times_table": table(
+            ["library", *(f"{grouped(n)} samples" for n in sizes)],
+            [[_label(key), *(spread(times[key, n]) for n in sizes)] for key in keys],
+        ),
+        "compared_samples": grouped(part["compared_samples"]),
+        "agreement_table": table(
+            [
+                "library",
+                "correlation",
+                "relative difference: median",
+                "largest",
+                "gain at the smallest scale",
+                "largest shift (samples)",
+            ],
+            rows,
+        ),
+        "agreement_text": bullets(_agreement_text(agreement)),
+    }
+
+
+def _agreement_text(agreement: dict[str, Any]) -> list[str]:
+    sentences = [
+        f"This project's transform is pycwt's to {max(agreement['ours']['relative_error']):.0e}, on every scale.",
+    ]
+    if "pywt" in agreement:
+        gain = agreement["pywt"]["gain"][0]
+        coarse, fine = max(agreement["pywt12"]["relative_error"]), max(agreement["pywt"]["relative_error"][1:])
+        sentences += [
+            (
+                "PyWavelets convolves with differences of the integrated wavelet, which averages it over a sample: "
+                "at the "
+                f"smallest scale the gain is {gain:.2f}. It cuts each wavelet to whole samples, so that a scale is "
+                f"shifted "
+                "by up to half a sample or so, differently from scale to scale. A shift that both series suffer "
+                "cancels in "
+                "a coherence; a row with less gain weighs less in the box over scales. What comes of it is measured "
+                "below."
+            ),
+            (
+                "With its default `precision=12` it has 4096 points of the wavelet in store for all scales: above a "
+                "scale "
+                f"of 256 samples they are repeated, and the difference grows (largest here {coarse:.2f}, with the "
+                f"precision raised {fine:.2f} above the smallest scale)."
+            ),
+        ]
+    if "ssq" in agreement:
+        middle = statistics.median(agreement["ssq"]["relative_error"])
+        sentences.append(
+            f"ssqueezepy differs by {middle:.0e} (median over the scales). At the smallest scales it is the one bin at "
+            "the Nyquist frequency, which it halves and pycwt takes for a negative frequency. At the others it is the "
+            "ends of the series: pycwt pads to the next power of two, however near, so that what leaves at one end "
+            "comes in at the other; ssqueezepy pads farther, or by reflection."
+        )
+    return sentences
+
+
+def _hybrid(part: dict[str, Any]) -> dict[str, str]:
+    coherence = part["coherence"]
+    sizes = sorted({row["n_samples"] for row in part["timing"]})
+    times = {(row["what"], row["n_samples"]): row["wall"] for row in part["timing"]}
+    what = [name for name in dict.fromkeys(row["what"] for row in part["timing"]) if not name.endswith(" transforms")]
+    rows = []
+    for name in what:
+        share = times.get((f"{name} transforms", sizes[-1]))
+        rows.append(
+            [
+                "`pycwt.wct`" if name == "pycwt" else "this project, own transform" if name == "ours" else _label(name),
+                *(spread(times[name, n]) for n in sizes),
+                f"{100 * share['median'] / times[name, sizes[-1]]['median']:.0f} %" if share else "",
+            ]
+        )
+    levels = part["levels"]
+    cost = {row["what"]: (row["wall"], row["n_simulations"]) for row in part["levels_timing"]}
+    level_rows = []
+    for key, row in levels["libraries"].items():
+        largest, error, z = _worst(row)
+        wall, n = cost[key]
+        level_rows.append(
+            [
+                _label(key),
+                "reference" if key == "pycwt" else f"{largest:+.4f} ± {error:.4f}",
+                "" if key == "pycwt" else f"{z:.1f}",
+                spread(wall, 1 / n),
+            ]
+        )
+    wall, n = cost["numpy engine"]
+    level_rows.append([_label("numpy engine"), "the same counts, see below", "", spread(wall, 1 / n)])
+    moved, total = levels["moved_counts"], levels["all_counts"]
+    return {
+        "hybrid_samples": grouped(part["compared_samples"]),
+        "hybrid_agreement_table": table(
+            [
+                "coefficients of",
+                "median difference inside the cone",
+                "largest",
+                "samples that differ by more than 0.01",
+            ],
+            [
+                [
+                    _label(key),
+                    f"{row['median_inside']:.1e}",
+                    f"{row['largest_inside']:.1e}",
+                    f"{100 * row['share_inside_above_0.01']:.1f} %",
+                ]
+                for key, row in coherence.items()
+                if key != "ssq_kept"
+            ],
+        ),
+        "hybrid_exact": f"{coherence['pycwt']['largest_anywhere']:.0e}",
+        "hybrid_times_table": table(
+            ["coherence", *(f"{grouped(n)} samples" for n in sizes), "part of the transforms"], rows
+        ),
+        "level_simulations": str(levels["n_simulations"]),
+        "levels_table": table(
+            ["transform", "largest change of a level", "in standard errors", "time of a simulation"], level_rows
+        )
+        + f"\n\nCounts by `coherence_from_cwt` with pycwt's transform and by the NumPy engine: {moved} of "
+        f"{grouped(total)} lie in another bin.",
+        "verdict": " ".join(_verdict(part)),
+    }
+
+
+def _worst(row: dict[str, Any]) -> tuple[float, float, float]:
+    """Largest change of a level, its standard error, and the largest ratio of both over the scales."""
+    largest, error = max(zip(row["difference"], row["standard_error"], strict=True), key=lambda pair: abs(pair[0]))
+    z = max((abs(d) / e for d, e in zip(row["difference"], row["standard_error"], strict=True) if e > 0), default=0.0)
+    return largest, error, z
+
+
+def _verdict(part: dict[str, Any]) -> list[str]:
+    """What the data say about coefficients of other libraries; the first sentence can stand alone."""
+    sizes = sorted({row["n_samples"] for row in part["timing"]})
+    times = {(row["what"], row["n_samples"]): row["wall"]["median"] for row in part["timing"]}
+    others = [key for key in libraries.TRANSFORMS if (key, sizes[0]) in times and key not in {"pycwt", "ours"}]
+    if not others:
+        return ["Neither PyWavelets nor ssqueezepy was installed: nothing to judge."]
+    best = {n: min(others, key=lambda key: times[key, n]) for n in sizes}
+    gains = {n: times["ours", n] / times[best[n], n] for n in sizes}
+    walls = {(row["what"], row["n_samples"]): row["wall"] for row in part["timing"]}
+    worth = [n for n in sizes if gains[n] >= _WORTH_IT and walls["ours", n]["low"] > walls[best[n], n]["high"]]
+    largest = sizes[-1]
+    listed = "; ".join(
+        f"{grouped(n)} samples: {number(gains[n], 2)} times as fast with {_label(best[n])}" for n in sizes
+    )
+    alone = times["pycwt transforms", largest] / times["pycwt", largest]
+    sentences = [
+        (
+            "Coefficients of another library are not worth the trouble for speed"
+            if not worth
+            else f"Coefficients of another library save time at {', '.join(map(grouped, worth))} samples"
+        )
+        + f": against this project's own transform a whole coherence is, at {listed}.",
+        (
+            f"The transforms are {100 * alone:.0f} % of `pycwt.wct` at {grouped(largest)} samples, so even a transform "
+            f"that took no time could make it {number(1 / (1 - alone), 2)} times as fast at most; the rest is "
+            f"smoothing."
+        ),
+    ]
+    simulation = {row["what"]: row["wall"]["median"] / row["n_simulations"] for row in part["levels_timing"]}
+    quickest = min((key for key in simulation if key not in {"pycwt", "numpy engine"}), key=lambda key: simulation[key])
+    sentences.append(
+        f"For the test it is further from it: a simulation takes {seconds(simulation[quickest])} with the fastest of "
+        f"these ({_label(quickest)}) and {seconds(simulation['numpy engine'])} by the NumPy engine, which transforms "
+        "many pairs at once."
+    )
+    changed = [(key, *_worst(row)) for key, row in part["levels"]["libraries"].items() if key not in {"pycwt", "ours"}]
+    sentences.append(
+        "Levels change with the transform by up to "
+        + ", ".join(f"{abs(largest):.4f} ({_label(key)}, {z:.1f} standard errors)" for key, largest, _, z in changed)
+        + ": so levels of `wct_significance` may be used with these coefficients where a difference of that size does "
+        "not matter, and should be computed with the same transform where it does."
+    )
+    sentences.append(
+        "What remains as a reason is another one: coefficients that are there already, or a wavelet that this project "
+        "does not have."
+    )
+    return sentences
+
+
+def _engines(part: dict[str, Any]) -> dict[str, str]:
+    scales = sorted({row["J"] for row in part["cost"]})
+    cost = {(row["label"], row["J"]): (row["wall"], row["n_simulations"]) for row in part["cost"]}
+    labels = list(dict.fromkeys(row["label"] for row in part["cost"]))
+    rows = []
+    for label in labels:
+        row = [label if label == "pycwt" else f"`{label}`"]
+        for J in scales:
+            wall, n = cost[label, J]
+            pycwt, n_pycwt = cost["pycwt", J]
+            ratio = (pycwt["median"] / n_pycwt) / (wall["median"] / n)
+            row.append(spread(wall, 1 / n) + ("" if label == "pycwt" else f", pycwt / it = {number(ratio, 2)}"))
+        rows.append(row)
+    hashes: dict[str, set[str]] = {}
+    for label, sha256 in part["sameness"].items():
+        hashes.setdefault(label.partition(", ")[2], set()).add(sha256)
+    one_each = all(len(different) == 1 for different in hashes.values())
+    missing = part["missing"]
+    return {
+        "cost_table": table(["engine, pipeline", *(f"J = {J}" for J in scales)], rows),
+        "overhead_J": str(part["overhead"][0]["J"]),
+        "overhead_table": table(
+            ["engine, pipeline", "processes", "start", "one simulation more", "one simulation in all", "cluster start"],
+            [
+                [
+                    f"`{row['label']}`",
+                    str(row["n_workers"]),
+                    f"{seconds(max(row['start_s'], 0))} ± {seconds(row['start_half_width_s'])}",
+                    f"{seconds(row['per_simulation_s'])} ± {seconds(row['per_simulation_half_width_s'])}",
+                    spread(row["points"][0]["wall"]),
+                    seconds(row["cluster_start_s"]) if row["cluster_start_s"] else "",
+                ]
+                for row in part["overhead"]
+            ],
+        ),
+        "pays_off": _pays_off(part),
+        "scaling_table": table(
+            ["engine, pipeline", "kind", "processes", "simulations", "time", "speed-up"],
+            [
+                [
+                    f"`{row['label']}`",
+                    row["kind"],
+                    str(row["n_workers"]),
+                    grouped(row["n_simulations"]),
+                    spread(row["wall"]),
+                    f"{row['speed_up']:.2f}" if "speed_up" in row else "1",
+                ]
+                for row in part["scaling"]
+            ],
+        )
+        if part["scaling"]
+        else "No engine with several processes is installed here.",
+        "sameness": (
+            f"All engines gave the same counts, bit for bit, for each pipeline ({', '.join(sorted(hashes))})."
+            if one_each
+            else "**Engines differed in their counts.**"
+        ),
+        "skipped": (
+            "Not measured: " + "; ".join(f"`{label}` ({reason})" for label, reason in missing.items()) + "."
+            if missing
+            else ""
+        ),
+    }
+
+
+def _board(part: dict[str, Any]) -> str:
+    if not part.get("rows"):
+        return f"No instruction counts: {part.get('missing', 'they were not read')}."
+    slow, fast = part["slowest_per_s"], part["fastest_per_s"]
+    said = (
+        "Instructions per simulation, its share of the set-up of 300 included, counted on an emulated processor in two "
+        "ways with the board in between (`docs/cost.json`). Seconds are *not measured*: the range goes from "
+        f"{fast / 1e6:.1f} million instructions per second, the processor without any wait for its memory, to "
+        f"{slow / 1e6:.1f} million, a tenth of it. `elm11 calibrate` measures a board's own rate."
+    )
+    rows = [
+        [
+            row["job"],
+            f"{row['fewest']:.2e} to {row['most']:.2e}",
+            f"{seconds(row['fewest'] / fast)} to {seconds(row['most'] / slow)}",
+            f"{seconds(300 * row['fewest'] / fast)} to {seconds(300 * row['most'] / slow)}",
+        ]
+        for row in part["rows"]
+    ]
+    return f"{said}\n\n" + table(["pipeline, job", "instructions", "one simulation", "300 simulations"], rows)
+
+
+def _pays_off(part: dict[str, Any]) -> str:
+    sentences = [
+        f"{pipeline} pipeline: above {seconds(limit)} of one core's work"
+        for pipeline, limit in part["pays_off_s"].items()
+        if limit is not None
+    ]
+    if not sentences:
+        return "The pool of processes is not faster here at any size, or not installed."
+    return "The pool of processes is faster than one process: " + "; ".join(sentences) + "."
+
+
+def _decision(part: dict[str, Any]) -> dict[str, str]:
+    labels = list(dict.fromkeys(label for row in part["table"] for label in row["test_s"]))
+    rows = [
+        [
+            grouped(row["n_samples"]),
+            str(row["n_scales"]),
+            *(seconds(row["test_s"][label]) for label in labels),
+            gigabytes(row["pycwt_test_bytes"]) if "pycwt_test_bytes" in row else "",
+            "fits" if row["board_fits"] else "too large",
+            row["advice"],
+        ]
+        for row in part["table"]
+    ]
+    measured = max(row["n_samples"] for row in part["costs"])
+    return {
+        "decision_measured": grouped(measured),
+        "test_stops": "The longest data whose test is expected to fit: "
+        + ", ".join(f"{grouped(stop['largest_n'])} samples in {stop['memory_gb']} GB" for stop in part["test_stops"])
+        + " (extrapolated likewise)."
+        if part["test_stops"]
+        else "",
+        "decision_table": table(
+            [
+                "samples",
+                "scales",
+                *(label if label == "pycwt" else f"`{label}`" for label in labels),
+                "memory pycwt needs",
+                "board",
+                "use",
+            ],
+            rows,
+        ),
+        "decision_text": (
+            "Scales up to the length of the series are pycwt's default and seldom of use: at the largest none of the "
+            "data are inside the cone of influence, and the surrogates are six times as long as that scale. A J that "
+            "ends at a quarter of the series makes the test some four times cheaper. The board is chosen for other "
+            "reasons than speed; of the standard job (dt = dj = 0.25, s0 = 0.5) it holds up to "
+            + " and ".join(f"J = {J} ({pipeline} pipeline)" for pipeline, J in part["board_largest_J"].items())
+            + "."
+        ),
+    }
+
+
+# docs/comparison.md
+
+
+def _comparison(data: dict[str, Any]) -> dict[str, str]:
+    part = data["comparison"]
+    versions = data["machine"]["versions"]
+    scales = sorted({row["J"] for row in part["levels"]})
+    levels = {(row["tool"], row["J"]): row for row in part["levels"]}
+    tools = list(dict.fromkeys(row["tool"] for row in part["levels"]))
+    alarms = part["false_alarms"]
+    waipy = part["waipy_coherence"]
+    return {
+        **{name: versions.get(name) or "(not measured)" for name in ("pycwt", "piwavelet", "PyWavelets", "ssqueezepy")},
+        "waipy": versions.get("waipy") or "(not measured)",
+        "waipy_text": (
+            "waipy does not smooth, and without smoothing the squared coherence of any two series is 1 everywhere"
+            + (f" (measured: {waipy['smallest']:.12f} to {waipy['largest']:.12f})" if waipy else "")
+            + "; what it returns is the cosine of twice the phase, squared."
+        ),
+        "wanted": f"{part['red_noise_wanted']:g}",
+        "red_noise": ", ".join(f"{tool} {lag1:.2f}" for tool, lag1 in part["red_noise_lag1"].items()),
+        "levels_table": table(
+            ["tool", *(f"J = {J} (ms)" for J in scales), *(f"pycwt / it, J = {J}" for J in scales)],
+            [
+                [
+                    _tool(tool),
+                    *(
+                        f"{number(levels[tool, J]['ms'])} ({number(levels[tool, J]['ms_low'])} to "
+                        f"{number(levels[tool, J]['ms_high'])})"
+                        for J in scales
+                    ),
+                    *(number(levels["pycwt", J]["ms"] / levels[tool, J]["ms"], 2) for J in scales),
+                ]
+                for tool in tools
+            ],
+        ),
+        "november_table": table(
+            [
+                "tool, November 2026, one core of a 2.5 GHz Xeon",
+                "J = 20 (ms)",
+                "J = 28 (ms)",
+                "pycwt / it, J = 20",
+                "pycwt / it, J = 28",
+            ],
+            [
+                [
+                    tool,
+                    *(f"{value:g}" for value in values),
+                    *(
+                        number(reference / value, 2)
+                        for reference, value in zip(part["november_2026"]["pycwt 0.5.0b0"], values, strict=True)
+                    ),
+                ]
+                for tool, values in part["november_2026"].items()
+            ],
+        ),
+        "november_text": _november_text(part, levels),
+        "transform_samples": str(part["transforms"][0]["n_samples"]),
+        "transform_scales": str(part["transforms"][0]["n_scales"]),
+        "transforms_table": table(["tool", "time"], [[row["tool"], spread(row["wall"])] for row in part["transforms"]]),
+        "n_pairs": str(alarms["n_pairs"]),
+        "alarms_table": table(
+            ["tool", "all scales (%)", "the four smallest scales (%)"],
+            [
+                [
+                    tool,
+                    f"{row['percent']:.1f} ± {row['half_width']:.1f}",
+                    f"{row['percent_small']:.1f} ± {row['half_width_small']:.1f}",
+                ]
+                for tool, row in alarms["tools"].items()
+            ],
+        ),
+        "alarms_text": _alarms_text(alarms["tools"]),
+    }
+
+
+def _tool(tool: str) -> str:
+    return f"this project, `{tool}`" if ", " in tool else tool
+
+
+def _november_text(part: dict[str, Any], levels: dict[tuple[str, int], dict[str, Any]]) -> str:
+    then = part["november_2026"]["pycwt 0.5.0b0"]
+    both = [(J, ms) for J, ms in zip((20, 28), then, strict=True) if ("pycwt", J) in levels]
+    if not both:
+        return ""
+    said = " and ".join(f"{number(ms / levels['pycwt', J]['ms'], 2)} (J = {J})" for J, ms in both)
+    return (
+        f"pycwt took {said} times as long there as in this run: so the computers differ (and their load). Ratios to "
+        "pycwt may be compared between the tables, times may not."
+    )
+
+
+def _alarms_text(tools: dict[str, Any]) -> str:
+    sentences = []
+    for tool, row in tools.items():
+        off = abs(row["percent"] - 5)
+        said = (
+            "as promised, within the error"
+            if off <= row["half_width"]
+            else "too few: its levels are too high, and true coherence is overlooked"
+            if row["percent"] < 5
+            else "too many: its levels are too low"
+        )
+        sentences.append(f"{tool}: {row['percent']:.1f} %, {said}.")
+    if "pycwt" in tools:
+        small = tools["pycwt"]
+        sentences.append(
+            f"Where pycwt's noise being white matters most, at the four smallest scales, "
+            f"{small['percent_small']:.1f} % of the noise exceed its levels, against "
+            f"{tools['this project']['percent_small']:.1f} % with this project's."
+        )
+    return bullets(sentences)
