@@ -18,7 +18,7 @@ import os
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_args
 
@@ -61,6 +61,11 @@ class Measured:
 JOBS: Final[dict[str, Measured]] = {
     "exact, J = 10": Measured(measure.standard_job(10), ((range(2), 1.0),)),
     "exact, J = 20": Measured(measure.standard_job(20), ((range(1), 1.0),)),
+    # Which scales are due repeats after 64 simulations.
+    **{
+        f"fast, J = {J}": Measured(replace(measure.standard_job(J), pipeline="fast"), ((range(64), 1.0),))
+        for J in (10, 20, 28)
+    },
 }
 
 

@@ -61,8 +61,12 @@ PIPELINES: Final[dict[str, Pipeline]] = {
     "fast": Pipeline(
         "fast.lua",
         {
-            "rednoise": ("rednoise.draw", "rednoise.stream_state"),
-            "transform": ("integer_fft.transform",),
+            "rednoise": ("fast.draw",),
+            "transform": ("integer_fft.transform", "fast.separate"),
+            "wavelet": ("fast.filter",),
+            "powers": ("fast.multiply",),
+            "smoothing": ("fast.smooth",),
+            "coherence": ("fast.count",),
         },
     ),
 }
