@@ -93,7 +93,8 @@ dist: $(VENV)/.release
 	$(BIN)/python tools/check_dist.py
 
 audit: $(VENV)/.release
-	$(BIN)/python -m pip_audit --progress-spinner off --skip-editable --local
+	$(BIN)/python -m pip freeze --exclude-editable > $(VENV)/audit.txt
+	$(BIN)/python -m pip_audit --strict --progress-spinner off --disable-pip --no-deps --requirement $(VENV)/audit.txt
 
 clean:
 	rm -rf $(VENV) build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis

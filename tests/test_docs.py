@@ -96,3 +96,19 @@ def test_the_readme_leads_to_a_figure_in_five_commands(tmp_path: Path, monkeypat
     done = CliRunner().invoke(cli.main, shlex.split(commands[-1])[1:])
     assert done.exit_code == 0, done.output
     assert (tmp_path / "coherence.png").stat().st_size > 10_000
+
+
+def test_the_five_commands_of_the_start_page_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are parsed, with all their options, and not run: the tutorial and the demo are elsewhere."""
+    text = (ROOT / "docs" / "index.md").read_text(encoding="utf-8").split("## Five commands")[1]
+    commands = re.findall(r"^\| `elm11 ([^`]+)` \|", text, re.MULTILINE)
+    assert len(commands) == 5
+    monkeypatch.chdir(tmp_path)
+    for name in ("rain.csv", "river.csv", "levels.npz"):
+        (tmp_path / name).touch()
+    with cli.main.make_context("elm11", ["doctor"]) as context:
+        for line in commands:
+            name, *arguments = shlex.split(line)
+            command = cli.main.get_command(context, name)
+            assert command is not None
+            assert not command.make_context(name, arguments, parent=context).args

@@ -5,7 +5,7 @@
 1. builds both, the wheel out of the source archive, and has `twine check --strict` read what an index would show;
 2. validates CITATION.cff, whose version is the one built;
 3. installs the wheel into a bare virtual environment, far from this checkout, and runs the demo there;
-4. follows the README from `git clone` to the figure, with a clone of this checkout's last commit and two files of its own.
+4. follows the README from `git clone` to the figure, with a clone of this checkout's last commit and two files.
 """
 
 from __future__ import annotations

@@ -63,7 +63,14 @@ def disconnect(board: Board) -> None:
 
 
 def check_lua_scripts(board: Board) -> CheckReport:
-    """Compare the programs on the board with this driver's, by reading them back. Changes nothing."""
+    """Compare the programs on the board with this driver's, by reading them back. Changes nothing.
+
+    Args:
+        board: the board, at its prompt.
+
+    Returns:
+        How each program compares.
+    """
     return scripts.check(board)
 
 
@@ -120,6 +127,9 @@ def upload_lua_scripts(
         dry_run: only say what would be done.
         verify: read each program back and have it check itself.
         on_progress: called with (name, bytes sent, bytes of all).
+
+    Returns:
+        What was uploaded, skipped and deleted.
 
     Raises:
         ScriptsError: programs that the board would not take; no port was opened.

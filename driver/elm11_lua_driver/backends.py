@@ -126,6 +126,12 @@ def check_arguments(
 ) -> None:
     """Do nothing if these arguments of `engine_of` go together; so that a wrong one is told also where nothing is run.
 
+    Args:
+        backend: as for `engine_of`.
+        n_jobs: likewise.
+        port: for the backend "elm11_lua" only.
+        client: for the backend "dask" only.
+
     Raises:
         ValueError: they do not.
     """

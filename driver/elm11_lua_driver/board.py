@@ -186,6 +186,9 @@ class Board:
             tx_delay_s: from the start of one byte to the start of the next; 1 ms if None.
             trace: a file for a byte trace.
 
+        Returns:
+            The board; a context manager, which gives the port back.
+
         Raises:
             BoardNotFoundError: there is no board, or not that one.
             SeveralBoardsError: there are several.
@@ -247,6 +250,9 @@ class Board:
     def set_tx_delay(self, tx_delay_s: float) -> None:
         """Pace the bytes otherwise from now on. Does nothing where there is no wire.
 
+        Args:
+            tx_delay_s: seconds from the start of one byte to the start of the next, >= 0.
+
         Raises:
             ValueError: `tx_delay_s` is negative.
         """
@@ -264,6 +270,9 @@ class Board:
         Args:
             line: at most 254 printable ASCII characters; it may run twice if the wire is bad.
             timeout_s: longest time until the prompt is back.
+
+        Returns:
+            What the line printed, and how it ended.
 
         Raises:
             LuaError: it failed.
@@ -361,7 +370,11 @@ class Board:
         self._line("reboot()", _COMMAND_TIMEOUT_S, expect_reboot=True)
 
     def identity(self) -> tuple[str, ...]:
-        """`_VERSION`, `_sW`, `_fW`, `_hW`, `_cI` as text."""
+        """`_VERSION`, `_sW`, `_fW`, `_hW`, `_cI` as text.
+
+        Raises:
+            ProtocolError: the answer is none of an ELM11.
+        """
 
         def ask() -> tuple[str, ...]:
             return tuple(self._line(_IDENTITY, EXECUTE_TIMEOUT_S).text.split("\t"))
@@ -432,6 +445,9 @@ class Board:
             overwrite: whether an old one may be deleted.
             verify: read it back and compare.
             on_progress: called after each page, and when the whole program is sent again.
+
+        Returns:
+            What was stored, and what it took.
 
         Raises:
             ValueError: the name or the text cannot be stored.
@@ -629,6 +645,9 @@ class Board:
             job: what it should be; without it the run can be followed but not fetched.
             timeout_s: how long a running board may be silent.
 
+        Returns:
+            The run, whether it goes on or has ended.
+
         Raises:
             EngineError: there is no run and there are no results.
             BoardBusyError: the board has another job.
@@ -813,6 +832,13 @@ class Board:
     def ask(self, line: str, timeout_s: float) -> list[LineEvent]:
         """Type a line for run.lua and give the frames that answer it, and the lines that are none.
 
+        Args:
+            line: a call, at most 254 printable ASCII characters.
+            timeout_s: longest time until the prompt is back.
+
+        Returns:
+            Frames and other lines, in the order in which they came.
+
         Raises:
             EngineError: the board refuses.
         """
@@ -918,7 +944,16 @@ class Board:
         return heard
 
     def step(self, execution: Execution, until_s: float, on_event: Callable[[object], None] | None) -> bool:
-        """Let a conversation go on for a moment, at most until that time; whether bytes came."""
+        """Let a conversation go on for a moment, at most until that time; whether bytes came.
+
+        Args:
+            execution: the conversation.
+            until_s: when to come back, on the transport's clock.
+            on_event: called with each event.
+
+        Returns:
+            Whether bytes came.
+        """
         transport = self.transport
         out = execution.bytes_to_write(transport.now_s())
         if out:
@@ -998,6 +1033,9 @@ class Run:
             timeout_s: longest time for all of it; by default three times what the slowest board would take.
             stall_s: longest time without a sign of life; by default likewise.
             on_progress: called whenever the board says something.
+
+        Returns:
+            The progress at the end.
 
         Raises:
             BoardTimeoutError: it took longer, or the board was silent for too long.
@@ -1132,7 +1170,11 @@ class Run:
             )
 
     def take(self, status: BoardStatus) -> None:
-        """Take what the board has said."""
+        """Take what the board has said.
+
+        Args:
+            status: one sign of life, decoded.
+        """
         self._status = status
 
     def _assemble(self, job: Job, timeout_s: float | None) -> HistogramAssembly:

@@ -111,7 +111,12 @@ def start_line(simulations: range, every: int, beat: int) -> str:
 
 
 def send_line(first_block: int, last_block: int) -> str:
-    """The line that asks for blocks of the histogram; -1 for the last one there is."""
+    """The line that asks for blocks of the histogram; -1 for the last one there is.
+
+    Args:
+        first_block: number of the first block wanted, from 0.
+        last_block: number of the last one; -1 for the last there is.
+    """
     return f"elm11.send({first_block},{last_block})"
 
 
@@ -219,5 +224,9 @@ def longest_run_s(job: Job, n_simulations: int) -> float:
 
 
 def longest_send_s(n_counts: int) -> float:
-    """How long the board may take to send that many counts: coding and wire, three times over."""
+    """How long the board may take to send that many counts: coding and wire, three times over.
+
+    Args:
+        n_counts: how many counts.
+    """
     return 10.0 + 3 * n_counts * (1300 / SLOWEST_INSTRUCTIONS_PER_S + 6 * WIRE_BYTE_S)

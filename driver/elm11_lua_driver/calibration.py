@@ -87,6 +87,9 @@ def load(hw_id: str) -> Calibration | None:
 def save(calibration: Calibration) -> Path:
     """Keep what was measured; other boards' values stay.
 
+    Args:
+        calibration: what was measured on one board.
+
     Returns:
         The file.
 
@@ -116,6 +119,9 @@ def smallest_delay_s(board: Board, on_step: Callable[[float, bool], None] | None
     Args:
         board: at its prompt, on a port that can be paced.
         on_step: called with each delay and whether it was clean.
+
+    Returns:
+        Seconds from the start of one byte to the start of the next.
 
     Raises:
         ProtocolError: even the slowest is not clean: the fault is not the pace.
@@ -156,6 +162,9 @@ def instructions_per_s(board: Board, clock: Callable[[], float] = time.perf_coun
     Args:
         board: at its prompt.
         clock: gives the time.
+
+    Returns:
+        Instructions per second.
     """
 
     def seconds(passes: int) -> float:

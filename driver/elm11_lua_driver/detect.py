@@ -193,6 +193,9 @@ def probe(transport: Transport, reason: str = "") -> Detected:
         transport: the port; it stays open.
         reason: why it is looked at.
 
+    Returns:
+        What is there: ready, busy, in command mode, or no board.
+
     Raises:
         Elm11Error: the port failed.
     """
@@ -294,6 +297,9 @@ def choose(
         ports: what the system lists; asked when None.
         open_port: opens a port by its name.
 
+    Returns:
+        The board.
+
     Raises:
         BoardNotFoundError: there is no board, or none with that hardware id.
         SeveralBoardsError: there is more than one.
@@ -327,6 +333,9 @@ def nothing_found(
         others: one line for each port that was not.
         port: the port that was named, if one was.
         hw_id: the hardware id that was asked for.
+
+    Returns:
+        The error, to be raised.
     """
     looked_at = (*map(str, found), *others)
     errors = [one.error for one in found if one.state is BoardState.CLOSED and one.error is not None]

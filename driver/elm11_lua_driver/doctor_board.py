@@ -283,6 +283,9 @@ def check_self_test(test: Callable[[], str] = _self_test, deadline_s: float = SE
     Args:
         test: computes it, and says what it was.
         deadline_s: longest time.
+
+    Returns:
+        How it went.
     """
     name = "self-test"
     advice = "Please report it, with the file that elm11 support-bundle makes."

@@ -26,6 +26,10 @@ MIN_GROUPS: Final = 8
 def check_target(target_standard_error: float, level: float) -> float:
     """The target as a float, if it lies between 0 and 1, and the level does as well.
 
+    Args:
+        target_standard_error: largest standard error wanted, between 0 and 1.
+        level: the confidence, between 0 and 1.
+
     Raises:
         ValueError: one does not.
     """
@@ -53,7 +57,15 @@ def check_numbers(job: Job) -> list[int]:
 
 
 def stops(job: Job, target_standard_error: float | None) -> list[int]:
-    """Numbers of simulations up to which to compute in one go: the last, and with a target those to look after."""
+    """Numbers of simulations up to which to compute in one go: the last, and with a target those to look after.
+
+    Args:
+        job: the job.
+        target_standard_error: largest standard error wanted; None for no early stopping.
+
+    Returns:
+        Numbers of simulations, increasing.
+    """
     return [job.n_simulations] if target_standard_error is None else check_numbers(job)
 
 
@@ -83,6 +95,9 @@ def stopped_at(histogram: Histogram, stop: int, target: float, level: float) -> 
         stop: one of `check_numbers`.
         target: largest standard error wanted.
         level: the confidence of the levels.
+
+    Returns:
+        A histogram of a job of `stop` simulations, or None.
     """
     begun = prefix(histogram, stop)
     if begun.ranges != (range(stop),) or not max_standard_error(begun, level) <= target:

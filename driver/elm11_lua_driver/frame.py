@@ -202,7 +202,14 @@ class FrameReader:
         self._after_line_end = False
 
     def feed(self, data: bytes) -> list[LineEvent]:
-        """Take the next bytes of the stream and give the events of every line that they end."""
+        """Take the next bytes of the stream and give the events of every line that they end.
+
+        Args:
+            data: bytes, in pieces of any length.
+
+        Returns:
+            Frames and log text, in order; a line that is too long comes in pieces.
+        """
         events: list[LineEvent] = []
         for part in re.split(rb"(\n)", data):
             if part == b"\n":
@@ -305,7 +312,11 @@ class Block:
 
 
 def blocks_per_row(n_bins: int) -> int:
-    """How many blocks a row is cut into."""
+    """How many blocks a row is cut into.
+
+    Args:
+        n_bins: bins of a row, at least 1.
+    """
     return -(-n_bins // BLOCK_BINS)
 
 
@@ -317,6 +328,9 @@ def encode_block(row: int, first: int, counts: Sequence[int], sequence: int) -> 
         first: bin of ``counts[0]``.
         counts: at most `BLOCK_BINS` counts.
         sequence: the block's number.
+
+    Returns:
+        The frame, or None.
     """
     used = [place for place, count in enumerate(counts) if count]
     if not used:
@@ -362,7 +376,11 @@ class Summary:
     total: int
 
     def frame(self, sequence: int = 0) -> Frame:
-        """The end frame."""
+        """The end frame.
+
+        Args:
+            sequence: number of the frame.
+        """
         total = self.total if self.total < 2**31 else self.total - 2**32  # the board's integers are signed
         payload = f"{self.first} {self.last} {self.n_lines} {self.crc32:08x} {total}"
         return Frame(FrameKind.END, sequence, payload)

@@ -107,6 +107,12 @@ def save(histogram: Histogram, path: Path | str, aim: Aim | None = None, session
 def load(path: Path | str) -> Histogram:
     """Read a histogram.
 
+    Args:
+        path: .npz or .json, as `save` wrote it.
+
+    Returns:
+        The histogram, complete or not.
+
     Raises:
         ValueError: the file is none that `save` wrote, or it is damaged.
         OSError: it cannot be read.
@@ -116,6 +122,12 @@ def load(path: Path | str) -> Histogram:
 
 def load_with_aim(path: Path | str) -> tuple[Histogram, Aim]:
     """Read a histogram and what it is for.
+
+    Args:
+        path: .npz or .json, as `save` wrote it.
+
+    Returns:
+        The histogram, and the level and target that it was computed for.
 
     Raises:
         ValueError: the file is none that `save` wrote, or it is damaged.

@@ -133,6 +133,10 @@ def histogram_bytes(job: Job, blocks: Sequence[range]) -> float:
     """Bytes that the histograms of some runs take on the wire, about.
 
     Blocks of bins that are empty and the zeros at a block's ends are not sent. The first 64 runs stand for all.
+
+    Args:
+        job: the job.
+        blocks: the simulations of each run.
     """
     of_cycle = cost_model.points(job)
     n_blocks = -(-job.n_bins // BLOCK_BINS)

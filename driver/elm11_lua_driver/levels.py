@@ -200,7 +200,7 @@ def significance(
 
     Source: Grinsted, Moore & Jevrejeva (2004), section 3.4.
 
-    Example:
+    Examples:
         >>> from elm11_lua_driver import Job, significance
         >>> job = Job(lag1_x=0.72, lag1_y=0.72, dt=0.25, dj=0.25, s0=0.5, J=4, n_simulations=32)
         >>> significance(job).significance.shape

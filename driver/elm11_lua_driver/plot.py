@@ -121,7 +121,7 @@ def plot_coherence(
     Returns:
         The axes of the picture.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from elm11_lua_driver import analyse
         >>> from elm11_lua_driver.plot import plot_coherence

@@ -44,7 +44,7 @@ def plot_significance(
     Returns:
         The axes.
 
-    Example:
+    Examples:
         >>> from elm11_lua_driver import Job, significance
         >>> from elm11_lua_driver.plot import plot_significance
         >>> job = Job(lag1_x=0.72, lag1_y=0.72, dt=0.25, dj=0.25, s0=0.5, J=4, n_simulations=32)
@@ -94,7 +94,7 @@ def plot_histogram(
     Returns:
         The axes of the map.
 
-    Example:
+    Examples:
         >>> from elm11_lua_driver import Job, run
         >>> from elm11_lua_driver.plot import plot_histogram
         >>> job = Job(lag1_x=0.72, lag1_y=0.72, dt=0.25, dj=0.25, s0=0.5, J=4, n_simulations=32)
@@ -159,7 +159,7 @@ def plot_convergence(
     Raises:
         ValueError: no simulations are in the histogram, or a scale is none of the job's.
 
-    Example:
+    Examples:
         >>> from elm11_lua_driver import Job, run
         >>> from elm11_lua_driver.plot import plot_convergence
         >>> job = Job(lag1_x=0.72, lag1_y=0.72, dt=0.25, dj=0.25, s0=0.5, J=4, n_simulations=32)

@@ -37,7 +37,7 @@ def plot_engine_scaling(
     Raises:
         ValueError: there are no times, more engines than can be told apart (6), or a time is not above 0.
 
-    Example:
+    Examples:
         >>> from elm11_lua_driver.plot import plot_engine_scaling
         >>> ax = plot_engine_scaling([{"J": 10, "pycwt_ms": 2.1, "numpy_ms": 0.08}, {"J": 20, "pycwt_ms": 22.0}])
         >>> ax.get_ylabel()
@@ -121,7 +121,7 @@ def plot_instruction_budget(stages: Mapping[str, float], ax: Axes | None = None)
     Raises:
         ValueError: there are no stages, a number is negative, or all are 0.
 
-    Example:
+    Examples:
         >>> from elm11_lua_driver.plot import plot_instruction_budget
         >>> ax = plot_instruction_budget({"noise": 4.1e6, "transform": 9.7e6, "coherence": 2.0e6})
         >>> [label.get_text() for label in ax.get_yticklabels()]

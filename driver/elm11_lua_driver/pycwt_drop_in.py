@@ -176,6 +176,13 @@ def wct_significance(
 def check_series(name: str, values: ArrayLike) -> FloatArray:
     """A series as doubles.
 
+    Args:
+        name: of the argument, for the error.
+        values: the series, at least 3 samples.
+
+    Returns:
+        Shape (n_samples,), finite doubles.
+
     Raises:
         ValueError: it is not one-dimensional, has fewer than 3 samples, is constant, or has values that are not
             finite numbers.

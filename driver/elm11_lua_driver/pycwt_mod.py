@@ -340,6 +340,9 @@ def job_of_worker(
         worker_kwargs: the same by name.
         **settings: of the job: n_simulations, seed, pipeline, surrogates, scale_box.
 
+    Returns:
+        The job.
+
     Raises:
         ForeignWorkerError: it is another worker, or the arguments do not belong together.
         ValueError: a parameter is outside its range.

@@ -67,7 +67,11 @@ _KINDS = {b"$": PromptKind.LUA, b"$$": PromptKind.CONTINUATION, b"/": PromptKind
 
 
 def visible(raw: bytes) -> bytes:
-    """The bytes without colour codes and cursor moves."""
+    """The bytes without colour codes and cursor moves.
+
+    Args:
+        raw: bytes from the board.
+    """
     return _CSI.sub(b"", raw)
 
 
@@ -150,7 +154,14 @@ class ReplReader:
         self._line.clear()
 
     def feed(self, data: bytes) -> list[Event]:
-        """Take the next bytes of the stream."""
+        """Take the next bytes of the stream.
+
+        Args:
+            data: bytes, in pieces of any length.
+
+        Returns:
+            What they complete: lines, prompts, echoes.
+        """
         events: list[Event] = []
         line = self._line
         for byte in data:
@@ -388,7 +399,14 @@ class ReplSession:
         self.may_be_stray = False
 
     def receive(self, data: bytes) -> list[Event]:
-        """Take bytes that came while no line was being driven."""
+        """Take bytes that came while no line was being driven.
+
+        Args:
+            data: bytes, in pieces of any length.
+
+        Returns:
+            What they complete: lines, prompts, boot text.
+        """
         self.last_bytes = (self.last_bytes + data)[-_KEPT_LAST_BYTES:]
         events = self.reader.feed(data)
         for event in events:
@@ -423,6 +441,9 @@ class ReplSession:
             expect_reboot: whether boot text is what the line is for.
             ends_when_quiet_s: a pause this long is an end too (for commands that do not end with a prompt).
 
+        Returns:
+            The conversation, to be driven with bytes and the time.
+
         Raises:
             ValueError: the line is too long or has other characters.
         """
@@ -449,6 +470,9 @@ class ReplSession:
         Args:
             timeout_s: longest time to the prompt.
             silence_s: longest time without a byte; None for no such limit.
+
+        Returns:
+            The conversation, to be driven with bytes and the time.
         """
         return Execution(self, None, timeout_s=timeout_s, silence_s=silence_s)
 
@@ -457,6 +481,9 @@ class ReplSession:
 
         Args:
             timeout_s: longest time from the line feed to the prompt.
+
+        Returns:
+            The conversation, to be driven with bytes and the time.
         """
         return self.execute("", timeout_s=timeout_s, repeatable=True)
 

@@ -68,7 +68,7 @@ def report_html(
     Raises:
         ValueError: the level is outside its range, or the histogram is empty.
 
-    Example:
+    Examples:
         >>> from elm11_lua_driver import Job, run
         >>> from elm11_lua_driver.report import report_html
         >>> job = Job(lag1_x=0.72, lag1_y=0.72, dt=0.25, dj=0.25, s0=0.5, J=4, n_simulations=32)

@@ -45,6 +45,9 @@ def _file(name: str) -> Path:
 def save(record: RunRecord) -> None:
     """Remember a run.
 
+    Args:
+        record: the run; an older record of the same job is replaced.
+
     Raises:
         OSError: it cannot be written.
     """
@@ -78,5 +81,9 @@ def load(name: str) -> RunRecord | None:
 
 
 def mark_fetched(record: RunRecord) -> None:
-    """Remember that the results have arrived."""
+    """Remember that the results have arrived.
+
+    Args:
+        record: the run.
+    """
     save(dataclasses.replace(record, fetched=True))

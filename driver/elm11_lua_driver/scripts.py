@@ -188,6 +188,9 @@ def preflight(scripts: list[Script] | None = None) -> list[Problem]:
 def require_clean(scripts: list[Script] | None = None) -> None:
     """Do nothing if there is nothing wrong with the programs.
 
+    Args:
+        scripts: the programs; the project's own by default.
+
     Raises:
         ScriptsError: there is; all of it at once.
     """
@@ -210,6 +213,9 @@ def check(
         board: the board.
         scripts: what should be there; the project's programs by default.
         on_progress: called with (programs compared, programs in all).
+
+    Returns:
+        How each program compares.
     """
     scripts = project_scripts() if scripts is None else scripts
     on_board = board.programs()
@@ -249,6 +255,9 @@ def upload(
         before: what `check` found, if that is known already.
         on_progress: called with (name, bytes sent, bytes of all).
 
+    Returns:
+        What was uploaded, skipped and deleted.
+
     Raises:
         ScriptsError: programs that the board would not take; nothing was sent.
         VerificationError: what is on the board after an upload is not what was sent.
@@ -285,6 +294,10 @@ def upload(
 
 def self_check(board: Board, scripts: list[Script]) -> None:
     """Have the board check programs that carry a check of their own text.
+
+    Args:
+        board: the board.
+        scripts: the programs; those without a check of their own are passed over.
 
     Raises:
         VerificationError: one of them does not agree.

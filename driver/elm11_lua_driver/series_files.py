@@ -74,7 +74,11 @@ class Series:
         return float(f"{(self.times[-1] - self.times[0]) / (self.times.size - 1):.12g}")
 
     def cut(self, keep: slice) -> Series:
-        """A part of the series."""
+        """A part of the series.
+
+        Args:
+            keep: of the samples.
+        """
         times = None if self.times is None else self.times[keep]
         return replace(self, values=self.values[keep], lines=self.lines[keep], times=times)
 

@@ -64,6 +64,9 @@ class Session:
     def from_dict(cls, values: dict[str, Any]) -> Self:
         """The session of `to_dict`; names that are not known here are left out.
 
+        Args:
+            values: the dictionary that `to_dict` gave.
+
         Raises:
             KeyError: a name is missing.
             TypeError: a value is of another kind.

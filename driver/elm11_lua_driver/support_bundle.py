@@ -70,6 +70,9 @@ def collect(
         versions: versions of this program and its libraries, as text.
         environ: the environment, of which only variables of ours are taken.
         home: the home directory; this user's by default.
+
+    Returns:
+        What goes in, each with its name in the zip file.
     """
     ours = {*map(config.variable, config.KEYS), *doctor.OTHER_VARIABLES}
     variables = {name: value for name, value in sorted(environ.items()) if name in ours}
@@ -93,6 +96,10 @@ def collect(
 
 def write(items: Sequence[Item], path: Path) -> None:
     """Write the zip file.
+
+    Args:
+        items: what goes in.
+        path: the zip file; an existing one is replaced as a whole.
 
     Raises:
         OSError: it cannot be written.

@@ -97,7 +97,15 @@ class Dialogue(Protocol):
         """Whether it has come to its end."""
 
     def receive(self, data: bytes, now_s: float) -> Iterable[object]:
-        """Take bytes, or none when a deadline has come; give events."""
+        """Take bytes, or none when a deadline has come; give events.
+
+        Args:
+            data: bytes, in pieces of any length; empty when only time has passed.
+            now_s: the time on the caller's clock.
+
+        Returns:
+            What happened, in order.
+        """
 
     def bytes_to_write(self, now_s: float) -> bytes:
         """What to write now."""
@@ -171,7 +179,12 @@ class Trace:
         self._file: IO[str] = path.open("w", encoding="ascii", newline="\n")
 
     def note(self, direction: Direction, data: bytes) -> None:
-        """Write one line, at once: a trace is for the time when something dies."""
+        """Write one line, at once: a trace is for the time when something dies.
+
+        Args:
+            direction: who sent them.
+            data: the bytes.
+        """
         if data and not self._file.closed:
             entry = TraceEntry(self._clock() - self._start_s, direction, data)
             self._file.write(entry.to_json() + "\n")
@@ -184,6 +197,12 @@ class Trace:
 
 def read_trace(path: Path) -> list[TraceEntry]:
     """Read what a `Trace` has written.
+
+    Args:
+        path: the file.
+
+    Returns:
+        Its entries, in order.
 
     Raises:
         ProtocolError: a line is not one of a trace; the error names it.
@@ -360,7 +379,11 @@ class SkippingClock:
         return self._clock() + self._skipped_s
 
     def skip(self, seconds: float) -> None:
-        """Let time pass at once."""
+        """Let time pass at once.
+
+        Args:
+            seconds: how much time, >= 0.
+        """
         self._skipped_s += seconds
 
 

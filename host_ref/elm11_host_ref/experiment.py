@@ -38,7 +38,20 @@ def real(name: str, value: Any) -> float:  # noqa: ANN401  it is the check that 
 
 
 def whole(name: str, value: Any, low: int, high: int) -> int:  # noqa: ANN401
-    """The value as an int, if it is a whole number in `low ... high`; else a `ValueError` that says so."""
+    """The value as an int, if it is a whole number in `low ... high`; else a `ValueError` that says so.
+
+    Args:
+        name: of the argument, for the error.
+        value: what was given; a `bool` is no number.
+        low: smallest value allowed.
+        high: largest value allowed.
+
+    Returns:
+        The value as an int.
+
+    Raises:
+        ValueError: it is no whole number, or outside the range.
+    """
     try:
         number = operator.index(value)
     except TypeError:

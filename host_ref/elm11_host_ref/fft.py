@@ -34,7 +34,14 @@ def forward(series: AnyArray, n_padded: int) -> ComplexArray:
 
 
 def inverse(spectrum: ComplexArray) -> ComplexArray:
-    """`x[t] = 1/n sum_k X[k] exp(2 pi i k t / n)`, along the last axis of shape (..., n_padded)."""
+    """`x[t] = 1/n sum_k X[k] exp(2 pi i k t / n)`, along the last axis of shape (..., n_padded).
+
+    Args:
+        spectrum: shape (..., n_padded), any unit.
+
+    Returns:
+        The same shape, complex, in the unit of the spectrum.
+    """
     series: ComplexArray = scipy.fft.ifft(spectrum)
     return series
 

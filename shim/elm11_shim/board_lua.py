@@ -100,7 +100,12 @@ class BoardLua(Protocol):
     """A Lua engine that behaves as the board's, as well as it can."""
 
     def boot(self, identity: BoardIdentity, programs: ProgramLookup) -> None:
-        """Start a new Lua state, ending whatever runs. Also mends an engine that has stopped."""
+        """Start a new Lua state, ending whatever runs. Also mends an engine that has stopped.
+
+        Args:
+            identity: what the board says of itself.
+            programs: gives the text of a stored program.
+        """
 
     def submit(self, text: bytes) -> None:
         """Begin to run what was typed: one line, or several joined by LF. Nothing else may be running."""
@@ -118,7 +123,11 @@ class BoardLua(Protocol):
         """Return when there may be an event, at the latest after ``timeout_s`` seconds."""
 
     def heap(self, *, reset_peak: bool = False) -> HeapFigures:
-        """Figures of the heap. Nothing may be running."""
+        """Figures of the heap. Nothing may be running.
+
+        Args:
+            reset_peak: whether to count the peak from now on.
+        """
 
     def close(self) -> None:
         """Free everything. A closed engine can be booted again."""

@@ -53,7 +53,11 @@ class Pacer:
         return max(int((now_s - self._free_at_s) / self._byte_s), 0)
 
     def spend(self, count: int) -> None:
-        """Bytes that did pass."""
+        """Bytes that did pass.
+
+        Args:
+            count: how many.
+        """
         self._free_at_s += count * self._byte_s
 
 

@@ -106,7 +106,14 @@ class CommandMode:
         send(_ASK_SIZE)
 
     def receive(self, byte: int) -> Leave | Run | None:
-        """Take one byte from the host; says so when command mode is over."""
+        """Take one byte from the host; says so when command mode is over.
+
+        Args:
+            byte: 0 to 255.
+
+        Returns:
+            How command mode ends, if it does; None while it goes on.
+        """
         if self._after_size:
             self._receive_size(byte)
         elif self._overwriting is not None:

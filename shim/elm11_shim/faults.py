@@ -86,6 +86,12 @@ class FaultPlan:
     def parse(cls, spec: str) -> FaultPlan:
         """Read a plan as the module's text describes it; the empty text is a plan without faults.
 
+        Args:
+            spec: items with commas between them.
+
+        Returns:
+            The plan.
+
         Raises:
             ValueError: an item is not one of those above; the message names it and says what would be right.
         """

@@ -37,7 +37,14 @@ class LineEditor:
         self._separator_echo = separator_echo
 
     def type(self, byte: int) -> Typed:
-        """Take one byte from the host."""
+        """Take one byte from the host.
+
+        Args:
+            byte: 0 to 255.
+
+        Returns:
+            Its echo, and the line that it submitted, if it did.
+        """
         if byte == _LINE_FEED:
             return Typed(LINE_END, self._submit())
         if byte == _BACKSPACE:

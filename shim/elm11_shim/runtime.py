@@ -166,6 +166,9 @@ class FirmwareLua:
     def table(self, items: Mapping[str, Any] | Iterable[Any]) -> Any:  # noqa: ANN401
         """A new Lua table: fields from a mapping, or elements from index 1.
 
+        Args:
+            items: what goes in; numbers, strings, booleans and tables.
+
         Raises:
             TypeError: an item is a Python object that Lua has no value for.
         """

@@ -62,7 +62,14 @@ class UploadDialogue:
         self._page_length = 0
 
     def receive(self, byte: int) -> Answer:
-        """Take one byte from the host."""
+        """Take one byte from the host.
+
+        Args:
+            byte: 0 to 255.
+
+        Returns:
+            What the board does with it.
+        """
         match self._expects:
             case _Expects.GREETING:
                 return self._greeting(byte, 0x07, b"\x06", _Expects.SECOND_GREETING, Refusal.NO_GREETING)

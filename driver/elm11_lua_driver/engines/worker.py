@@ -26,6 +26,9 @@ def main(engine_name: str) -> None:
 
     A task is ``(job as JSON, start, stop)``. Answers are ``("ready",)`` once, ``("progress", n)`` any number of times,
     then ``("result", parts)`` with the parts as ``(start, stop, counts)``, or ``("error", exception)``.
+
+    Args:
+        engine_name: as for `engines.create`.
     """
     # Ctrl-C reaches every process of the terminal; the parent decides what becomes of it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
