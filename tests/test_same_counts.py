@@ -20,6 +20,7 @@ from elm11_lua_driver import Job
 from elm11_lua_driver.engines import BoardEngine
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from elm11_host_ref.types import IntArray
@@ -68,9 +69,11 @@ def test_lua_in_this_process(name: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def board_engine(emblua_path: Path) -> BoardEngine:  # noqa: ARG001  built, that is all
+def board_engine(emblua_path: Path) -> Iterator[BoardEngine]:  # noqa: ARG001  built, that is all
     """A virtual board whose Lua is the board's, with the firmware uploaded once."""
-    return BoardEngine("virtual://?lua=emblua", tx_delay_s=0)
+    engine = BoardEngine("virtual://?lua=emblua", tx_delay_s=0)
+    yield engine
+    engine.close()
 
 
 @pytest.mark.parametrize("name", [name for name in JOBS if name != "short parts"])

@@ -254,7 +254,7 @@ local function clamped(value, limit)
 end
 
 -- |W1|^2, |W2|^2 and W1 W2* at the row's grid points, with zeros on both sides for the kernel, to state.powers.
-function fast.multiply(state, row)
+function fast.multiply(state, part, row)
     local w1_re, w1_im, w2_re, w2_im = state.w1_re, state.w1_im, state.w2_re, state.w2_im
     local powers = state.powers
     local p1, p2, re, im = powers[1], powers[2], powers[3], powers[4]
@@ -286,6 +286,18 @@ function fast.multiply(state, row)
         local j, weight = edges[e] + guard, weights[e]
         p1[j], p2[j] = p1[j] * weight >> 8, p2[j] * weight >> 8
         re[j], im[j] = re[j] * weight // 256, im[j] * weight // 256
+    end
+    if part.wraps then -- beyond the ends is, once around the period, the other end
+        for distance = 1, guard do
+            if n - distance < count then
+                local j, from = guard + 1 - distance, guard + 1 + n - distance
+                p1[j], p2[j], re[j], im[j] = p1[from], p2[from], re[from], im[from]
+            end
+            if count + distance > n then
+                local j, from = guard + count + distance, guard + count + distance - n
+                p1[j], p2[j], re[j], im[j] = p1[from], p2[from], re[from], im[from]
+            end
+        end
     end
 end
 
@@ -458,7 +470,7 @@ local function process(state, part, j)
         fast.filter(state, part, row)
         integer_fft.transform(transform, state.w1_im, state.w1_re, row.n)
         integer_fft.transform(transform, state.w2_im, state.w2_re, row.n)
-        fast.multiply(state, row)
+        fast.multiply(state, part, row)
         state.smoothed[j] = fast.smooth(state, row)
     end
     local below = #plan.box - 1 - plan.centre

@@ -158,25 +158,30 @@ local function shared_kernel(plan, ratio, is_dense)
 end
 
 -- The points of a grid of that step which belong to the part's series, and the weights of those at its ends, in 1/256.
-local function grid_points(part, step)
+local function grid_points(part, step, n)
     local low, weights = quadrature(-HALF, part.length - HALF, part.step / 2 - HALF, step)
     local from, to = 0, 0 -- the points whose weight is not zero
-    local places, values = {}, {}
     for i = 1, #weights do
-        if weights[i] ~= 1 then
+        if weights[i] == 1 then
+            weights[i] = 256
+        else
             local weight = nearest(256 * weights[i])
-            if weight > 0 then
-                places[#places + 1], values[#values + 1] = i, weight
-            end
+            weights[i] = weight > 0 and weight or 0
         end
-        if weights[i] == 1 or #places > 0 and places[#places] == i then
+        if weights[i] > 0 then
             from, to = from > 0 and from or i, i
         end
     end
+    if part.wraps then -- points of both ends may be the same ones of the period: each has what belongs to both
+        for i = from, to - n do
+            weights[i] = weights[i] + weights[i + n]
+            weights[i + n] = weights[i]
+        end
+    end
     local edges, edge_weights = {}, {}
-    for e = 1, #places do
-        if values[e] ~= 256 then
-            edges[#edges + 1], edge_weights[#edge_weights + 1] = places[e] - from + 1, values[e]
+    for i = from, to do
+        if weights[i] ~= 256 then
+            edges[#edges + 1], edge_weights[#edge_weights + 1] = i - from + 1, weights[i]
         end
     end
     return {first = low + from - 1, count = to - from + 1, edges = edges, edge_weights = edge_weights}
@@ -216,7 +221,7 @@ local function set_outputs(plan, part, row)
     row.kernel, row.half_kernel = shared_kernel(plan, step / plan.sigma[row.j + 1], n_outputs > row.n)
     local points = part.points[row.n]
     if not points then
-        points = grid_points(part, step)
+        points = grid_points(part, step, row.n)
         part.points[row.n] = points
     end
     row.first_point, row.n_points = points.first, points.count
@@ -419,6 +424,7 @@ local function add(plan, n, n_samples, step, lowest, highest, edge)
         lowest = lowest, highest = highest, rows = {}, points = {},
     }
     part.nyquist = nyquist_weight(plan, part)
+    part.wraps = not edge and part.period > 995 / 1000 * plan.n_padded
     local first = reach_of(plan, lowest)
     local _, last = reach_of(plan, highest)
     part.first_row = first

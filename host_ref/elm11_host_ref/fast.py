@@ -129,12 +129,25 @@ def powers(row: Row, w1: tuple[Integers, Integers], w2: tuple[Integers, Integers
     return products
 
 
-def smooth(row: Row, product: Integers, shift: int) -> Integers:
-    """A product smoothed in time, at the row's outputs: shape (row.length, n_simulations)."""
+def _guarded(row: Row, product: Integers, guard: int, *, wraps: bool) -> Integers:
+    """A product with `guard` more points on both sides: zeros, or what is there once around the period."""
+    n_points = product.shape[0]
+    guarded = np.zeros((n_points + 2 * guard, product.shape[1]), np.int32)
+    guarded[guard : guard + n_points] = product
+    if wraps:
+        for distance in range(1, guard + 1):
+            if row.n - distance < n_points:
+                guarded[guard - distance] = product[row.n - distance]
+            if n_points + distance > row.n:
+                guarded[guard + n_points + distance - 1] = product[n_points + distance - 1 - row.n]
+    return guarded
+
+
+def smooth(row: Row, product: Integers, shift: int, *, wraps: bool = False) -> Integers:
+    """A product smoothed in time, at the row's outputs: shape (row.length, n_simulations). See `Part.wraps`."""
     whole = row.kernels[0]
     reach = len(whole) - 1
-    guarded = np.zeros((product.shape[0] + 2 * reach + 2, product.shape[1]), np.int32)
-    guarded[reach + 1 : reach + 1 + product.shape[0]] = product
+    guarded = _guarded(row, product, reach + 1, wraps=wraps)
     smoothed = np.zeros((row.length, product.shape[1]), np.int32)
     dense = len(row.kernels) == 2
 
@@ -238,7 +251,9 @@ def run_part(
             )
             shifts = (*row.sum_shifts, row.sum_shifts[2])
             products = powers(row, w1, w2)
-            smoothed[row.j] = [smooth(row, product, shift) for product, shift in zip(products, shifts, strict=True)]
+            smoothed[row.j] = [
+                smooth(row, product, shift, wraps=part.wraps) for product, shift in zip(products, shifts, strict=True)
+            ]
         while next_counted >= part.lowest and max(0, next_counted - below) >= row.j:
             counted = part.row(next_counted)
             n_due = int(np.searchsorted(lowest, next_counted, side="right"))

@@ -182,6 +182,8 @@ class Part:
         rows: what it computes, from the smallest scale.
         lag1: of both series, as sampled here, in 1/4096.
         start_gain: of the first sample, 1 / sqrt(1 - lag1^2), in 1/4096.
+        wraps: whether the kernel reaches around the period to the other end, as the exact pipeline's transforms do: the
+            part has the exact pipeline's period.
         filter_shifts: of a spectrum times a filter, per series.
     """
 
@@ -196,6 +198,7 @@ class Part:
     lag1: tuple[int, int] = (0, 0)
     start_gain: tuple[int, int] = (4096, 4096)
     filter_shifts: tuple[int, int] = (0, 0)
+    wraps: bool = False
 
     @property
     def period(self) -> float:
@@ -452,6 +455,8 @@ class FastPlan:
             )
             raise ValueError(msg)
         part = Part(len(self.parts), n, n_samples, step, n_samples * step, lowest, highest)
+        # Half a percent: a coarse part's period differs by what its whole number of samples asks for.
+        part.wraps = edge is None and part.period > 0.995 * self.experiment.n_padded
         part.rows = [Row(j) for j in range(self._reach(lowest)[0], self._reach(highest)[1] + 1)]
         self.parts.append(part)
         for row in part.rows:
@@ -540,6 +545,9 @@ class FastPlan:
         low, weights = quadrature(-0.5, part.length - 0.5, part.step / 2 - 0.5, step)
         row.first_point, points = _trimmed(low, [max(0, _nearest(QUADRATURE_UNIT * weight)) for weight in weights])
         row.n_points = len(points)
+        if part.wraps:  # points of both ends may be the same ones of the period: each has what belongs to both
+            for place in range(row.n_points - row.n):
+                points[place] = points[place + row.n] = points[place] + points[place + row.n]
         row.edges = tuple((place, weight) for place, weight in enumerate(points) if weight != QUADRATURE_UNIT)
 
     def _set_filters(self, part: Part) -> None:
