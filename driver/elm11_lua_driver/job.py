@@ -40,7 +40,7 @@ class Job(Experiment):
     Warns:
         UserWarning: the smallest scale lies below the shortest period that the sampling can show.
 
-    Example:
+    Examples:
         >>> Job(lag1_x=0.72, lag1_y=0.72, dt=0.25, dj=0.25, s0=0.5, J=20).n_samples
         384
     """
