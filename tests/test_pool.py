@@ -145,7 +145,7 @@ def wait_for(happened: object, what: str) -> None:
     end_s = time.monotonic() + WAIT_S
     while not happened():
         assert time.monotonic() < end_s, what
-        time.sleep(0.01)
+        time.sleep(0.01)  # other processes have no event to wait for; this only spares the processor
 
 
 def is_gone(group: int) -> bool:

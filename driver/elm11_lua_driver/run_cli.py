@@ -96,7 +96,8 @@ def run_command(
     one leaves at once.
 
     With --detach all simulations are one block, and this computer may be switched off. (One block does not show how
-    much simulations scatter, so there are no standard errors.)
+    much simulations scatter, so there are no standard errors.) Of the fast pipeline a block holds some 300; the same
+    command after elm11 attach starts the next one.
 
     \b
     Examples:

@@ -51,7 +51,7 @@ def measured(parts: list[str], data: dict[str, Any], *, quick: bool) -> dict[str
     data = {**data, "quick": quick}
     machines = data.get("machine", {})
     pairs = monte_carlo.usable_pairs()[0] if {"decision", "comparison"} & set(parts) else []
-    todo: dict[str, Callable[[], dict[str, Any]]] = {
+    measurements: dict[str, Callable[[], dict[str, Any]]] = {
         "scaling": lambda: scaling.run(quick=quick),
         "transforms": lambda: transforms.run(quick=quick),
         "hybrid": lambda: hybrid.run(quick=quick),
@@ -64,7 +64,7 @@ def measured(parts: list[str], data: dict[str, Any], *, quick: bool) -> dict[str
     for part in parts:
         print(f"{part} ...", flush=True)
         started = time.perf_counter()
-        data[part] = rounded(todo[part]())
+        data[part] = rounded(measurements[part]())
         print(f"  {time.perf_counter() - started:.0f} s", flush=True)
     return {**data, "machine": machines | machine.describe()}
 
