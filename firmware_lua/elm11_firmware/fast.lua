@@ -68,23 +68,70 @@ local function byte_deviates(upper)
     return ordered
 end
 
--- Arrays that all parts share, each as long as the longest use of it.
-local function work_arrays(plan)
-    local n, grid, points, outputs = 4, 4, 4, 1
+-- How many arrays the smoothed products of m series of either kind are: powers of all, and both parts of each pair.
+local function quantities(m)
+    return 2 * m * (1 + m)
+end
+
+local function larger(x, y)
+    return x > y and x or y
+end
+
+local function arrays(sizes)
+    local made = {}
+    for i = 1, #sizes do
+        made[i] = zeros(sizes[i])
+    end
+    return made
+end
+
+-- Raises sizes[1 .. count] to `size` at least.
+local function raise(sizes, count, size)
+    for i = 1, count do
+        sizes[i] = larger(sizes[i] or 0, size)
+    end
+end
+
+-- Arrays that all parts share, each as long as the longest use of it, to `state`.
+local function add_work_arrays(state, plan, modules)
+    local series, grids, smoothed, points, outputs, n = {}, {}, {}, 4, 1, 4
     for p = 1, #plan.parts do
         local part = plan.parts[p]
-        n = part.n > n and part.n or n
+        raise(series, part.n_series, part.n)
+        n = larger(n, part.n)
+        local longest, most = 1, 1
         for r = 1, #part.rows do
             local row = part.rows[r]
             if row.length > 0 then
-                local needed = row.n_points + 2 * #row.kernel
-                grid = row.n > grid and row.n or grid
-                points = needed > points and needed or points
-                outputs = row.length > outputs and row.length or outputs
+                raise(grids, row.n_series, row.n)
+                points = larger(points, row.n_points + 2 * #row.kernel)
+                longest, most = larger(longest, row.length), larger(most, row.n_series)
+            end
+            if row.is_counted then
+                outputs = larger(outputs, #row.weights)
             end
         end
+        part.n_quantities = quantities(most)
+        raise(smoothed, #plan.box * part.n_quantities, longest)
     end
-    return n, grid, points, outputs
+    local largest = 4
+    while largest < n do
+        largest = 2 * largest
+    end
+    state.transform = modules.integer_fft.plan(largest, modules.fft_codelets)
+    for p = 1, #plan.parts do
+        local length = plan.parts[p].n
+        if not state.transform.places[length] then
+            modules.integer_fft.add_threefold(state.transform, length)
+        end
+    end
+    state.re, state.im, state.nyquist = arrays(series), arrays(series), {}
+    state.w1_re, state.w1_im, state.w2_re, state.w2_im = arrays(grids), arrays(grids), arrays(grids), arrays(grids)
+    state.products = arrays({points, points, points, points})
+    state.store = arrays(smoothed)
+    local sums = {}
+    raise(sums, larger(4, 2 * #series + 4), outputs) -- powers of all series, and two products
+    state.sums = arrays(sums)
 end
 
 local function is_five(box)
@@ -120,33 +167,25 @@ function fast.new(config, modules)
     local plan = tools.fast_plan.new(config, box, sigma, first_usable, deviates, tools.fast_weights)
     tools = nil
     collectgarbage() -- the programs that planned, and what they used
-    local n, grid, points, outputs = work_arrays(plan)
-    local spare = {}
-    for m = 1, #plan.box do
-        spare[m] = {zeros(outputs), zeros(outputs), zeros(outputs), zeros(outputs)}
-    end
-    return {
+    local state = {
         config = config, modules = modules, plan = plan, J = J, n_bins = config.n_bins, bins_per_slot = 2,
-        seed_low = config.seed_low, seed_high = config.seed_high, deviates = deviates,
-        transform = modules.integer_fft.plan(n, modules.fft_codelets), words = zeros(BLOCK_LENGTH),
-        re = zeros(n), im = zeros(n), nyquist_re = 0, nyquist_im = 0,
-        w1_re = zeros(grid), w1_im = zeros(grid), w2_re = zeros(grid), w2_im = zeros(grid),
-        powers = {zeros(points), zeros(points), zeros(points), zeros(points)},
-        smoothed = {}, spare = spare, is_five = is_five(plan.box),
-        sums = {zeros(outputs), zeros(outputs), zeros(outputs), zeros(outputs)}, nothing = {{0}, {0}, {0}, {0}},
-        box_values = zeros(5), box_index = zeros(5), box_stride = zeros(5),
+        seed_low = config.seed_low, seed_high = config.seed_high, deviates = deviates, words = zeros(BLOCK_LENGTH),
+        smoothed = {}, is_five = is_five(plan.box), nothing = {0},
         counts = histograms(J, config.n_bins), n_simulations = 0,
     }
+    add_work_arrays(state, plan, modules)
+    return state
 end
 
--- The innovations of both series of a part, in bit-reversed order, to re and im.
-function fast.draw(state, part, simulation)
-    local re, im, places, deviates = state.re, state.im, state.transform.places[part.n], state.deviates
+-- The innovations of a part's `number`-th series of both kinds, at their places for the transform, to re and im.
+function fast.draw(state, part, simulation, number)
+    local re, im, deviates = state.re[number], state.im[number], state.deviates
+    local places = state.transform.places[part.n]
     local rednoise, words = state.modules.rednoise, state.words
     local n_samples, n = part.n_samples, part.n
     local lag_x, lag_y = part.lag1[1], part.lag1[2]
     local is_red = lag_x ~= 0 or lag_y ~= 0
-    local series = SERIES + (part.number << 16)
+    local series = SERIES + (part.number << 16) + (number - 1)
     local x, y = 0, 0
     for block = 0, (n_samples - 1) // BLOCK_LENGTH do
         local start = block * BLOCK_LENGTH
@@ -181,13 +220,13 @@ function fast.draw(state, part, simulation)
 end
 
 -- For the transform of x + i y: 2 X(f) to the place of frequency f, 2 Y(f) to that of -f, for the frequencies that the
--- part's filters use. Both are real at n / 2: re keeps 2 X there, and state.nyquist_re 2 Y.
-function fast.separate(state, part)
-    local re, im, n = state.re, state.im, part.n
+-- part's filters use. Both are real at n / 2: re keeps 2 X there, and state.nyquist 2 Y.
+function fast.separate(state, part, number)
+    local re, im, n = state.re[number], state.im[number], part.n
     local highest = part.highest_frequency
     if highest == n // 2 then
         local i = highest + 1
-        state.nyquist_re = 2 * im[i]
+        state.nyquist[number] = 2 * im[i]
         re[i], im[i] = 2 * re[i], 0
         highest = highest - 1
     end
@@ -200,10 +239,10 @@ function fast.separate(state, part)
     end
 end
 
--- Both spectra times their filters, folded onto the row's grid in bit-reversed order.
-function fast.filter(state, part, row)
-    local re, im, n = state.re, state.im, row.n
-    local w1_re, w1_im, w2_re, w2_im = state.w1_re, state.w1_im, state.w2_re, state.w2_im
+-- Both spectra of a series of either kind times their filters, folded onto the row's grid in bit-reversed order.
+function fast.filter(state, part, row, number)
+    local re, im, n = state.re[number], state.im[number], row.n
+    local w1_re, w1_im, w2_re, w2_im = state.w1_re[number], state.w1_im[number], state.w2_re[number], state.w2_im[number]
     local places, filters = state.transform.places[n], row.filters
     local divisor_x, divisor_y = part.filter_divisor_x, part.filter_divisor_y
     local first, count = row.first_frequency, row.n_frequencies
@@ -234,7 +273,7 @@ function fast.filter(state, part, row)
         f = f + 1
         local weights, place = filters[count], places[f]
         w1_re[place], w1_im[place] = re[i] * (weights & 2047) // divisor_x, 0
-        w2_re[place], w2_im[place] = state.nyquist_re * (weights >> 11) // divisor_y, 0
+        w2_re[place], w2_im[place] = state.nyquist[number] * (weights >> 11) // divisor_y, 0
         if f == n then
             f = 0
         end
@@ -253,60 +292,103 @@ local function clamped(value, limit)
     return value < -limit and -limit or value >= limit and limit - 1 or value
 end
 
--- |W1|^2, |W2|^2 and W1 W2* at the row's grid points, with zeros on both sides for the kernel, to state.powers.
-function fast.multiply(state, part, row)
-    local w1_re, w1_im, w2_re, w2_im = state.w1_re, state.w1_im, state.w2_re, state.w2_im
-    local powers = state.powers
-    local p1, p2, re, im = powers[1], powers[2], powers[3], powers[4]
-    local n, guard, count = row.n, #row.kernel, row.n_points
+-- Puts the transforms of series `number` at the points of the row's series between the clamps.
+local function clamp(state, row, number)
+    local w1_re, w1_im, w2_re, w2_im = state.w1_re[number], state.w1_im[number], state.w2_re[number], state.w2_im[number]
+    local n, i = row.n, row.first_point % row.n
     local limit_x, limit_y = row.clamp_x, row.clamp_y
+    local outside_x, outside_y = -2 * limit_x, -2 * limit_y
+    for _ = 1, row.n_points do
+        i = i < n and i + 1 or 1
+        local r, s, u, v = w1_re[i] + limit_x, w1_im[i] + limit_x, w2_re[i] + limit_y, w2_im[i] + limit_y
+        if (r | s) & outside_x | (u | v) & outside_y ~= 0 then
+            w1_re[i], w1_im[i] = clamped(r - limit_x, limit_x), clamped(s - limit_x, limit_x)
+            w2_re[i], w2_im[i] = clamped(u - limit_y, limit_y), clamped(v - limit_y, limit_y)
+        end
+    end
+end
+
+-- The four products of the first pair, at the row's grid points, to state.products.
+local function multiply_one(state, row)
+    local w1_re, w1_im, w2_re, w2_im = state.w1_re[1], state.w1_im[1], state.w2_re[1], state.w2_im[1]
+    local p1, p2, re, im = state.products[1], state.products[2], state.products[3], state.products[4]
+    local n, guard, i = row.n, #row.kernel, row.first_point % row.n
     local shift_x, shift_y, divisor = row.power_shift_x, row.power_shift_y, row.power_divisor
     local half_x, half_y, half = 1 << shift_x >> 1, 1 << shift_y >> 1, divisor >> 1
-    local outside_x, outside_y = -2 * limit_x, -2 * limit_y
-    for i = 1, guard do
-        p1[i], p2[i], re[i], im[i] = 0, 0, 0, 0
-        local j = guard + count + i
-        p1[j], p2[j], re[j], im[j] = 0, 0, 0, 0
-    end
-    local i = row.first_point % n
-    for j = guard + 1, guard + count do
+    for j = guard + 1, guard + row.n_points do
         i = i < n and i + 1 or 1
         local r, s, u, v = w1_re[i], w1_im[i], w2_re[i], w2_im[i]
-        if (r + limit_x | s + limit_x) & outside_x ~= 0 then
-            r, s = clamped(r, limit_x), clamped(s, limit_x)
-        end
-        if (u + limit_y | v + limit_y) & outside_y ~= 0 then
-            u, v = clamped(u, limit_y), clamped(v, limit_y)
-        end
         p1[j], p2[j] = r * r + s * s + half_x >> shift_x, u * u + v * v + half_y >> shift_y
         re[j], im[j] = (r * u + s * v + half) // divisor, (s * u - r * v + half) // divisor
+    end
+end
+
+-- The powers of two series of either kind, `number` and the next.
+local function multiply_powers(state, row, number)
+    local r1, i1, r2, i2 = state.w1_re[number], state.w1_im[number], state.w2_re[number], state.w2_im[number]
+    local next = number + 1
+    local r3, i3, r4, i4 = state.w1_re[next], state.w1_im[next], state.w2_re[next], state.w2_im[next]
+    local p1, p2, p3, p4 = state.products[1], state.products[2], state.products[3], state.products[4]
+    local n, guard, i = row.n, #row.kernel, row.first_point % row.n
+    local shift_x, shift_y = row.power_shift_x, row.power_shift_y
+    local half_x, half_y = 1 << shift_x >> 1, 1 << shift_y >> 1
+    for j = guard + 1, guard + row.n_points do
+        i = i < n and i + 1 or 1
+        local r, s, u, v = r1[i], i1[i], r2[i], i2[i]
+        p1[j], p2[j] = r * r + s * s + half_x >> shift_x, u * u + v * v + half_y >> shift_y
+        r, s, u, v = r3[i], i3[i], r4[i], i4[i]
+        p3[j], p4[j] = r * r + s * s + half_x >> shift_x, u * u + v * v + half_y >> shift_y
+    end
+end
+
+-- The products of series `first` of the first kind with series `second` and the next of the second kind.
+local function multiply_pairs(state, row, first, second)
+    local w_re, w_im, next = state.w1_re[first], state.w1_im[first], second + 1
+    local u_re, u_im, v_re, v_im = state.w2_re[second], state.w2_im[second], state.w2_re[next], state.w2_im[next]
+    local p1, p2, p3, p4 = state.products[1], state.products[2], state.products[3], state.products[4]
+    local n, guard, i, divisor = row.n, #row.kernel, row.first_point % row.n, row.power_divisor
+    local half = divisor >> 1
+    for j = guard + 1, guard + row.n_points do
+        i = i < n and i + 1 or 1
+        local r, s, u, v, x, y = w_re[i], w_im[i], u_re[i], u_im[i], v_re[i], v_im[i]
+        p1[j], p2[j] = (r * u + s * v + half) // divisor, (s * u - r * v + half) // divisor
+        p3[j], p4[j] = (r * x + s * y + half) // divisor, (s * x - r * y + half) // divisor
+    end
+end
+
+-- Weights at the ends of the series; beyond them zeros for the kernel, or what is there once around the period.
+local function finish_ends(state, part, row)
+    local products = state.products
+    local p1, p2, p3, p4 = products[1], products[2], products[3], products[4]
+    local n, guard, count = row.n, #row.kernel, row.n_points
+    for i = 1, guard do
+        local j = guard + count + i
+        p1[i], p2[i], p3[i], p4[i], p1[j], p2[j], p3[j], p4[j] = 0, 0, 0, 0, 0, 0, 0, 0
     end
     local edges, weights = row.edges, row.edge_weights
     for e = 1, #edges do
         local j, weight = edges[e] + guard, weights[e]
-        p1[j], p2[j] = p1[j] * weight >> 8, p2[j] * weight >> 8
-        re[j], im[j] = re[j] * weight // 256, im[j] * weight // 256
+        p1[j], p2[j] = (p1[j] * weight + 128) // 256, (p2[j] * weight + 128) // 256
+        p3[j], p4[j] = (p3[j] * weight + 128) // 256, (p4[j] * weight + 128) // 256
     end
     if part.wraps then -- beyond the ends is, once around the period, the other end
         for distance = 1, guard do
             if n - distance < count then
                 local j, from = guard + 1 - distance, guard + 1 + n - distance
-                p1[j], p2[j], re[j], im[j] = p1[from], p2[from], re[from], im[from]
+                p1[j], p2[j], p3[j], p4[j] = p1[from], p2[from], p3[from], p4[from]
             end
             if count + distance > n then
                 local j, from = guard + count + distance, guard + count + distance - n
-                p1[j], p2[j], re[j], im[j] = p1[from], p2[from], re[from], im[from]
+                p1[j], p2[j], p3[j], p4[j] = p1[from], p2[from], p3[from], p4[from]
             end
         end
     end
 end
 
--- Outputs `from`, from + stride, ... of a row: sums around grid points centre, centre + step, ...
-local function smooth_whole(state, row, out, from, stride, centre, step)
-    local powers, kernel = state.powers, row.kernel
-    local p1, p2, p3, p4 = powers[1], powers[2], powers[3], powers[4]
-    local o1, o2, o3, o4 = out[1], out[2], out[3], out[4]
-    local shift_x, shift_y, divisor = row.sum_shift_x, row.sum_shift_y, row.sum_divisor
+-- Outputs `from`, from + stride, ... of a row: sums around grid points centre, centre + step, ... d1 .. d4: divisors.
+local function smooth_whole(products, row, o1, o2, o3, o4, d1, d2, d3, d4, from, stride, centre, step)
+    local p1, p2, p3, p4 = products[1], products[2], products[3], products[4]
+    local kernel = row.kernel
     local reach, first = #kernel - 1, kernel[1]
     for o = from, row.length, stride do
         local a, b, c, d = p1[centre] * first, p2[centre] * first, p3[centre] * first, p4[centre] * first
@@ -316,17 +398,15 @@ local function smooth_whole(state, row, out, from, stride, centre, step)
             a, b = a + (p1[low] + p1[high]) * weight, b + (p2[low] + p2[high]) * weight
             c, d = c + (p3[low] + p3[high]) * weight, d + (p4[low] + p4[high]) * weight
         end
-        o1[o], o2[o], o3[o], o4[o] = a >> shift_x, b >> shift_y, c // divisor, d // divisor
+        o1[o], o2[o], o3[o], o4[o] = a // d1, b // d2, c // d3, d // d4
         centre = centre + step
     end
 end
 
 -- Outputs between grid points: half a step after `centre`, centre + 1, ...
-local function smooth_half(state, row, out, from, stride, centre)
-    local powers, kernel = state.powers, row.half_kernel
-    local p1, p2, p3, p4 = powers[1], powers[2], powers[3], powers[4]
-    local o1, o2, o3, o4 = out[1], out[2], out[3], out[4]
-    local shift_x, shift_y, divisor = row.sum_shift_x, row.sum_shift_y, row.sum_divisor
+local function smooth_half(products, row, o1, o2, o3, o4, d1, d2, d3, d4, from, stride, centre)
+    local p1, p2, p3, p4 = products[1], products[2], products[3], products[4]
+    local kernel = row.half_kernel
     local reach = #kernel
     for o = from, row.length, stride do
         local a, b, c, d = 0, 0, 0, 0
@@ -336,44 +416,78 @@ local function smooth_half(state, row, out, from, stride, centre)
             a, b = a + (p1[low] + p1[high]) * weight, b + (p2[low] + p2[high]) * weight
             c, d = c + (p3[low] + p3[high]) * weight, d + (p4[low] + p4[high]) * weight
         end
-        o1[o], o2[o], o3[o], o4[o] = a >> shift_x, b >> shift_y, c // divisor, d // divisor
+        o1[o], o2[o], o3[o], o4[o] = a // d1, b // d2, c // d3, d // d4
         centre = centre + 1
     end
 end
 
--- The row's products, smoothed in time at its outputs.
-function fast.smooth(state, row)
-    local spare = state.spare
-    local out = spare[#spare] -- there are as many as the box has rows
-    spare[#spare] = nil
-    local guard = #row.kernel
-    local first = row.first_output
+-- state.products, smoothed in time at the row's outputs, to four arrays.
+local function smooth_four(state, part, row, o1, o2, o3, o4, d1, d2, d3, d4)
+    finish_ends(state, part, row)
+    local products, guard, first = state.products, #row.kernel, row.first_output
     if row.n_outputs > row.n then -- outputs on grid points and between them
         local odd = first % 2
-        smooth_whole(state, row, out, 1 + odd, 2, (first + odd) // 2 - row.first_point + guard + 1, 1)
-        smooth_half(state, row, out, 2 - odd, 2, (first + 1 - odd) // 2 - row.first_point + guard + 1)
+        smooth_whole(products, row, o1, o2, o3, o4, d1, d2, d3, d4, 1 + odd, 2,
+            (first + odd) // 2 - row.first_point + guard + 1, 1)
+        smooth_half(products, row, o1, o2, o3, o4, d1, d2, d3, d4, 2 - odd, 2,
+            (first + 1 - odd) // 2 - row.first_point + guard + 1)
     else
         local step = row.n // row.n_outputs
-        smooth_whole(state, row, out, 1, 1, first * step - row.first_point + guard + 1, step)
+        smooth_whole(products, row, o1, o2, o3, o4, d1, d2, d3, d4, 1, 1, first * step - row.first_point + guard + 1,
+            step)
     end
-    return out
 end
 
--- Sums over the box's rows to state.sums, four arrays: the outputs of `row`. Rows beyond the first and last scale count
--- as zero. The rows between the outer two have one weight, the last of the box's.
-local function sum_rows(state, part, row)
-    local plan, smoothed, sums = state.plan, state.smoothed, state.sums
-    local s1, s2, s3, s4 = sums[1], sums[2], sums[3], sums[4]
+-- Products of the row's transforms, smoothed at its outputs, to arrays out[at + 1], ...: |W1|^2 and |W2|^2 of the first
+-- series of either kind, of the second ones, ...; then real and imaginary part of W1 W2*, for every series of the first
+-- kind with all of the second.
+function fast.smooth(state, part, row, out, at)
+    local x, y, cross, m = row.sum_divisor_x, row.sum_divisor_y, row.sum_divisor, row.n_series
+    for number = 1, m do
+        clamp(state, row, number)
+    end
+    if m == 1 then
+        multiply_one(state, row)
+        return smooth_four(state, part, row, out[at + 1], out[at + 2], out[at + 3], out[at + 4], x, y, cross, cross)
+    end
+    for number = 1, m, 2 do
+        multiply_powers(state, row, number)
+        smooth_four(state, part, row, out[at + 1], out[at + 2], out[at + 3], out[at + 4], x, y, x, y)
+        at = at + 4
+    end
+    for first = 1, m do
+        for second = 1, m, 2 do
+            multiply_pairs(state, row, first, second)
+            smooth_four(state, part, row, out[at + 1], out[at + 2], out[at + 3], out[at + 4], cross, cross, cross, cross)
+            at = at + 4
+        end
+    end
+end
+
+-- Where two neighbouring quantities of a row with m series begin in its arrays: powers of series `first`, or products
+-- with series `second` of the second kind.
+local function place_of(m, first, second)
+    if second == 0 then
+        return 2 * first - 1
+    end
+    return 2 * m + 2 * ((first - 1) * m + second) - 1
+end
+
+-- Sums over the box's rows, at the outputs of `row`, of four quantities: two from each of two places (`place_of`). To s1
+-- .. s4. Rows beyond the first and last scale count as zero. The rows between the outer two have one weight.
+local function sum_rows(state, part, row, s1, s2, s3, s4, a, b, c, d)
+    local plan, smoothed, store = state.plan, state.smoothed, state.store
     local length, box = #row.weights, plan.box
     local is_first = true
     for m = 1, #box do
         local j = row.j + plan.centre - m + 1
-        local values = smoothed[j]
-        if values then
+        local at = smoothed[j]
+        if at then
             local other = part.rows[j - part.first_row + 1]
             local stride = other.n_outputs // row.n_counted
             local i = row.first_counted * stride - other.first_output + 1
-            local v1, v2, v3, v4 = values[1], values[2], values[3], values[4]
+            local one, two = at + place_of(other.n_series, a, b), at + place_of(other.n_series, c, d)
+            local v1, v2, v3, v4 = store[one], store[one + 1], store[two], store[two + 1]
             local weight = box[m]
             if is_first then
                 is_first = false
@@ -397,54 +511,56 @@ local function sum_rows(state, part, row)
     end
 end
 
--- The same for a box of five rows with weights 1, 2, 2, 2, 1, in one loop: the usual one at dj = 1/4.
-local function sum_five(state, part, row)
-    local plan, smoothed, sums = state.plan, state.smoothed, state.sums
-    local s1, s2, s3, s4 = sums[1], sums[2], sums[3], sums[4]
-    local first, n_counted, rows, first_row = row.first_counted, row.n_counted, part.rows, part.first_row
-    local values, index, stride = state.box_values, state.box_index, state.box_stride
-    for m = 1, 5 do
-        local j = row.j + 3 - m
-        if smoothed[j] then
-            local other = rows[j - first_row + 1]
-            values[m], stride[m] = smoothed[j], other.n_outputs // n_counted
-            index[m] = first * stride[m] - other.first_output + 1
-        else
-            values[m], stride[m], index[m] = state.nothing, 0, 1
-        end
+-- For sum_five: the arrays of row j, and first index and stride of the counted row's outputs in them.
+local function of_row(state, part, row, j, a, b, c, d)
+    local at, nothing = state.smoothed[j], state.nothing
+    if not at then
+        return nothing, nothing, nothing, nothing, 1, 0
     end
-    local a, b, c, d, e = values[1], values[2], values[3], values[4], values[5]
-    local a1, a2, a3, a4, b1, b2, b3, b4 = a[1], a[2], a[3], a[4], b[1], b[2], b[3], b[4]
-    local c1, c2, c3, c4, d1, d2, d3, d4 = c[1], c[2], c[3], c[4], d[1], d[2], d[3], d[4]
-    local e1, e2, e3, e4 = e[1], e[2], e[3], e[4]
-    local i, j, k, l, m = index[1], index[2], index[3], index[4], index[5]
-    local di, dj, dk, dl, dm = stride[1], stride[2], stride[3], stride[4], stride[5]
+    local other, store = part.rows[j - part.first_row + 1], state.store
+    local stride = other.n_outputs // row.n_counted
+    local one, two = at + place_of(other.n_series, a, b), at + place_of(other.n_series, c, d)
+    return store[one], store[one + 1], store[two], store[two + 1],
+        row.first_counted * stride - other.first_output + 1, stride
+end
+
+-- The same for a box of five rows with weights 1, 2, 2, 2, 1, in one loop: the usual one at dj = 1/4.
+local function sum_five(state, part, row, s1, s2, s3, s4, a, b, c, d)
+    local j = row.j
+    local a1, a2, a3, a4, i, di = of_row(state, part, row, j + 2, a, b, c, d)
+    local b1, b2, b3, b4, k, dk = of_row(state, part, row, j + 1, a, b, c, d)
+    local c1, c2, c3, c4, l, dl = of_row(state, part, row, j, a, b, c, d)
+    local d1, d2, d3, d4, m, dm = of_row(state, part, row, j - 1, a, b, c, d)
+    local e1, e2, e3, e4, n, dn = of_row(state, part, row, j - 2, a, b, c, d)
     for o = 1, #row.weights do
-        s1[o], s2[o] = a1[i] + e1[m] + (b1[j] + c1[k] + d1[l] << 1), a2[i] + e2[m] + (b2[j] + c2[k] + d2[l] << 1)
-        s3[o], s4[o] = a3[i] + e3[m] + (b3[j] + c3[k] + d3[l]) * 2, a4[i] + e4[m] + (b4[j] + c4[k] + d4[l]) * 2
-        i, j, k, l, m = i + di, j + dj, k + dk, l + dl, m + dm
+        s1[o], s2[o] = a1[i] + e1[n] + (b1[k] + c1[l] + d1[m]) * 2, a2[i] + e2[n] + (b2[k] + c2[l] + d2[m]) * 2
+        s3[o], s4[o] = a3[i] + e3[n] + (b3[k] + c3[l] + d3[m]) * 2, a4[i] + e4[n] + (b4[k] + c4[l] + d4[m]) * 2
+        i, k, l, m, n = i + di, k + dk, l + dl, m + dm, n + dn
     end
 end
 
--- Sums over the rows of the box, coherence and count, for the outputs of one row.
-function fast.count(state, part, row)
-    local counts, n_bins, weights = state.counts[row.j + 1], state.n_bins, row.weights
-    local sums = state.sums
-    local s1, s2, s3, s4 = sums[1], sums[2], sums[3], sums[4]
-    local shift_x, shift_y, divisor = row.box_shift_x, row.box_shift_y, row.box_divisor
-    local half_bin = n_bins >> 1
-    if state.is_five then
-        sum_five(state, part, row)
-    else
-        sum_rows(state, part, row)
+-- Powers of both kinds in the unit in which they are divided.
+local function shift_powers(row, s1, s2)
+    local shift_x, shift_y = row.box_shift_x, row.box_shift_y
+    local half_x, half_y = 1 << shift_x >> 1, 1 << shift_y >> 1
+    for o = 1, #row.weights do
+        s1[o], s2[o] = s1[o] + half_x >> shift_x, s2[o] + half_y >> shift_y
     end
+end
+
+-- Coherence of one pair, from sums over the box, to the histogram.
+local function count_pair(state, row, powers_x, powers_y, products_re, products_im)
+    local counts, n_bins, weights = state.counts[row.j + 1], state.n_bins, row.weights
+    local divisor, half_bin = row.box_divisor, n_bins >> 1
     for o = 1, #weights do
-        local p, q, c, d = s1[o] >> shift_x, s2[o] >> shift_y, s3[o] // divisor, s4[o] // divisor
-        while p > 32767 do
-            p, c, d = p >> 2, c // 2, d // 2
-        end
-        while q > 32767 do
-            q, c, d = q >> 2, c // 2, d // 2
+        local p, q, c, d = powers_x[o], powers_y[o], products_re[o] // divisor, products_im[o] // divisor
+        if p | q > 32767 then
+            while p > 32767 do
+                p, c, d = p >> 2, c // 2, d // 2
+            end
+            while q > 32767 do
+                q, c, d = q >> 2, c // 2, d // 2
+            end
         end
         local unit = (p * q + half_bin) // n_bins
         local bin = (c * c + d * d) // (unit > 1 and unit or 1)
@@ -454,24 +570,44 @@ function fast.count(state, part, row)
     end
 end
 
-local function release(state, j)
-    local smoothed, spare = state.smoothed, state.spare
-    if smoothed[j] then
-        spare[#spare + 1] = smoothed[j]
-        smoothed[j] = nil
+-- Sums over the rows of the box, coherence and count, for the outputs of one row and all its pairs.
+function fast.count(state, part, row)
+    local sum, sums, m = state.is_five and sum_five or sum_rows, state.sums, row.n_paired
+    local s1, s2, s3, s4 = sums[1], sums[2], sums[3], sums[4]
+    if m == 1 then
+        sum(state, part, row, s1, s2, s3, s4, 1, 0, 1, 1)
+        shift_powers(row, s1, s2)
+        return count_pair(state, row, s1, s2, s3, s4)
+    end
+    for number = 1, m, 2 do
+        local p1, p2, p3, p4 = sums[2 * number + 3], sums[2 * number + 4], sums[2 * number + 5], sums[2 * number + 6]
+        sum(state, part, row, p1, p2, p3, p4, number, 0, number + 1, 0)
+        shift_powers(row, p1, p2)
+        shift_powers(row, p3, p4)
+    end
+    for first = 1, m do
+        local p = sums[2 * first + 3]
+        for second = 1, m, 2 do
+            sum(state, part, row, s1, s2, s3, s4, first, second, first, second + 1)
+            count_pair(state, row, p, sums[2 * second + 4], s1, s2)
+            count_pair(state, row, p, sums[2 * second + 6], s3, s4)
+        end
     end
 end
 
 -- What the step of row j (part.first_row .. ) of the running part does.
 local function process(state, part, j)
-    local plan, row = state.plan, part.rows[j - part.first_row + 1]
+    local plan, row, smoothed = state.plan, part.rows[j - part.first_row + 1], state.smoothed
     local transform, integer_fft = state.transform, state.modules.integer_fft
     if row.length > 0 then
-        fast.filter(state, part, row)
-        integer_fft.transform(transform, state.w1_im, state.w1_re, row.n)
-        integer_fft.transform(transform, state.w2_im, state.w2_re, row.n)
-        fast.multiply(state, part, row)
-        state.smoothed[j] = fast.smooth(state, row)
+        for number = 1, row.n_series do
+            fast.filter(state, part, row, number)
+            integer_fft.transform(transform, state.w1_im[number], state.w1_re[number], row.n)
+            integer_fft.transform(transform, state.w2_im[number], state.w2_re[number], row.n)
+        end
+        -- No more rows are kept than the box has: their numbers, modulo that, tell where.
+        smoothed[j] = j % #plan.box * part.n_quantities
+        fast.smooth(state, part, row, state.store, smoothed[j])
     end
     local below = #plan.box - 1 - plan.centre
     local i = state.next_counted
@@ -480,7 +616,7 @@ local function process(state, part, j)
         if counted.is_counted then
             fast.count(state, part, counted)
         end
-        release(state, i + plan.centre)
+        smoothed[i + plan.centre] = nil
         i = i - 1
     end
     state.next_counted = i
@@ -489,11 +625,13 @@ end
 -- Draws and transforms the series of a part.
 local function start_part(state, part)
     for j = 0, state.J do -- what the part before it has left
-        release(state, j)
+        state.smoothed[j] = nil
     end
-    fast.draw(state, part, state.simulation)
-    state.modules.integer_fft.transform(state.transform, state.re, state.im, part.n)
-    fast.separate(state, part)
+    for number = 1, part.n_series do
+        fast.draw(state, part, state.simulation, number)
+        state.modules.integer_fft.transform(state.transform, state.re[number], state.im[number], part.n)
+        fast.separate(state, part, number)
+    end
     state.next_counted = part.highest
 end
 
@@ -504,7 +642,7 @@ local function rows_needed(plan, part, lowest)
 end
 
 -- The place of a simulation in its cycle: its six lowest bits in reverse.
-local function place_of(simulation)
+local function place_in_cycle(simulation)
     local place = 0
     for _ = 1, 6 do
         place = place << 1 | simulation & 1
@@ -513,14 +651,17 @@ local function place_of(simulation)
     return place
 end
 
--- Starts a simulation, 0 .. 2^31 - 1. The caller then runs scale(state, k) for k = 0 .. last, in turn. Returns last, and
--- the first k at which something is counted.
+-- Starts a simulation, 0 .. 2^31 - 1. The caller then runs scale(state, k) for k = 0 .. last, in turn. Returns last, -1
+-- if nothing is due in this simulation, and the first k at which something is counted.
 function fast.begin(state, simulation)
     local plan = state.plan
-    local place = place_of(simulation)
-    state.simulation, state.lowest = simulation, plan.lowest_of[place + 1]
-    state.part = plan.main_of[place + 1]
-    local steps = rows_needed(plan, plan.parts[state.part], state.lowest)
+    local place = place_in_cycle(simulation)
+    local main = plan.main_of[place + 1] -- none: only short parts are due, if anything
+    local steps = 0
+    state.simulation, state.part, state.lowest = simulation, main, plan.lowest_of[place + 1]
+    if main then
+        steps = rows_needed(plan, plan.parts[main], state.lowest)
+    end
     state.rows_left = steps
     state.next_part = #plan.parts + 1 -- none
     for p = #plan.parts, plan.n_main + 1, -1 do

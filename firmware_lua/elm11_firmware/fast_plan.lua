@@ -15,15 +15,19 @@ local _ENV = nil -- from here a stray global is an error
 local fast_plan = {}
 
 local CYCLE = 64
-local DUE_MARGIN = 13 / 10
-local LEAST_DUE = 4
+local DUE_MARGIN = 115 / 100
+local WIDE_MARGIN = 14 / 10
+local LEAST_DUE = 3
+local INFORMATION = {1, 36 / 10, nil, 12}
+local PAIR_ROOM = 31000
+local LEAST_THREEFOLD = 48
 local LARGEST_MAIN = 512
 local SHORT_LENGTH = 45
 local LEAST_GRID = 16
 local GRID_STEP = 1
 local OUTPUT_STEP = 12 / 10
 local WIDE_OUTPUT_STEP = 24 / 10
-local WIDE_FROM = 24
+local WIDE_FROM = 8
 local BAND = 31 / 10
 local DECIMATION = 3
 local PADDING = 22 / 10
@@ -57,6 +61,35 @@ local function reach_of(plan, i)
     return first > 0 and first or 0, last < plan.J and last or plan.J
 end
 
+-- The least length of a transform that is not below x: a power of two, or three times one.
+local function least_length(x)
+    local n = least_power(x)
+    local three_quarters = 3 * n // 4
+    return three_quarters >= x - TINY and three_quarters >= LEAST_THREEFOLD and three_quarters or n
+end
+
+-- Largest step between the outputs of scale j, in scales.
+local function output_step(plan, j)
+    local usable = plan.n_samples - 2 * plan.first_usable[j + 1]
+    return usable >= WIDE_FROM * plan.sigma[j + 1] and WIDE_OUTPUT_STEP or OUTPUT_STEP
+end
+
+-- The information that scale j needs from a cycle, in pairs.
+local function needed(plan, j)
+    local margin = output_step(plan, j) == OUTPUT_STEP and DUE_MARGIN or WIDE_MARGIN
+    return CYCLE * margin * plan.sigma[j + 1] / plan.sigma[plan.J + 1]
+end
+
+-- How many series of either kind a part of n points has.
+local function series_of(plan, n)
+    local room = PAIR_ROOM // (n * #plan.box)
+    return room >= 40 and 4 or room >= 12 and 2 or 1
+end
+
+local function lesser(x, y)
+    return x < y and x or y
+end
+
 -- Transform length, samples and sampling interval of a main part whose smallest counted scale is i.
 local function main_size(plan, i)
     local n_samples = plan.n_samples
@@ -70,7 +103,11 @@ local function main_size(plan, i)
             return n, coarse, n_samples / coarse
         end
     end
-    return plan.n_padded, n_samples, 1.0
+    local n = lesser(least_length(n_samples + plan.padding), plan.n_padded)
+    if least_power(n / (GRID_STEP * plan.sigma[first + 1])) > n then -- a grid finer than the samples
+        n = least_power(n)
+    end
+    return n, n_samples, 1.0
 end
 
 -- Weight of the highest frequency in a short part's filters, in 2^-15; 0 if it is not used.
@@ -103,7 +140,7 @@ local function set_counts(plan, part, row, edge)
     local origin = part.step / 2 - HALF
     row.is_counted = true
     local usable = plan.n_samples - 2 * first
-    local longest = (usable >= WIDE_FROM * sigma and WIDE_OUTPUT_STEP or OUTPUT_STEP) * sigma
+    local longest = output_step(plan, row.j) * sigma
     local n = least_power(part.period / longest)
     n = n > 4 and n or 4
     row.n_counted = n < part.n and n or part.n
@@ -120,7 +157,7 @@ local function set_counts(plan, part, row, edge)
         end
     end
     local unit = WEIGHT * 1.0
-    while usable / longest * unit * plan.due[row.j + 1] / CYCLE > MEAN_COUNT do
+    while usable / longest * unit * plan.pairs[row.j + 1] / CYCLE > MEAN_COUNT do
         unit = unit / 2
     end
     unit = unit * (step / longest)
@@ -192,13 +229,15 @@ local function set_outputs(plan, part, row)
     local first, last = row.j - plan.centre, row.j - plan.centre + n_box - 1
     first = first > part.lowest and first or part.lowest
     last = last < part.highest and last or part.highest
-    local n_outputs = 0
+    local n_outputs, n_series = 0, 0
     for i = first, last do
         local user = row_of(part, i)
-        if user.is_counted and user.n_counted > n_outputs then
-            n_outputs = user.n_counted
+        if user.is_counted then
+            n_outputs = user.n_counted > n_outputs and user.n_counted or n_outputs
+            n_series = user.n_paired > n_series and user.n_paired or n_series
         end
     end
+    row.n_series = n_series
     row.length = 0
     if n_outputs == 0 then
         return
@@ -395,7 +434,7 @@ local function set_shifts(plan, part, deviations)
         local dx, dy = deviations[1][r], deviations[2][r]
         variances_x[r], variances_y[r] = dx * dx, dy * dy
         local row, x, y = rows[r], power[1][r], power[2][r]
-        row.sum_shift_x, row.sum_shift_y = total_x - x, total_y - y
+        row.sum_divisor_x, row.sum_divisor_y = 1 << total_x - x, 1 << total_y - y
         row.sum_divisor = 1 << (total_x + total_y) // 2 - (x + y) // 2
     end
     for r = 1, #rows do
@@ -420,7 +459,7 @@ end
 
 local function add(plan, n, n_samples, step, lowest, highest, edge)
     local part = {
-        number = #plan.parts, n = n, n_samples = n_samples, step = step, length = n_samples * step, period = n * step,
+        number = #plan.parts, n = n, n_series = series_of(plan, n), n_samples = n_samples, step = step, length = n_samples * step, period = n * step,
         lowest = lowest, highest = highest, rows = {}, points = {},
     }
     part.nyquist = nyquist_weight(plan, part)
@@ -429,7 +468,7 @@ local function add(plan, n, n_samples, step, lowest, highest, edge)
     local _, last = reach_of(plan, highest)
     part.first_row = first
     for j = first, last do
-        part.rows[j - first + 1] = {j = j}
+        part.rows[j - first + 1] = {j = j, n_paired = lesser(part.n_series, plan.paired[j + 1])}
     end
     plan.parts[#plan.parts + 1] = part
     for j = first, last do
@@ -448,11 +487,45 @@ local function add(plan, n, n_samples, step, lowest, highest, edge)
     collectgarbage() -- or what each part leaves behind would add up
 end
 
--- Simulations of a cycle in which a scale is due that should be in `often` of them.
-local function due_of(often)
-    local due = up(often)
-    due = due > LEAST_DUE and due or LEAST_DUE
-    return due < CYCLE and due or CYCLE
+-- In how many simulations of a cycle each scale of the main parts is due, and with how many series of either kind. From the
+-- smallest scale up: a simulation in which a smaller one is due has all larger ones as well.
+local function set_due(plan, mains)
+    local often, series = {}, {} -- how many simulations run each part
+    for p = 1, #mains do
+        often[p], series[p] = 0, series_of(plan, mains[p].n)
+    end
+    local due = 0
+    for j = plan.lowest_main, plan.J do
+        local own = 1
+        while mains[own].lowest > j do
+            own = own + 1
+        end
+        if due < LEAST_DUE then
+            often[own] = often[own] + LEAST_DUE - due
+            due = LEAST_DUE
+        end
+        local wanted, known, m = needed(plan, j), 0.0, 1
+        while true do
+            known = 0.0
+            for p = 1, #mains do
+                known = known + often[p] * INFORMATION[lesser(m, series[p])]
+            end
+            if known >= wanted - TINY or m == 4 then
+                break
+            end
+            m = 2 * m
+        end
+        if known < wanted - TINY then
+            local more = lesser(CYCLE - due, up((wanted - known) / INFORMATION[series[own]]))
+            often[own], due = often[own] + more, due + more
+        end
+        local pairs = 0
+        for p = 1, #mains do
+            local paired = lesser(m, series[p])
+            pairs = pairs + often[p] * paired * paired
+        end
+        plan.due[j + 1], plan.paired[j + 1], plan.pairs[j + 1] = due, m, pairs
+    end
 end
 
 -- A part for scales lowest .. highest, as short as their standard errors and its edges allow.
@@ -466,11 +539,11 @@ local function add_short(plan, lowest, highest)
     end
     local widest = sigma[last + 1]
     local edge = EDGE * widest
-    local needed, least = SHORT_LENGTH * sigma[highest + 1], 2 * edge + INTERIOR * sigma[highest + 1]
-    needed = needed > least and needed or least
+    local long, least = SHORT_LENGTH * sigma[highest + 1], 2 * edge + INTERIOR * sigma[highest + 1]
+    long = long > least and long or least
     local zeros = plan.n_padded - plan.n_samples
     zeros = zeros < 8 * widest and zeros or 8 * widest
-    local n, n_samples = least_power((needed + zeros) / step), 0
+    local n, n_samples = least_power((long + zeros) / step), 0
     if n * step < plan.n_samples + plan.padding - TINY and n < plan.n_padded then
         n_samples = n - up(zeros / step)
     else
@@ -479,18 +552,28 @@ local function add_short(plan, lowest, highest)
     end
     -- As often as the largest of its scales needs it, being shorter than the whole series.
     local outside = 2 * plan.first_usable[highest + 1]
-    local often = CYCLE * DUE_MARGIN * sigma[highest + 1] / sigma[plan.J + 1] * (plan.n_samples - outside)
-        / (n_samples * step - outside)
+    local often = needed(plan, highest) * (plan.n_samples - outside) / (n_samples * step - outside)
+    local most = series_of(plan, n)
+    local due = up(often / INFORMATION[most])
+    due = lesser(CYCLE, due > LEAST_DUE and due or LEAST_DUE)
     for j = lowest, highest do
-        plan.due[j + 1] = due_of(often)
+        local wanted, m = often * sigma[j + 1] / sigma[highest + 1] - TINY, 1
+        while m < most and due * INFORMATION[m] < wanted do
+            m = 2 * m
+        end
+        plan.due[j + 1], plan.paired[j + 1], plan.pairs[j + 1] = due, m, due * m * m
     end
     add(plan, n, n_samples, step, lowest, highest, edge)
 end
 
--- For the place 0 .. 63 of a simulation in its cycle (index + 1): main part (index) and lowest counted scale.
+-- For the place 0 .. 63 of a simulation in its cycle (index + 1): main part (index) and lowest counted scale, as far as
+-- there is one.
 local function set_cycle(plan)
     plan.main_of, plan.lowest_of = {}, {}
-    for place = 0, CYCLE - 1 do
+    if plan.n_main == 0 then
+        return
+    end
+    for place = 0, plan.due[plan.J + 1] - 1 do
         local lowest = plan.lowest_main
         while plan.due[lowest + 1] <= place do
             lowest = lowest + 1
@@ -501,6 +584,38 @@ local function set_cycle(plan)
         end
         plan.main_of[place + 1], plan.lowest_of[place + 1] = number, lowest
     end
+end
+
+-- Main parts, from the coarsest: those for which a simulation ends at one of their scales.
+local function add_mains(plan)
+    local mains = {}
+    local i = plan.J
+    while i >= 0 do
+        local n, n_samples, step = main_size(plan, i)
+        if n > LARGEST_MAIN then
+            break
+        end
+        while i > 0 and main_size(plan, i - 1) == n do
+            i = i - 1
+        end
+        mains[#mains + 1] = {n = n, n_samples = n_samples, step = step, lowest = i}
+        i = i - 1
+    end
+    plan.lowest_main = i + 1
+    set_due(plan, mains)
+    local above = plan.J
+    for p = 1, #mains do
+        local main = mains[p]
+        for j = main.lowest, above do
+            if plan.due[j + 1] > (j > plan.lowest_main and plan.due[j] or 0) then
+                add(plan, main.n, main.n_samples, main.step, j, plan.J, nil)
+                break
+            end
+        end
+        above = main.lowest - 1
+    end
+    plan.n_main = #plan.parts
+    return i
 end
 
 -- config: as for fast.new. deviates: the 256 of one byte. weights: what fast_weights.lua returns.
@@ -525,32 +640,22 @@ function fast_plan.new(config, box, sigma, first_usable, deviates, weights)
     end
     local plan = {
         J = J, n_samples = config.n_samples, n_padded = n_padded, box = box_weights, centre = box.centre,
-        sigma = sigma, first_usable = first_usable, due = {}, parts = {}, kernels = {},
+        sigma = sigma, first_usable = first_usable, due = {}, paired = {}, pairs = {}, parts = {}, kernels = {},
         lag1 = {is_white and 0 or config.lag1_x, is_white and 0 or config.lag1_y},
-        largest_deviate = 2 * deviates[255], deviate_variance = 2 * (sum / 256), gaussian = weights.gaussian_table(up(256 * BAND) + 2),
+        largest_deviate = 2 * deviates[255], deviate_variance = 2 * (sum / 256),
+        gaussian = weights.gaussian_table(up(256 * BAND) + 2),
     }
-    local largest = sigma[J + 1]
-    for j = 0, J do
-        plan.due[j + 1] = due_of(CYCLE * DUE_MARGIN * sigma[j + 1] / largest)
+    local padding = PADDING * sigma[J + 1]
+    plan.padding = lesser(n_padded - plan.n_samples, padding)
+    for j = 1, J + 1 do
+        plan.due[j], plan.paired[j], plan.pairs[j] = 0, 1, 0
     end
-    local padding = PADDING * largest
-    plan.padding = n_padded - plan.n_samples < padding and n_padded - plan.n_samples or padding
-    local i = J
-    while i >= 0 do
-        local n, n_samples, step = main_size(plan, i)
-        if n > LARGEST_MAIN then
-            break
-        end
-        while i > 0 and main_size(plan, i - 1) == n do
-            i = i - 1
-        end
-        add(plan, n, n_samples, step, i, J, nil)
-        i = i - 1
-    end
-    plan.n_main, plan.lowest_main = #plan.parts, i + 1
+    local i = add_mains(plan)
     while i >= 0 do
         local lowest = i
-        while lowest > 0 and sigma[lowest] > sigma[i + 1] / 2 * (1 + TINY) do
+        -- An octave; and what is sampled at the full rate anyway.
+        while lowest > 0
+            and (sigma[lowest] > sigma[i + 1] / 2 * (1 + TINY) or sigma[reach_of(plan, lowest) + 1] <= DECIMATION) do
             lowest = lowest - 1
         end
         add_short(plan, lowest, i)

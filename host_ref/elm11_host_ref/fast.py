@@ -1,16 +1,16 @@
 """The fast pipeline in integers: counts of coherence from the plan of `fast_plan`, bit for bit those of `fast.lua`.
 
-One part of one simulation:
+One part of one simulation, with m series of either kind:
 
-1. **Innovations.** Both series come from one stream of words, two bytes of each word for each series; a byte is a
+1. **Innovations.** One series of either kind comes from one stream of words, two bytes of each word for each series; a byte is a
    number of `deviate_table`. The series are red noise; what is transformed are its innovations (`innovations`),
    which are white, so that no frequency is lost in rounding. The noise's spectrum is in the filters.
 2. **Transform** of x + i y, separated into X and Y by symmetry.
 3. **Rows**, from the largest scale down: the filtered band is folded onto the row's grid and transformed back;
-   |W1|^2, |W2|^2 and W1 W2* are smoothed in time, at output points only.
-4. **Box.** Sums over neighbouring rows, as soon as they are complete; coherence, bin, count.
+   |W1|^2 and |W2|^2 of all series and W1 W2* of all m^2 pairs are smoothed in time, at output points only.
+4. **Box.** Sums over neighbouring rows, as soon as they are complete; coherence, bin, count, for every pair.
 
-Here simulations run side by side, in 32-bit integers as on the board. Shifts to the right round down.
+Here simulations, series and pairs run side by side, in the last axes, in 32-bit integers as on the board. Shifts to the right round down.
 
 Source: the method and its evidence are in `docs/fast-pipeline.md`.
 """
@@ -42,8 +42,19 @@ BATCH_POINTS: Final = 1 << 16
 
 
 def deviates(seed: int, simulations: IntArray, part: Part) -> tuple[Integers, Integers]:
-    """Normal deviates of both series, times 64 sqrt(2): each shape (part.n_samples, n_simulations)."""
-    words = rednoise.random_words(seed, simulations, part.n_samples, (SERIES + (part.number << 16),))[:, 0].T
+    """Normal deviates of all series of both kinds, times 64 sqrt(2).
+
+    Args:
+        seed: of the experiment.
+        simulations: shape (n_simulations,).
+        part: gives the numbers of samples and series.
+
+    Returns:
+        Two arrays of shape (part.n_samples, part.n_series * n_simulations), all simulations of one series together.
+    """
+    series = tuple(SERIES + (part.number << 16) + of_kind for of_kind in range(part.n_series))
+    words = rednoise.random_words(seed, simulations, part.n_samples, series)
+    words = words.transpose(2, 1, 0).reshape(part.n_samples, -1)
     table = fast_plan.deviate_table().astype(np.int32)
     x = table[words & 255] + table[words >> 8 & 255]
     y = table[words >> 16 & 255] + table[words >> 24]
@@ -59,10 +70,10 @@ def innovations(part: Part, series: int, e: Integers) -> Integers:
     Args:
         part: gives A and the gain of `y[0]`, in 1/4096.
         series: 0 or 1.
-        e: shape (n_samples, n_simulations).
+        e: shape (n_samples, n_columns).
 
     Returns:
-        Shape (n, n_simulations), int32, zeros after the series. It goes around if the series fills the transform.
+        Shape (n, n_columns), int32, zeros after the series. It goes around if the series fills the transform.
     """
     lag1 = part.lag1[series]
     u = np.zeros((part.n, e.shape[1]), np.int32)
@@ -81,13 +92,13 @@ def spectra(part: Part, x: Integers, y: Integers) -> tuple[tuple[Integers, Integ
 
     Args:
         part: gives n.
-        x: innovations of the first series, shape (n, n_simulations).
+        x: innovations of the first kind, shape (n, n_columns).
         y: of the second one.
 
     Returns:
-        Four arrays of shape (n / 2 + 1, n_simulations).
+        Four arrays of shape (n / 2 + 1, n_columns).
     """
-    order = integer_fft.reversed_bits(part.n)
+    order = integer_fft.order(part.n)
     re, im = x[order], y[order]
     integer_fft.transform(re, im)
     # Frequency -f is at n - f, that is, at -f of a numbering that goes around.
@@ -97,7 +108,7 @@ def spectra(part: Part, x: Integers, y: Integers) -> tuple[tuple[Integers, Integ
 
 
 def wavelet_transform(part: Part, row: Row, series: int, re: Integers, im: Integers) -> tuple[Integers, Integers]:
-    """One row of the wavelet transform at its grid points, clamped: each shape (row.n_points, n_simulations)."""
+    """One row of the wavelet transform at its grid points, clamped: each shape (row.n_points, n_columns)."""
     frequencies = slice(row.first_frequency, row.first_frequency + row.filters.shape[1])
     places = integer_fft.reversed_bits(row.n)[np.arange(frequencies.start, frequencies.stop) % row.n]
     weights = row.filters[series].astype(np.int32)[:, None]
@@ -112,20 +123,34 @@ def wavelet_transform(part: Part, row: Row, series: int, re: Integers, im: Integ
     return np.clip(w_re[points], -limit, limit - 1), np.clip(w_im[points], -limit, limit - 1)
 
 
-def powers(row: Row, w1: tuple[Integers, Integers], w2: tuple[Integers, Integers]) -> list[Integers]:
-    """|W1|^2, |W2|^2 and real and imaginary part of W1 W2*, 18 bits, each shape (n_points, n_simulations)."""
+def powers(row: Row, w1: tuple[Integers, Integers], w2: tuple[Integers, Integers], m: int = 1) -> list[Integers]:
+    """|W1|^2, |W2|^2 and real and imaginary part of W1 W2* at the grid points, 18 bits.
+
+    Args:
+        row: gives the shifts, and the weights at the series' ends.
+        w1: real and imaginary part, shape (row.n_points, m * n_simulations).
+        w2: of the other kind.
+        m: how many series of either kind there are.
+
+    Returns:
+        Two arrays of that shape, and two of shape (row.n_points, m * m * n_simulations): for every series of the first
+        kind all of the second.
+    """
     (r, s), (u, v) = w1, w2
     shift_1, shift_2, shift_cross = row.power_shifts
     half_1, half_2, half_cross = (1 << shift >> 1 for shift in row.power_shifts)
+    n_points = r.shape[0]
+    a, b = (each.reshape(n_points, m, 1, -1) for each in (r, s))
+    c, d = (each.reshape(n_points, 1, m, -1) for each in (u, v))
     products = [
         r * r + s * s + half_1 >> shift_1,
         u * u + v * v + half_2 >> shift_2,
-        r * u + s * v + half_cross >> shift_cross,
-        s * u - r * v + half_cross >> shift_cross,
+        (a * c + b * d + half_cross >> shift_cross).reshape(n_points, -1),
+        (b * c - a * d + half_cross >> shift_cross).reshape(n_points, -1),
     ]
     for place, weight in row.edges:
         for product in products:
-            product[place] = product[place] * weight >> 8
+            product[place] = product[place] * weight + 128 >> 8
     return products
 
 
@@ -144,7 +169,7 @@ def _guarded(row: Row, product: Integers, guard: int, *, wraps: bool) -> Integer
 
 
 def smooth(row: Row, product: Integers, shift: int, *, wraps: bool = False) -> Integers:
-    """A product smoothed in time, at the row's outputs: shape (row.length, n_simulations). See `Part.wraps`."""
+    """A product smoothed in time, at the row's outputs: shape (row.length, n_columns). See `Part.wraps`."""
     whole = row.kernels[0]
     reach = len(whole) - 1
     guarded = _guarded(row, product, reach + 1, wraps=wraps)
@@ -189,18 +214,30 @@ def smooth(row: Row, product: Integers, shift: int, *, wraps: bool = False) -> I
 
 
 def bins(row: Row, sums: list[Integers], n_bins: int) -> Integers:
-    """Histogram bin of the coherence from sums over scales, for every output point: same shape."""
+    """Histogram bin of the coherence of every pair, from sums over scales.
+
+    Args:
+        row: gives the shifts.
+        sums: of the powers of either kind, shapes (n_outputs, m, 1, n_simulations) and (n_outputs, 1, m, n_simulations),
+            and of both parts of the products, shape (n_outputs, m, m, n_simulations).
+        n_bins: of the histogram.
+
+    Returns:
+        Shape (n_outputs, m * m * n_simulations).
+    """
     shift_1, shift_2, shift_cross = row.box_shifts
-    p, q = sums[0] >> shift_1, sums[1] >> shift_2
+    p, q = sums[0] + (1 << shift_1 >> 1) >> shift_1, sums[1] + (1 << shift_2 >> 1) >> shift_2
     c, d = sums[2] >> shift_cross, sums[3] >> shift_cross
     for power in (p, q):
         large = power > fast_plan.LARGEST_POWER
         while large.any():
-            for values, bits in ((power, 2), (c, 1), (d, 1)):
-                values[large] >>= bits
+            power[large] >>= 2
+            halved = np.broadcast_to(large, c.shape)
+            c[halved] >>= 1
+            d[halved] >>= 1
             large = power > fast_plan.LARGEST_POWER
     unit = np.maximum((p * q + (n_bins >> 1)) // n_bins, 1)
-    found: Integers = np.minimum((c * c + d * d) // unit, n_bins - 1)
+    found: Integers = np.minimum((c * c + d * d) // unit, n_bins - 1).reshape(c.shape[0], -1)
     return found
 
 
@@ -233,9 +270,12 @@ def run_part(
         group_of: shape (n_simulations,), where each of them is counted.
         histogram: what is added to.
     """
-    experiment, centre, n_box = plan.experiment, plan.centre, len(plan.box)
+    experiment, centre, n_box, m = plan.experiment, plan.centre, len(plan.box), part.n_series
     pair = deviates(experiment.seed, simulations, part)
-    both = spectra(part, innovations(part, 0, pair[0]), innovations(part, 1, pair[1]))
+    both = [
+        [values.reshape(part.n // 2 + 1, m, -1) for values in of_kind]
+        for of_kind in spectra(part, innovations(part, 0, pair[0]), innovations(part, 1, pair[1]))
+    ]
     smoothed: dict[int, list[Integers]] = {}
     next_counted = part.highest
     for row in reversed(part.rows):
@@ -246,36 +286,42 @@ def run_part(
             break
         if row.length:
             w1, w2 = (
-                wavelet_transform(part, row, series, re[:, :n_needed], im[:, :n_needed])
-                for series, (re, im) in enumerate(both)
+                wavelet_transform(
+                    part, row, kind, *(each[:, : row.n_series, :n_needed].reshape(len(each), -1) for each in of_kind)
+                )
+                for kind, of_kind in enumerate(both)
             )
             shifts = (*row.sum_shifts, row.sum_shifts[2])
-            products = powers(row, w1, w2)
+            m = row.n_series
+            products = powers(row, w1, w2, m)
             smoothed[row.j] = [
-                smooth(row, product, shift, wraps=part.wraps) for product, shift in zip(products, shifts, strict=True)
+                smooth(row, product, shift, wraps=part.wraps).reshape(row.length, *of_pairs, n_needed)
+                for product, shift, of_pairs in zip(products, shifts, ((m, 1), (1, m), (m, m), (m, m)), strict=True)
             ]
         while next_counted >= part.lowest and max(0, next_counted - below) >= row.j:
             counted = part.row(next_counted)
             n_due = int(np.searchsorted(lowest, next_counted, side="right"))
             if counted.is_counted and n_due:
                 sums = _box_sums(plan, part, counted, smoothed, n_due)
-                histogram.add(next_counted, bins(counted, sums, experiment.n_bins), counted.weights, group_of[:n_due])
+                groups = np.tile(group_of[:n_due], counted.n_paired**2)
+                histogram.add(next_counted, bins(counted, sums, experiment.n_bins), counted.weights, groups)
             smoothed.pop(next_counted + centre, None)
             next_counted -= 1
 
 
 def _box_sums(plan: FastPlan, part: Part, row: Row, smoothed: dict[int, list[Integers]], n_due: int) -> list[Integers]:
     """Weighted sums over the rows of the box, at the counted points of one row."""
-    sums = [np.zeros((len(row.weights), n_due), np.int32) for _ in range(4)]
-    for m, weight in enumerate(plan.box):
-        j = row.j + plan.centre - m
+    m = row.n_paired
+    sums = [np.zeros((len(row.weights), *of_pairs, n_due), np.int32) for of_pairs in ((m, 1), (1, m), (m, m), (m, m))]
+    for place, weight in enumerate(plan.box):
+        j = row.j + plan.centre - place
         if j in smoothed and weight:
             other = part.row(j)
             stride = other.n_outputs // row.n_counted
             start = row.first_counted * stride - other.first_output
             points = slice(start, start + stride * len(row.weights), stride)
             for product, values in enumerate(smoothed[j]):
-                sums[product] += values[points, :n_due] * np.int32(weight)
+                sums[product] += values[points, :m, :m, :n_due] * np.int32(weight)
     return sums
 
 
@@ -333,13 +379,14 @@ PORTION: Final = 2048
 def _count_portion(plan: FastPlan, simulations: IntArray, group_of: IntArray, histogram: _Histogram) -> None:
     """All parts of some simulations."""
     places = np.array([fast_plan.place(number) for number in range(fast_plan.CYCLE)])[simulations % fast_plan.CYCLE]
-    numbers = np.array([number for number, _ in plan.main_parts])[places]
-    lowest = np.array([scale for _, scale in plan.main_parts])[places]
+    # Places beyond the last due one have no main part.
+    mains = [*plan.main_parts, *[(-1, 0)] * (fast_plan.CYCLE - len(plan.main_parts))]
+    numbers, lowest = (np.array(values)[places] for values in zip(*mains, strict=True))
     for part in plan.parts:
         is_main = part.number < plan.n_main
         chosen = np.flatnonzero(numbers == part.number if is_main else places < plan.due[part.lowest])
         low = lowest if is_main else np.full(simulations.size, part.lowest)
-        size = max(16, BATCH_POINTS // part.n)
+        size = max(16, BATCH_POINTS // (part.n * part.n_series))
         for start in range(0, chosen.size, size):
             batch = chosen[start : start + size]
             batch = batch[np.argsort(low[batch], kind="stable")]

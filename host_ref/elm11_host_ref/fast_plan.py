@@ -6,15 +6,18 @@ it is explained. `fast.py` and `fast.lua` carry it out.
 The fast pipeline does not repeat the exact one sample for sample. It draws from the same distribution of coherence,
 scale by scale, with as little work as that takes:
 
-1. **Due.** A small scale has hundreds of independent samples in one simulation, the largest about two. Scale j is
-   due in `due[j]` of 64 simulations, so that no standard error exceeds that of the largest scale.
-2. **Parts.** A simulation runs one *main part*, which covers the due scales from the largest down, and, when they are
+1. **Pairs.** A part draws m series of either kind, and counts the coherence of all m^2 pairs. Pairs that share a
+   series are nearly independent (`INFORMATION`), and most of the work is the series', not the pairs'.
+2. **Due.** A small scale has hundreds of independent samples in one simulation, the largest about two. Scale j is
+   due in `due[j]` of 64 simulations, so that no standard error exceeds that of the largest scale, and that one is what
+   one pair in every simulation would give. In most simulations nothing is due.
+3. **Parts.** A simulation runs one *main part*, which covers the due scales from the largest down, and, when they are
    due, *short parts*, one per octave of the smallest scales, where a main part would be too long. A part has a series
    of its own, sampled just finely enough for its smallest scale, and, if short, just long enough for its edges and a
    piece of its interior.
-3. **Grids.** Wavelet transform and output are evaluated on grids of a power of two of points per period, in steps of
+4. **Grids.** Wavelet transform and output are evaluated on grids of a power of two of points per period, in steps of
    at most `GRID_STEP` and `OUTPUT_STEP` scales.
-4. **Quadrature.** Sums over samples (the Gaussian's, cut at the ends of the series, and the histogram's, cut at the
+5. **Quadrature.** Sums over samples (the Gaussian's, cut at the ends of the series, and the histogram's, cut at the
    cone of influence) become sums over grid points, with end weights that are exact for cubics (`quadrature`).
 
 Formats (checked by `tests/test_fast.py` at their extremes): see `Part` and `Row`. Every shift is chosen from a bound
@@ -38,12 +41,22 @@ if TYPE_CHECKING:
 CYCLE: Final = 64
 """Simulations after which the pattern of due scales repeats."""
 
-DUE_MARGIN: Final = 1.3
-"""Scale j is due in the fraction `1.3 sigma[j] / sigma[J]` of simulations. The variance per simulation falls like that
-ratio, divided by 0.8 to 1.0 (measured at J = 10, 20, 28): 1.3 keeps every scale at least as well known as the last."""
+DUE_MARGIN: Final = 1.15
+"""A scale needs the information of so many pairs per simulation, times its length in the largest scales: the variance per
+pair falls like `sigma[j] / sigma[J]`, divided by 0.8 to 1.0."""
 
-LEAST_DUE: Final = 4
-"""A scale is due in 4 of 64 simulations at least: in 19 of 300, enough for a standard error."""
+WIDE_MARGIN: Final = 1.4
+"""The same where outputs are `WIDE_OUTPUT_STEP` apart, and so fewer."""
+
+LEAST_DUE: Final = 3
+"""A scale is due in 3 of 64 simulations at least: in 14 of 300, enough for a standard error."""
+
+INFORMATION: Final = {1: 1.0, 2: 3.6, 4: 12.0}
+"""How many independent pairs all pairs of m series with m others are worth. Their levels' variance is 1.02 to 1.2 (m = 2)
+and 1.1 to 1.35 (m = 4) times that of m^2 independent pairs."""
+
+PAIR_ROOM: Final = 31_000
+"""Smoothed rows of all pairs of a part may have so many points in all, if all its points were outputs."""
 
 LARGEST_MAIN: Final = 512
 """Longest transform of a main part. Scales that would need a longer one go to short parts."""
@@ -63,7 +76,7 @@ OUTPUT_STEP: Final = 1.2
 WIDE_OUTPUT_STEP: Final = 2.4
 """The same where the usable samples span `WIDE_FROM` scales and more: coherence is correlated over about two scales."""
 
-WIDE_FROM: Final = 24.0
+WIDE_FROM: Final = 8.0
 
 BAND: Final = 3.1
 """The wavelet's spectrum is used where |sigma omega - 6| <= 3.1; beyond, its power is below 7e-5 of the peak. Since 3.1
@@ -85,6 +98,8 @@ INTERIOR: Final = 8.0
 """Interior of a short part, in scales, at least."""
 
 LARGEST_TRANSFORM: Final = 1024
+LEAST_THREEFOLD: Final = 48
+"""Series are transformed with a power of two of points, or three times one, from 48 on."""
 MAX_LAG1: Final = 0.998
 """Beyond, the last sample's bound leaves too few bits for the others."""
 
@@ -128,6 +143,7 @@ class Row:
 
     Attributes:
         j: number of the scale.
+        n_series: how many series of either kind are transformed at this scale: the first ones.
         n: grid points per period of the part.
         first_frequency: lowest frequency of the filter, in 1 / period.
         filters: shape (2, n_frequencies): the filter of each series, wavelet times noise spectrum, 0 to 2047.
@@ -141,6 +157,7 @@ class Row:
         power_shifts: of |W1|^2, |W2|^2 and W1 W2*, which brings them to 18 bits.
         sum_shifts: of the same, smoothed: after it all rows of a part have the same unit.
         is_counted: whether the scale goes to the histogram; then
+        n_paired: how many series of either kind are paired: the first ones,
         n_counted: output points per period that are counted,
         first_counted: the first of them,
         weights: what each adds to the histogram,
@@ -148,6 +165,7 @@ class Row:
     """
 
     j: int
+    n_series: int = 0
     n: int = 0
     first_frequency: int = 0
     filters: IntArray = field(default_factory=lambda: np.zeros((2, 0), np.int64))
@@ -162,6 +180,7 @@ class Row:
     power_shifts: tuple[int, int, int] = (0, 0, 0)
     sum_shifts: tuple[int, int, int] = (0, 0, 0)
     is_counted: bool = False
+    n_paired: int = 0
     n_counted: int = 0
     first_counted: int = 0
     weights: tuple[int, ...] = ()
@@ -174,7 +193,8 @@ class Part:
 
     Attributes:
         number: 0, 1, ...; keys its random numbers.
-        n: transform length.
+        n: transform length, a power of two or three times one.
+        n_series: how many series of either kind are drawn: 1, 2 or 4.
         n_samples: samples of the series; zeros follow.
         step: sampling interval, in samples of the experiment; 1 or more.
         length: of the series, in samples of the experiment; shorter than the experiment's if the part is short.
@@ -189,6 +209,7 @@ class Part:
 
     number: int
     n: int
+    n_series: int
     n_samples: int
     step: float
     length: float
@@ -216,6 +237,13 @@ def least_power(x: float) -> int:
     while n < x - _TINY:
         n *= 2
     return n
+
+
+def _length(x: float) -> int:
+    """The least length of a transform that is not below x."""
+    n = least_power(x)
+    three_quarters = 3 * n // 4
+    return three_quarters if three_quarters >= max(x - _TINY, LEAST_THREEFOLD) else n
 
 
 def _bits(x: float) -> int:
@@ -386,10 +414,11 @@ class FastPlan:
         self.box = tuple(_nearest(unit * weight) for weight in box)
         self.centre = experiment.box.centre
         self._sigma = [float(sigma) for sigma in experiment.sigma]
-        largest = self._sigma[-1]
-        self.due = [min(CYCLE, max(LEAST_DUE, _ceil(CYCLE * DUE_MARGIN * sigma / largest))) for sigma in self._sigma]
-        padding = min(experiment.n_padded - experiment.n_samples, PADDING * largest)
-        self.parts: list[Part] = []
+        self.due = [0] * (experiment.J + 1)
+        self._paired = [1] * (experiment.J + 1)  # how many series of either kind each scale pairs, if a part has them
+        self._pairs = [0] * (experiment.J + 1)  # that are counted in a cycle
+        padding = min(experiment.n_padded - experiment.n_samples, PADDING * self._sigma[-1])
+        mains = []
         i = experiment.J
         while i >= 0:
             n, n_samples, step = self._main_size(i, padding)
@@ -397,16 +426,69 @@ class FastPlan:
                 break
             while i > 0 and self._main_size(i - 1, padding)[0] == n:
                 i -= 1
-            self._add(n, n_samples, step, i, experiment.J, None)
+            mains.append((n, n_samples, step, i))
             i -= 1
-        self.n_main = len(self.parts)
         self.lowest_main = i + 1
+        self._set_due([(lowest, n) for n, _, _, lowest in mains])
+        self.parts: list[Part] = []
+        above = experiment.J + 1
+        for n, n_samples, step, lowest in mains:
+            # The smallest scale at which a simulation ends that this part is for, if there is one.
+            before = [0] * (self.lowest_main == lowest) + self.due[max(0, lowest - 1) : above]
+            first = next((j for j in range(lowest, above) if self.due[j] > before[j - lowest]), None)
+            if first is not None:
+                self._add(n, n_samples, step, first, experiment.J, None)
+            above = lowest
+        self.n_main = len(self.parts)
         while i >= 0:
             lowest = i
-            while lowest > 0 and self._sigma[lowest - 1] > self._sigma[i] / 2 * (1 + _TINY):
+            # An octave; and what is sampled at the full rate anyway.
+            while lowest > 0 and (
+                self._sigma[lowest - 1] > self._sigma[i] / 2 * (1 + _TINY)
+                or self._sigma[self._reach(lowest)[0]] <= DECIMATION
+            ):
                 lowest -= 1
             self._add_short(lowest, i, padding)
             i = lowest - 1
+
+    def _output_step(self, j: int) -> float:
+        """Largest step between the outputs of scale j, in scales."""
+        usable = self.experiment.n_samples - 2 * int(self.experiment.first_usable[j])
+        return WIDE_OUTPUT_STEP if usable >= WIDE_FROM * self._sigma[j] else OUTPUT_STEP
+
+    def _needed(self, j: int) -> float:
+        """The information that scale j needs from a cycle, in pairs."""
+        margin = DUE_MARGIN if self._output_step(j) == OUTPUT_STEP else WIDE_MARGIN
+        return CYCLE * margin * self._sigma[j] / self._sigma[-1]
+
+    def _n_series(self, n: int) -> int:
+        """How many series of either kind a part of n points has."""
+        room = PAIR_ROOM // (n * len(self.box))
+        return next((m for m in (4, 2) if 2 * m * (m + 1) <= room), 1)
+
+    def _set_due(self, mains: list[tuple[int, int]]) -> None:
+        """In how many simulations of a cycle each scale of the main parts is due, and with how many series.
+
+        From the smallest scale up: a simulation in which a smaller one is due has all larger ones as well. Each scale
+        takes as few series as give what it needs; where all do not, it is due more often.
+
+        Args:
+            mains: smallest counted scale and transform length of every main part, the coarsest first.
+        """
+        series = [self._n_series(n) for _, n in mains]
+        often = [0] * len(mains)  # how many simulations run each part
+        for j in range(self.lowest_main, self.experiment.J + 1):
+            own = next(part for part, (lowest, _) in enumerate(mains) if lowest <= j)
+            often[own] += max(0, LEAST_DUE - sum(often))
+            for m in (1, 2, 4):
+                known = sum(times * INFORMATION[min(m, most)] for times, most in zip(often, series, strict=True))
+                self._paired[j] = m
+                if known >= self._needed(j) - _TINY:
+                    break
+            else:
+                often[own] += min(CYCLE - sum(often), _ceil((self._needed(j) - known) / INFORMATION[series[own]]))
+            self.due[j] = sum(often)
+            self._pairs[j] = sum(times * min(self._paired[j], most) ** 2 for times, most in zip(often, series, strict=True))
 
     def _reach(self, i: int) -> tuple[int, int]:
         """First and last row that the box around row i needs."""
@@ -422,7 +504,10 @@ class FastPlan:
             if step > 1 + _TINY:
                 coarse = _nearest(n_samples / step)
                 return n, coarse, n_samples / coarse
-        return self.experiment.n_padded, n_samples, 1.0
+        n = min(_length(n_samples + padding), self.experiment.n_padded)
+        if least_power(n / (GRID_STEP * self._sigma[self._reach(i)[0]])) > n:  # a grid finer than the samples
+            n = least_power(n)
+        return n, n_samples, 1.0
 
     def _add_short(self, lowest: int, highest: int, padding: float) -> None:
         """A part for scales lowest to highest, as short as their standard errors and its edges allow."""
@@ -442,9 +527,14 @@ class FastPlan:
             edge = None
         # As often as the largest of its scales needs it, being shorter than the whole series.
         whole, first = experiment.n_samples, 2 * int(experiment.first_usable[highest])
-        often = CYCLE * DUE_MARGIN * sigma[highest] / sigma[-1] * (whole - first) / (n_samples * step - first)
+        often = self._needed(highest) * (whole - first) / (n_samples * step - first)
+        most = self._n_series(n)
         for j in range(lowest, highest + 1):
-            self.due[j] = min(CYCLE, max(LEAST_DUE, _ceil(often)))
+            self.due[j] = min(CYCLE, max(LEAST_DUE, _ceil(often / INFORMATION[most])))
+            needed = often * sigma[j] / sigma[highest] - _TINY
+            m = next((m for m in (1, 2) if self.due[j] * INFORMATION[m] >= needed), most)
+            self._paired[j] = min(m, most)
+            self._pairs[j] = self.due[j] * self._paired[j] ** 2
         self._add(n, n_samples, step, lowest, highest, edge)
 
     def _add(self, n: int, n_samples: int, step: float, lowest: int, highest: int, edge: float | None) -> None:
@@ -454,10 +544,12 @@ class FastPlan:
                 f"{LARGEST_TRANSFORM}; use pipeline exact"
             )
             raise ValueError(msg)
-        part = Part(len(self.parts), n, n_samples, step, n_samples * step, lowest, highest)
+        part = Part(len(self.parts), n, self._n_series(n), n_samples, step, n_samples * step, lowest, highest)
         # Half a percent: a coarse part's period differs by what its whole number of samples asks for.
         part.wraps = edge is None and part.period > 0.995 * self.experiment.n_padded
         part.rows = [Row(j) for j in range(self._reach(lowest)[0], self._reach(highest)[1] + 1)]
+        for row in part.rows:
+            row.n_paired = min(part.n_series, self._paired[row.j])
         self.parts.append(part)
         for row in part.rows:
             self._set_grid(part, row)
@@ -497,7 +589,7 @@ class FastPlan:
         origin = part.step / 2 - 0.5
         row.is_counted = True
         usable = experiment.n_samples - 2 * first
-        longest = (WIDE_OUTPUT_STEP if usable >= WIDE_FROM * sigma else OUTPUT_STEP) * sigma
+        longest = self._output_step(row.j) * sigma
         row.n_counted = min(part.n, max(4, least_power(part.period / longest)))
         step = part.period / row.n_counted
         low, weights = quadrature(first - 0.5, part.length - 0.5 - first, origin, step)
@@ -509,7 +601,7 @@ class FastPlan:
                 if 0 <= place < len(weights):
                     weights[place] += (ratio - 1) * value
         unit = float(WEIGHT)
-        while usable / longest * unit * self.due[row.j] / CYCLE > MEAN_COUNT:
+        while usable / longest * unit * self._pairs[row.j] / CYCLE > MEAN_COUNT:
             unit /= 2
         unit *= step / longest
         # In 1/4096; rounded so that every sum from the first point on is right within 1/2: edges and interior keep
@@ -534,6 +626,7 @@ class FastPlan:
         ]
         if not users:
             return
+        row.n_series = max(user.n_paired for user in users)
         row.n_outputs = max(user.n_counted for user in users)
         row.n = max(row.n, row.n_outputs // 2)
         row.first_output = min(user.first_counted * (row.n_outputs // user.n_counted) for user in users)
@@ -657,9 +750,12 @@ class FastPlan:
 
     @cached_property
     def main_parts(self) -> list[tuple[int, int]]:
-        """For the place 0 to 63 of a simulation in its cycle (`place`): its main part and lowest counted scale."""
+        """For the place of a simulation in its cycle (`place`): its main part and lowest counted scale.
+
+        As many as have one: places from `due[J]` on have none.
+        """
         found = []
-        for place in range(CYCLE):
+        for place in range(self.due[-1] if self.n_main else 0):
             lowest = next(i for i in range(self.lowest_main, len(self.due)) if self.due[i] > place)
             number = next(part.number for part in self.parts[: self.n_main] if part.lowest <= lowest)
             found.append((number, lowest))
@@ -671,13 +767,16 @@ class FastPlan:
         counts = np.zeros((CYCLE, len(self.due)), np.int64)
         for simulation in range(CYCLE):
             at = place(simulation)
-            number, lowest = self.main_parts[at]
-            wanted = [(self.parts[number], lowest)]
-            wanted += [(part, part.lowest) for part in self.parts[self.n_main :] if at < self.due[part.lowest]]
-            for part, low in wanted:
+            for part, low in self.parts_at(at):
                 for j in range(low, part.highest + 1):
-                    counts[simulation, j] += sum(part.row(j).weights)
+                    counts[simulation, j] += part.row(j).n_paired ** 2 * sum(part.row(j).weights)
         return counts
+
+    def parts_at(self, at: int) -> list[tuple[Part, int]]:
+        """The parts that run at a place of the cycle, and the lowest scale that each counts there."""
+        mains = [(self.parts[number], lowest) for number, lowest in self.main_parts[at : at + 1]]
+        short = [(part, part.lowest) for part in self.parts[self.n_main :] if at < self.due[part.lowest]]
+        return mains + short
 
     def expected_counts(self, simulations: range) -> IntArray:
         """How many counts each scale has after these simulations, shape (J + 1,)."""
