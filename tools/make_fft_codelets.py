@@ -1,4 +1,4 @@
-"""Write `fft_codelets.lua`: transforms of 16 and 32 integers in straight lines, for `integer_fft.lua`.
+"""Write `fft_codelets.lua`: transforms of 16 and 32 integers, and smoothing, in straight lines.
 
 python tools/make_fft_codelets.py            writes the file
 python tools/make_fft_codelets.py --check    exits 1 if the file is not what would be written
@@ -21,8 +21,8 @@ UNIT: Final = 2048
 HALF_ROOT: Final = 1448
 
 HEADER = """\
--- fft_codelets.lua: transforms of blocks of 16 and of 32 integers, in place and in straight lines; the first stages of
--- integer_fft.lua in one. Written by tools/make_fft_codelets.py; do not edit.
+-- fft_codelets.lua: inner loops in straight lines: transforms of blocks of 16 and of 32 integers, in place, the first
+-- stages of integer_fft.lua in one; and smoothing for fast.lua. Written by tools/make_fft_codelets.py; do not edit.
 local _ENV = nil -- from here a stray global is an error
 local codelets = {}
 """
@@ -99,23 +99,53 @@ class Codelet:
         load = ["local p,q,r,s,t,u,v,w"]
         load += [f"local k{k}=o+{k} local r{k},i{k}=re[k{k}],im[k{k}]" for k in numbers]
         store = [f"re[k{k}],im[k{k}]=r{k},i{k}" for k in numbers]
-        lines, line = [], ""
-        for statement in load + self.statements + store:
-            if len(line) + len(statement) + 1 > LINE:
-                lines.append(line)
-                line = ""
-            line += (" " if line else "") + statement
-        lines.append(line)
-        body = "\n".join(f"        {line}" for line in lines)
+        body = in_lines(load + self.statements + store)
         return (
             f"\n-- Blocks of {self.size} numbers of re, im [1 .. n], in bit-reversed order, become their transforms.\n"
             f"function codelets.{name}(re, im, n)\n    for o = 1, n, {self.size} do\n{body}\n    end\nend\n"
         )
 
 
+def in_lines(statements: list[str]) -> str:
+    """Statements of a loop in a function, as many in a line as it holds."""
+    lines, line = [], ""
+    for statement in statements:
+        if len(line) + len(statement) + 1 > LINE:
+            lines.append(line)
+            line = ""
+        line += (" " if line else "") + statement
+    return "\n".join(f"        {line}" for line in [*lines, line])
+
+
+def smoothing(reach: int) -> str:
+    """The function that smooths four quantities with a symmetric kernel of 2 * reach + 1 weights."""
+    distances = range(1, reach + 1)
+    statements = [
+        "local " + ",".join(f"l{k},h{k}" for k in distances) + "=" + ",".join(f"c-{k},c+{k}" for k in distances)
+    ]
+    for q in range(1, 5):
+        taps = "+".join(f"(p{q}[l{k}]+p{q}[h{k}])*w{k}" for k in distances)
+        statements.append(f"o{q}[o]=(p{q}[c]*w0+{taps})//d{q}")
+    statements.append("c=c+step")
+    weights = ",".join(f"w{k}" for k in range(reach + 1))
+    return (
+        f"\ncodelets.smooth[{reach}] = function(p1, p2, p3, p4, kernel, o1, o2, o3, o4, d1, d2, d3, d4, from, last, stride, c, step)"
+        f"\n    local {weights}={','.join(f'kernel[{k + 1}]' for k in range(reach + 1))}"
+        f"\n    for o = from, last, stride do\n{in_lines(statements)}\n    end\nend\n"
+    )
+
+
+SMOOTHING_HEADER = """
+-- smooth[reach]: outputs from, from + stride, .. last of four arrays: sums of p1 .. p4 around points c, c + step, ..,
+-- with weights kernel[1] at distance 0 to kernel[reach + 1], divided by d1 .. d4.
+codelets.smooth = {}
+"""
+
+
 def text() -> str:
     """The whole of `fft_codelets.lua`."""
-    return HEADER + Codelet(16).text("sixteen") + Codelet(32).text("thirty_two") + "\nreturn codelets\n"
+    transforms = Codelet(16).text("sixteen") + Codelet(32).text("thirty_two")
+    return HEADER + transforms + SMOOTHING_HEADER + "".join(map(smoothing, (3, 4, 5, 6))) + "\nreturn codelets\n"
 
 
 def main() -> int:

@@ -7,7 +7,8 @@
 -- shifted: `//` rounds down as NumPy's shift does, while Lua's shift fills in zeros.
 --
 -- Interface as monte_carlo.lua: load, new, reset, begin, scale, step.
-local collectgarbage, run_program = collectgarbage, run_program
+import("table", "move")
+local collectgarbage, move, run_program = collectgarbage, table.move, run_program
 local _ENV = nil -- from here a stray global is an error
 local fast = {}
 
@@ -31,9 +32,12 @@ function fast.load()
 end
 
 local function zeros(n)
-    local array = {}
-    for i = 1, n do
-        array[i] = 0
+    local array, filled = {}, n < 16 and n or 16
+    for i = 1, filled do array[i] = 0 end
+    while filled < n do -- what is there once more, as far as it is wanted
+        local more = filled < n - filled and filled or n - filled
+        move(array, 1, more, filled + 1)
+        filled = filled + more
     end
     return array
 end
@@ -292,52 +296,45 @@ local function clamped(value, limit)
     return value < -limit and -limit or value >= limit and limit - 1 or value
 end
 
--- Puts the transforms of series `number` at the points of the row's series between the clamps.
-local function clamp(state, row, number)
+-- Transforms of series `number` at grid point i (index), between their clamps; kept so for the products of its pairs.
+local function put_between_clamps(state, row, number, i)
     local w1_re, w1_im, w2_re, w2_im = state.w1_re[number], state.w1_im[number], state.w2_re[number], state.w2_im[number]
-    local n, i = row.n, row.first_point % row.n
-    local limit_x, limit_y = row.clamp_x, row.clamp_y
-    local outside_x, outside_y = -2 * limit_x, -2 * limit_y
-    for _ = 1, row.n_points do
-        i = i < n and i + 1 or 1
-        local r, s, u, v = w1_re[i] + limit_x, w1_im[i] + limit_x, w2_re[i] + limit_y, w2_im[i] + limit_y
-        if (r | s) & outside_x | (u | v) & outside_y ~= 0 then
-            w1_re[i], w1_im[i] = clamped(r - limit_x, limit_x), clamped(s - limit_x, limit_x)
-            w2_re[i], w2_im[i] = clamped(u - limit_y, limit_y), clamped(v - limit_y, limit_y)
+    w1_re[i], w1_im[i] = clamped(w1_re[i], row.clamp_x), clamped(w1_im[i], row.clamp_x)
+    w2_re[i], w2_im[i] = clamped(w2_re[i], row.clamp_y), clamped(w2_im[i], row.clamp_y)
+    return w1_re[i], w1_im[i], w2_re[i], w2_im[i]
+end
+
+-- The powers of series `number` of either kind, at the row's grid points, to state.products[at] and the next.
+local function multiply_powers(state, row, number, at)
+    local w1_re, w1_im, w2_re, w2_im = state.w1_re[number], state.w1_im[number], state.w2_re[number], state.w2_im[number]
+    local p1, p2 = state.products[at], state.products[at + 1]
+    local n, j, left = row.n, #row.kernel + 1, row.n_points
+    local x, y, shift_x, shift_y = row.clamp_x, row.clamp_y, row.power_shift_x, row.power_shift_y
+    local outside_x, outside_y, half_x, half_y = -2 * x, -2 * y, 1 << shift_x >> 1, 1 << shift_y >> 1
+    local i = row.first_point % n + 1
+    while left > 0 do -- up to the period's end, then from its beginning
+        local count = left < n + 1 - i and left or n + 1 - i
+        local k = j - i
+        for i = i, i + count - 1 do
+            local r, s, u, v = w1_re[i], w1_im[i], w2_re[i], w2_im[i] if (r + x | s + x) & outside_x | (u + y | v + y) & outside_y ~= 0 then
+                r, s, u, v = put_between_clamps(state, row, number, i)
+            end
+            p1[i + k], p2[i + k] = r * r + s * s + half_x >> shift_x, u * u + v * v + half_y >> shift_y
         end
+        i, j, left = 1, j + count, left - count
     end
 end
 
--- The four products of the first pair, at the row's grid points, to state.products.
+-- Both parts of the product of the first pair, between their clamps.
 local function multiply_one(state, row)
     local w1_re, w1_im, w2_re, w2_im = state.w1_re[1], state.w1_im[1], state.w2_re[1], state.w2_im[1]
-    local p1, p2, re, im = state.products[1], state.products[2], state.products[3], state.products[4]
-    local n, guard, i = row.n, #row.kernel, row.first_point % row.n
-    local shift_x, shift_y, divisor = row.power_shift_x, row.power_shift_y, row.power_divisor
-    local half_x, half_y, half = 1 << shift_x >> 1, 1 << shift_y >> 1, divisor >> 1
+    local re, im = state.products[3], state.products[4]
+    local n, guard, i, divisor = row.n, #row.kernel, row.first_point % row.n, row.power_divisor
+    local half = divisor >> 1
     for j = guard + 1, guard + row.n_points do
         i = i < n and i + 1 or 1
         local r, s, u, v = w1_re[i], w1_im[i], w2_re[i], w2_im[i]
-        p1[j], p2[j] = r * r + s * s + half_x >> shift_x, u * u + v * v + half_y >> shift_y
         re[j], im[j] = (r * u + s * v + half) // divisor, (s * u - r * v + half) // divisor
-    end
-end
-
--- The powers of two series of either kind, `number` and the next.
-local function multiply_powers(state, row, number)
-    local r1, i1, r2, i2 = state.w1_re[number], state.w1_im[number], state.w2_re[number], state.w2_im[number]
-    local next = number + 1
-    local r3, i3, r4, i4 = state.w1_re[next], state.w1_im[next], state.w2_re[next], state.w2_im[next]
-    local p1, p2, p3, p4 = state.products[1], state.products[2], state.products[3], state.products[4]
-    local n, guard, i = row.n, #row.kernel, row.first_point % row.n
-    local shift_x, shift_y = row.power_shift_x, row.power_shift_y
-    local half_x, half_y = 1 << shift_x >> 1, 1 << shift_y >> 1
-    for j = guard + 1, guard + row.n_points do
-        i = i < n and i + 1 or 1
-        local r, s, u, v = r1[i], i1[i], r2[i], i2[i]
-        p1[j], p2[j] = r * r + s * s + half_x >> shift_x, u * u + v * v + half_y >> shift_y
-        r, s, u, v = r3[i], i3[i], r4[i], i4[i]
-        p3[j], p4[j] = r * r + s * s + half_x >> shift_x, u * u + v * v + half_y >> shift_y
     end
 end
 
@@ -346,13 +343,16 @@ local function multiply_pairs(state, row, first, second)
     local w_re, w_im, next = state.w1_re[first], state.w1_im[first], second + 1
     local u_re, u_im, v_re, v_im = state.w2_re[second], state.w2_im[second], state.w2_re[next], state.w2_im[next]
     local p1, p2, p3, p4 = state.products[1], state.products[2], state.products[3], state.products[4]
-    local n, guard, i, divisor = row.n, #row.kernel, row.first_point % row.n, row.power_divisor
-    local half = divisor >> 1
-    for j = guard + 1, guard + row.n_points do
-        i = i < n and i + 1 or 1
-        local r, s, u, v, x, y = w_re[i], w_im[i], u_re[i], u_im[i], v_re[i], v_im[i]
-        p1[j], p2[j] = (r * u + s * v + half) // divisor, (s * u - r * v + half) // divisor
-        p3[j], p4[j] = (r * x + s * y + half) // divisor, (s * x - r * y + half) // divisor
+    local n, j, left, e = row.n, #row.kernel + 1, row.n_points, row.power_divisor
+    local h, i = e >> 1, row.first_point % row.n + 1
+    while left > 0 do -- up to the period's end, then from its beginning
+        local count = left < n + 1 - i and left or n + 1 - i
+        local k = j - i
+        for i = i, i + count - 1 do
+            local j, r, s, u, v, x, y = i + k, w_re[i], w_im[i], u_re[i], u_im[i], v_re[i], v_im[i]
+            p1[j], p2[j], p3[j], p4[j] = (r * u + s * v + h) // e, (s * u - r * v + h) // e, (r * x + s * y + h) // e, (s * x - r * y + h) // e
+        end
+        i, j, left = 1, j + count, left - count
     end
 end
 
@@ -386,10 +386,14 @@ local function finish_ends(state, part, row)
 end
 
 -- Outputs `from`, from + stride, ... of a row: sums around grid points centre, centre + step, ... d1 .. d4: divisors.
-local function smooth_whole(products, row, o1, o2, o3, o4, d1, d2, d3, d4, from, stride, centre, step)
+local function smooth_whole(codelets, products, row, o1, o2, o3, o4, d1, d2, d3, d4, from, stride, centre, step)
     local p1, p2, p3, p4 = products[1], products[2], products[3], products[4]
     local kernel = row.kernel
     local reach, first = #kernel - 1, kernel[1]
+    local codelet = codelets[reach]
+    if codelet then
+        return codelet(p1, p2, p3, p4, kernel, o1, o2, o3, o4, d1, d2, d3, d4, from, row.length, stride, centre, step)
+    end
     for o = from, row.length, stride do
         local a, b, c, d = p1[centre] * first, p2[centre] * first, p3[centre] * first, p4[centre] * first
         local low, high, weight = centre, centre, 0
@@ -425,15 +429,16 @@ end
 local function smooth_four(state, part, row, o1, o2, o3, o4, d1, d2, d3, d4)
     finish_ends(state, part, row)
     local products, guard, first = state.products, #row.kernel, row.first_output
+    local codelets = state.modules.fft_codelets.smooth
     if row.n_outputs > row.n then -- outputs on grid points and between them
         local odd = first % 2
-        smooth_whole(products, row, o1, o2, o3, o4, d1, d2, d3, d4, 1 + odd, 2,
+        smooth_whole(codelets, products, row, o1, o2, o3, o4, d1, d2, d3, d4, 1 + odd, 2,
             (first + odd) // 2 - row.first_point + guard + 1, 1)
         smooth_half(products, row, o1, o2, o3, o4, d1, d2, d3, d4, 2 - odd, 2,
             (first + 1 - odd) // 2 - row.first_point + guard + 1)
     else
         local step = row.n // row.n_outputs
-        smooth_whole(products, row, o1, o2, o3, o4, d1, d2, d3, d4, 1, 1, first * step - row.first_point + guard + 1,
+        smooth_whole(codelets, products, row, o1, o2, o3, o4, d1, d2, d3, d4, 1, 1, first * step - row.first_point + guard + 1,
             step)
     end
 end
@@ -443,15 +448,14 @@ end
 -- kind with all of the second.
 function fast.smooth(state, part, row, out, at)
     local x, y, cross, m = row.sum_divisor_x, row.sum_divisor_y, row.sum_divisor, row.n_series
-    for number = 1, m do
-        clamp(state, row, number)
-    end
     if m == 1 then
+        multiply_powers(state, row, 1, 1)
         multiply_one(state, row)
         return smooth_four(state, part, row, out[at + 1], out[at + 2], out[at + 3], out[at + 4], x, y, cross, cross)
     end
     for number = 1, m, 2 do
-        multiply_powers(state, row, number)
+        multiply_powers(state, row, number, 1)
+        multiply_powers(state, row, number + 1, 3)
         smooth_four(state, part, row, out[at + 1], out[at + 2], out[at + 3], out[at + 4], x, y, x, y)
         at = at + 4
     end
@@ -533,9 +537,8 @@ local function sum_five(state, part, row, s1, s2, s3, s4, a, b, c, d)
     local d1, d2, d3, d4, m, dm = of_row(state, part, row, j - 1, a, b, c, d)
     local e1, e2, e3, e4, n, dn = of_row(state, part, row, j - 2, a, b, c, d)
     for o = 1, #row.weights do
-        s1[o], s2[o] = a1[i] + e1[n] + (b1[k] + c1[l] + d1[m]) * 2, a2[i] + e2[n] + (b2[k] + c2[l] + d2[m]) * 2
-        s3[o], s4[o] = a3[i] + e3[n] + (b3[k] + c3[l] + d3[m]) * 2, a4[i] + e4[n] + (b4[k] + c4[l] + d4[m]) * 2
-        i, k, l, m, n = i + di, k + dk, l + dl, m + dm, n + dn
+        s1[o], s2[o], s3[o] = a1[i] + e1[n] + (b1[k] + c1[l] + d1[m]) * 2, a2[i] + e2[n] + (b2[k] + c2[l] + d2[m]) * 2, a3[i] + e3[n] + (b3[k] + c3[l] + d3[m]) * 2
+        s4[o], i, k, l, m, n = a4[i] + e4[n] + (b4[k] + c4[l] + d4[m]) * 2, i + di, k + dk, l + dl, m + dm, n + dn
     end
 end
 
@@ -553,8 +556,7 @@ local function count_pair(state, row, powers_x, powers_y, products_re, products_
     local counts, n_bins, weights = state.counts[row.j + 1], state.n_bins, row.weights
     local divisor, half_bin = row.box_divisor, n_bins >> 1
     for o = 1, #weights do
-        local p, q, c, d = powers_x[o], powers_y[o], products_re[o] // divisor, products_im[o] // divisor
-        if p | q > 32767 then
+        local p, q, c, d = powers_x[o], powers_y[o], products_re[o] // divisor, products_im[o] // divisor if p | q > 32767 then
             while p > 32767 do
                 p, c, d = p >> 2, c // 2, d // 2
             end
@@ -562,11 +564,8 @@ local function count_pair(state, row, powers_x, powers_y, products_re, products_
                 q, c, d = q >> 2, c // 2, d // 2
             end
         end
-        local unit = (p * q + half_bin) // n_bins
-        local bin = (c * c + d * d) // (unit > 1 and unit or 1)
-        bin = bin < n_bins and bin or n_bins - 1
-        local piece, place = counts[(bin >> 11) + 1], (bin >> 1 & 1023) + 1
-        piece[place] = piece[place] + (weights[o] << ((bin & 1) << 4))
+        local unit = (p * q + half_bin) // n_bins local bin = (c * c + d * d) // (unit > 1 and unit or 1) bin = bin < n_bins and bin or n_bins - 1
+        local piece, place = counts[(bin >> 11) + 1], (bin >> 1 & 1023) + 1 piece[place] = piece[place] + (weights[o] << ((bin & 1) << 4))
     end
 end
 

@@ -9,17 +9,19 @@ import("math", "abs")
 import("math", "cos")
 import("math", "floor")
 import("math", "sqrt")
-local collectgarbage = collectgarbage
+import("table", "unpack")
+local collectgarbage, unpack = collectgarbage, table.unpack
 local abs, cos, floor, sqrt, pi = math.abs, math.cos, math.floor, math.sqrt, math.pi
 local _ENV = nil -- from here a stray global is an error
 local fast_plan = {}
 
 local CYCLE = 64
-local DUE_MARGIN = 115 / 100
-local WIDE_MARGIN = 14 / 10
-local LEAST_DUE = 3
-local INFORMATION = {1, 36 / 10, nil, 12}
+local DUE_MARGIN = 11 / 10
+local WIDE_MARGIN = 135 / 100
+local LEAST_DUE = 2
+local INFORMATION = {1, 36 / 10, nil, 125 / 10}
 local PAIR_ROOM = 31000
+local FEW_BINS = 13000
 local LEAST_THREEFOLD = 48
 local LARGEST_MAIN = 512
 local SHORT_LENGTH = 45
@@ -28,6 +30,8 @@ local GRID_STEP = 1
 local OUTPUT_STEP = 12 / 10
 local WIDE_OUTPUT_STEP = 24 / 10
 local WIDE_FROM = 8
+local SPARSE_OUTPUT_STEP = 32 / 10
+local SPARSE_SURPLUS = 13 / 10
 local BAND = 31 / 10
 local DECIMATION = 3
 local PADDING = 22 / 10
@@ -68,21 +72,24 @@ local function least_length(x)
     return three_quarters >= x - TINY and three_quarters >= LEAST_THREEFOLD and three_quarters or n
 end
 
+local function is_wide(plan, j)
+    return plan.n_samples - 2 * plan.first_usable[j + 1] >= WIDE_FROM * plan.sigma[j + 1]
+end
+
 -- Largest step between the outputs of scale j, in scales.
 local function output_step(plan, j)
-    local usable = plan.n_samples - 2 * plan.first_usable[j + 1]
-    return usable >= WIDE_FROM * plan.sigma[j + 1] and WIDE_OUTPUT_STEP or OUTPUT_STEP
+    return not is_wide(plan, j) and OUTPUT_STEP or plan.is_sparse[j + 1] and SPARSE_OUTPUT_STEP or WIDE_OUTPUT_STEP
 end
 
 -- The information that scale j needs from a cycle, in pairs.
 local function needed(plan, j)
-    local margin = output_step(plan, j) == OUTPUT_STEP and DUE_MARGIN or WIDE_MARGIN
+    local margin = is_wide(plan, j) and WIDE_MARGIN or DUE_MARGIN
     return CYCLE * margin * plan.sigma[j + 1] / plan.sigma[plan.J + 1]
 end
 
 -- How many series of either kind a part of n points has.
 local function series_of(plan, n)
-    local room = PAIR_ROOM // (n * #plan.box)
+    local room = PAIR_ROOM // (plan.bins <= FEW_BINS and 1 or plan.bins <= 2 * FEW_BINS and 2 or 4) // (n * #plan.box)
     return room >= 40 and 4 or room >= 12 and 2 or 1
 end
 
@@ -163,15 +170,12 @@ local function set_counts(plan, part, row, edge)
     unit = unit * (step / longest)
     -- Most weights equal the one before: they are rounded once.
     local total, last, rounded = 0, -1.0, 0
+    local below = 0
     for i = 1, #weights do
-        local weight = weights[i]
-        if weight ~= last then
-            last = weight
-            rounded = nearest(4096 * unit * (weight > 0 and weight or 0.0))
+        local weight = weights[i] if weight ~= last then
+            last, rounded = weight, nearest(4096 * unit * (weight > 0 and weight or 0.0))
         end
-        local below = (total + 2048) >> 12
-        total = total + rounded
-        weights[i] = ((total + 2048) >> 12) - below
+        total = total + rounded weights[i], below = (total + 2048 >> 12) - below, total + 2048 >> 12
     end
     row.first_counted, row.weights = trimmed(low, weights)
 end
@@ -199,15 +203,14 @@ local function grid_points(part, step, n)
     local low, weights = quadrature(-HALF, part.length - HALF, part.step / 2 - HALF, step)
     local from, to = 0, 0 -- the points whose weight is not zero
     for i = 1, #weights do
-        if weights[i] == 1 then
-            weights[i] = 256
-        else
+        if weights[i] == 1 then weights[i], to = 256, i else
             local weight = nearest(256 * weights[i])
             weights[i] = weight > 0 and weight or 0
+            if weight > 0 then
+                to = i
+            end
         end
-        if weights[i] > 0 then
-            from, to = from > 0 and from or i, i
-        end
+        from = from > 0 and from or to
     end
     if part.wraps then -- points of both ends may be the same ones of the period: each has what belongs to both
         for i = from, to - n do
@@ -217,9 +220,7 @@ local function grid_points(part, step, n)
     end
     local edges, edge_weights = {}, {}
     for i = from, to do
-        if weights[i] ~= 256 then
-            edges[#edges + 1], edge_weights[#edge_weights + 1] = i - from + 1, weights[i]
-        end
+        if weights[i] ~= 256 then edges[#edges + 1], edge_weights[#edge_weights + 1] = i - from + 1, weights[i] end
     end
     return {first = low + from - 1, count = to - from + 1, edges = edges, edge_weights = edge_weights}
 end
@@ -275,33 +276,33 @@ local function noise_spectrum(part, lag1)
     local spectrum = {}
     local mean, depth = 1 + lag1 * lag1, 2 * lag1
     for f = 1, part.n // 2 + 1 do
-        spectrum[f] = 1 / sqrt(mean - depth * cosine)
-        cosine, before = step * cosine - before, cosine
+        spectrum[f], cosine, before = 1 / sqrt(mean - depth * cosine), step * cosine - before, cosine
     end
     return spectrum
 end
 
--- The spectrum from frequency `lowest` to `highest` in 2^-15 of its largest value there.
+-- The spectrum from frequency `lowest` to `highest` in 2^-15 of its largest value there, and that value.
 local function scaled_spectrum(spectrum, lowest, highest)
     local strongest = 0.0
-    for f = lowest + 1, highest + 1 do
-        if spectrum[f] > strongest then
-            strongest = spectrum[f]
-        end
-    end
+    for f = lowest + 1, highest + 1 do strongest = spectrum[f] > strongest and spectrum[f] or strongest end
     local unit = 32768 / strongest
-    for f = lowest + 1, highest + 1 do
-        spectrum[f] = floor(unit * spectrum[f] + HALF)
-    end
-    return spectrum
+    for f = lowest + 1, highest + 1 do spectrum[f] = floor(unit * spectrum[f] + HALF) end
+    return spectrum, strongest
 end
 
 -- Filters of a row, and their sums: row.total, row.squares, row.slopes of x and of y.
 local function set_filter(plan, part, row, peak, spectrum_x, spectrum_y)
     local gaussian = plan.gaussian
     local turn = 2 * pi / part.period
-    local k = nearest(turn * plan.sigma[row.j + 1] * 1048576)
     local first, n_frequencies = row.first_frequency, row.n_frequencies
+    -- Parts of one period, with equally scaled spectra, have the same filters.
+    local known = plan.filters[row.j]
+    if known and known.period == part.period and known.peak == peak and #known.filters == n_frequencies
+        and known.strongest_x == part.strongest_x and known.strongest_y == part.strongest_y then
+        row.filters = known.filters
+        return unpack(known.sums)
+    end
+    local k = nearest(turn * plan.sigma[row.j + 1] * 1048576)
     local filters = {}
     local total_x, squares_x, slopes_x, before_x = 0, 0, 0, 0
     local total_y, squares_y, slopes_y, before_y = 0, 0, 0, 0
@@ -309,32 +310,34 @@ local function set_filter(plan, part, row, peak, spectrum_x, spectrum_y)
     local phase = first * k - 6291456 + 2048 -- 6 in 2^-20, and half a step of the table
     for i = 1, n_frequencies do
         local f = first + i - 1
-        -- |phase| / 4096, rounded: the table's index
-        local distance = phase < 2048 and (4096 - phase) >> 12 or phase >> 12
-        local value = gaussian[distance + 1] * peak >> 15
-        if f == nyquist then
-            value = value * part.nyquist >> 15
-        end
+        -- The table's index: |phase| / 4096, rounded.
+        local value = gaussian[(phase < 2048 and (4096 - phase) >> 12 or phase >> 12) + 1] * peak >> 15
+        value = f == nyquist and value * part.nyquist >> 15 or value
         local x = value * spectrum_x[f + 1] + 16384 >> 15
-        total_x, squares_x = total_x + x, squares_x + x * x
-        local slope = x - before_x
-        slopes_x, before_x = slopes_x + slope * slope, x
-        local y = x
-        if spectrum_y ~= spectrum_x then
-            y = value * spectrum_y[f + 1] + 16384 >> 15
-            total_y, squares_y = total_y + y, squares_y + y * y
-            slope = y - before_y
-            slopes_y, before_y = slopes_y + slope * slope, y
+        total_x, squares_x, slopes_x = total_x + x, squares_x + x * x, slopes_x + (x - before_x) * (x - before_x)
+        if spectrum_y == spectrum_x then
+            filters[i], phase, before_x = x | x << 11, phase + k, x
+        else
+            local y = value * spectrum_y[f + 1] + 16384 >> 15
+            total_y, squares_y, slopes_y = total_y + y, squares_y + y * y, slopes_y + (y - before_y) * (y - before_y)
+            filters[i], phase, before_x, before_y = x | y << 11, phase + k, x, y
         end
-        filters[i] = x | y << 11
-        phase = phase + k
+    end
+    if n_frequencies <= 200 then -- more would need too large a piece of memory for Lua's stack
+        filters = {unpack(filters)} -- no longer than it is: while it grew, its length was a power of two
     end
     row.filters = filters
     slopes_x = slopes_x + before_x * before_x
     if spectrum_y == spectrum_x then
-        return total_x, squares_x, slopes_x, total_x, squares_x, slopes_x
+        total_y, squares_y, slopes_y = total_x, squares_x, slopes_x
+    else
+        slopes_y = slopes_y + before_y * before_y
     end
-    return total_x, squares_x, slopes_x, total_y, squares_y, slopes_y + before_y * before_y
+    plan.filters[row.j] = {
+        period = part.period, peak = peak, filters = filters, strongest_x = part.strongest_x,
+        strongest_y = part.strongest_y, sums = {total_x, squares_x, slopes_x, total_y, squares_y, slopes_y},
+    }
+    return total_x, squares_x, slopes_x, total_y, squares_y, slopes_y
 end
 
 -- What no modulus of a row's transform, nor of any sum on the way to it, can exceed.
@@ -370,10 +373,11 @@ local function set_filters(plan, part)
         highest = last > highest and last or highest
     end
     part.lowest_frequency, part.highest_frequency = lowest, highest
-    local spectrum_x = scaled_spectrum(noise_spectrum(part, plan.lag1[1]), lowest, highest)
-    local spectrum_y = spectrum_x
+    local spectrum_x, spectrum_y
+    spectrum_x, part.strongest_x = scaled_spectrum(noise_spectrum(part, plan.lag1[1]), lowest, highest)
+    spectrum_y, part.strongest_y = spectrum_x, part.strongest_x
     if plan.lag1[2] ~= plan.lag1[1] then
-        spectrum_y = scaled_spectrum(noise_spectrum(part, plan.lag1[2]), lowest, highest)
+        spectrum_y, part.strongest_y = scaled_spectrum(noise_spectrum(part, plan.lag1[2]), lowest, highest)
     end
     local squares, largest = {{}, {}}, {0.0, 0.0}
     local most = {0, 0}
@@ -525,6 +529,7 @@ local function set_due(plan, mains)
             pairs = pairs + often[p] * paired * paired
         end
         plan.due[j + 1], plan.paired[j + 1], plan.pairs[j + 1] = due, m, pairs
+        plan.is_sparse[j + 1] = known >= SPARSE_SURPLUS * wanted
     end
 end
 
@@ -562,6 +567,7 @@ local function add_short(plan, lowest, highest)
             m = 2 * m
         end
         plan.due[j + 1], plan.paired[j + 1], plan.pairs[j + 1] = due, m, due * m * m
+        plan.is_sparse[j + 1] = due * INFORMATION[m] >= SPARSE_SURPLUS * wanted
     end
     add(plan, n, n_samples, step, lowest, highest, edge)
 end
@@ -639,8 +645,9 @@ function fast_plan.new(config, box, sigma, first_usable, deviates, weights)
         sum = sum + deviates[i] * deviates[i]
     end
     local plan = {
+        bins = (J + 1) * config.n_bins, is_sparse = {},
         J = J, n_samples = config.n_samples, n_padded = n_padded, box = box_weights, centre = box.centre,
-        sigma = sigma, first_usable = first_usable, due = {}, paired = {}, pairs = {}, parts = {}, kernels = {},
+        sigma = sigma, first_usable = first_usable, due = {}, paired = {}, pairs = {}, parts = {}, kernels = {}, filters = {},
         lag1 = {is_white and 0 or config.lag1_x, is_white and 0 or config.lag1_y},
         largest_deviate = 2 * deviates[255], deviate_variance = 2 * (sum / 256),
         gaussian = weights.gaussian_table(up(256 * BAND) + 2),
@@ -662,7 +669,7 @@ function fast_plan.new(config, box, sigma, first_usable, deviates, weights)
         i = lowest - 1
     end
     set_cycle(plan)
-    plan.gaussian, plan.kernels = nil, nil
+    plan.gaussian, plan.kernels, plan.filters = nil, nil, nil
     return plan
 end
 

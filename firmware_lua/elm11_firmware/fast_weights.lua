@@ -88,15 +88,9 @@ local function quadrature(start, stop, origin, step)
     local low = (first < last and first or last) - 4
     local high = (first < last and last or first) + 4
     local weights = {}
-    for i = 1, high - low + 1 do
-        weights[i] = 1.0
-    end
-    for i = 1, first - low do
-        weights[i] = 0.0
-    end
-    for i = last - low + 2, high - low + 1 do
-        weights[i] = 0.0
-    end
+    for i = 1, first - low do weights[i] = 0.0 end
+    for i = first - low + 1, last - low + 1 do weights[i] = 1.0 end
+    for i = last - low + 2, high - low + 1 do weights[i] = 0.0 end
     add_end(weights, low, last, 1, after, 1 / step)
     add_end(weights, low, first, -1, before, 1 / step)
     return low, weights
@@ -113,9 +107,7 @@ local function trimmed(first, weights)
         lead = lead + 1
     end
     local left = {}
-    for i = lead + 1, last do
-        left[i - lead] = weights[i]
-    end
+    for i = lead + 1, last do left[i - lead] = weights[i] end
     return first + lead, left
 end
 
@@ -124,9 +116,7 @@ local function gaussian(step, reach)
     local ratio = exp(-HALF * step * step)
     local value, factor, values = 1.0, ratio, {}
     for m = 1, reach + 1 do
-        values[m] = value
-        value = value * factor
-        factor = factor * (ratio * ratio)
+        values[m], value, factor = value, value * factor, factor * (ratio * ratio)
     end
     return values
 end
@@ -147,8 +137,7 @@ local function kernel(step, is_dense)
         for distance = 0, 2 * reach do
             local pairs = 0.0
             for m = distance - reach, reach do
-                local n = m - distance
-                pairs = pairs + values[(m < 0 and -m or m) + 1] * values[(n < 0 and -n or n) + 1]
+                local n = m - distance pairs = pairs + values[(m < 0 and -m or m) + 1] * values[(n < 0 and -n or n) + 1]
             end
             variance = variance + (distance > 0 and 2 or 1) * factor * pairs
             factor = factor * ratio
@@ -180,9 +169,7 @@ local function gaussian_table(length)
     local value, factor, squared = 32768.0, ratio, ratio * ratio
     local table = {}
     for i = 1, length do
-        table[i] = floor(value + HALF)
-        value = value * factor
-        factor = factor * squared
+        table[i], value, factor = floor(value + HALF), value * factor, factor * squared
     end
     return table
 end

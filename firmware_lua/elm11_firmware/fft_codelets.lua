@@ -1,5 +1,5 @@
--- fft_codelets.lua: transforms of blocks of 16 and of 32 integers, in place and in straight lines; the first stages of
--- integer_fft.lua in one. Written by tools/make_fft_codelets.py; do not edit.
+-- fft_codelets.lua: inner loops in straight lines: transforms of blocks of 16 and of 32 integers, in place, the first
+-- stages of integer_fft.lua in one; and smoothing for fast.lua. Written by tools/make_fft_codelets.py; do not edit.
 local _ENV = nil -- from here a stray global is an error
 local codelets = {}
 
@@ -63,6 +63,49 @@ function codelets.thirty_two(re, im, n)
         re[k15],im[k15]=r15,i15 re[k16],im[k16]=r16,i16 re[k17],im[k17]=r17,i17 re[k18],im[k18]=r18,i18 re[k19],im[k19]=r19,i19 re[k20],im[k20]=r20,i20 re[k21],im[k21]=r21,i21 re[k22],im[k22]=r22,i22
         re[k23],im[k23]=r23,i23 re[k24],im[k24]=r24,i24 re[k25],im[k25]=r25,i25 re[k26],im[k26]=r26,i26 re[k27],im[k27]=r27,i27 re[k28],im[k28]=r28,i28 re[k29],im[k29]=r29,i29 re[k30],im[k30]=r30,i30
         re[k31],im[k31]=r31,i31
+    end
+end
+
+-- smooth[reach]: outputs from, from + stride, .. last of four arrays: sums of p1 .. p4 around points c, c + step, ..,
+-- with weights kernel[1] at distance 0 to kernel[reach + 1], divided by d1 .. d4.
+codelets.smooth = {}
+
+codelets.smooth[3] = function(p1, p2, p3, p4, kernel, o1, o2, o3, o4, d1, d2, d3, d4, from, last, stride, c, step)
+    local w0,w1,w2,w3=kernel[1],kernel[2],kernel[3],kernel[4]
+    for o = from, last, stride do
+        local l1,h1,l2,h2,l3,h3=c-1,c+1,c-2,c+2,c-3,c+3 o1[o]=(p1[c]*w0+(p1[l1]+p1[h1])*w1+(p1[l2]+p1[h2])*w2+(p1[l3]+p1[h3])*w3)//d1
+        o2[o]=(p2[c]*w0+(p2[l1]+p2[h1])*w1+(p2[l2]+p2[h2])*w2+(p2[l3]+p2[h3])*w3)//d2 o3[o]=(p3[c]*w0+(p3[l1]+p3[h1])*w1+(p3[l2]+p3[h2])*w2+(p3[l3]+p3[h3])*w3)//d3
+        o4[o]=(p4[c]*w0+(p4[l1]+p4[h1])*w1+(p4[l2]+p4[h2])*w2+(p4[l3]+p4[h3])*w3)//d4 c=c+step
+    end
+end
+
+codelets.smooth[4] = function(p1, p2, p3, p4, kernel, o1, o2, o3, o4, d1, d2, d3, d4, from, last, stride, c, step)
+    local w0,w1,w2,w3,w4=kernel[1],kernel[2],kernel[3],kernel[4],kernel[5]
+    for o = from, last, stride do
+        local l1,h1,l2,h2,l3,h3,l4,h4=c-1,c+1,c-2,c+2,c-3,c+3,c-4,c+4 o1[o]=(p1[c]*w0+(p1[l1]+p1[h1])*w1+(p1[l2]+p1[h2])*w2+(p1[l3]+p1[h3])*w3+(p1[l4]+p1[h4])*w4)//d1
+        o2[o]=(p2[c]*w0+(p2[l1]+p2[h1])*w1+(p2[l2]+p2[h2])*w2+(p2[l3]+p2[h3])*w3+(p2[l4]+p2[h4])*w4)//d2 o3[o]=(p3[c]*w0+(p3[l1]+p3[h1])*w1+(p3[l2]+p3[h2])*w2+(p3[l3]+p3[h3])*w3+(p3[l4]+p3[h4])*w4)//d3
+        o4[o]=(p4[c]*w0+(p4[l1]+p4[h1])*w1+(p4[l2]+p4[h2])*w2+(p4[l3]+p4[h3])*w3+(p4[l4]+p4[h4])*w4)//d4 c=c+step
+    end
+end
+
+codelets.smooth[5] = function(p1, p2, p3, p4, kernel, o1, o2, o3, o4, d1, d2, d3, d4, from, last, stride, c, step)
+    local w0,w1,w2,w3,w4,w5=kernel[1],kernel[2],kernel[3],kernel[4],kernel[5],kernel[6]
+    for o = from, last, stride do
+        local l1,h1,l2,h2,l3,h3,l4,h4,l5,h5=c-1,c+1,c-2,c+2,c-3,c+3,c-4,c+4,c-5,c+5 o1[o]=(p1[c]*w0+(p1[l1]+p1[h1])*w1+(p1[l2]+p1[h2])*w2+(p1[l3]+p1[h3])*w3+(p1[l4]+p1[h4])*w4+(p1[l5]+p1[h5])*w5)//d1
+        o2[o]=(p2[c]*w0+(p2[l1]+p2[h1])*w1+(p2[l2]+p2[h2])*w2+(p2[l3]+p2[h3])*w3+(p2[l4]+p2[h4])*w4+(p2[l5]+p2[h5])*w5)//d2
+        o3[o]=(p3[c]*w0+(p3[l1]+p3[h1])*w1+(p3[l2]+p3[h2])*w2+(p3[l3]+p3[h3])*w3+(p3[l4]+p3[h4])*w4+(p3[l5]+p3[h5])*w5)//d3
+        o4[o]=(p4[c]*w0+(p4[l1]+p4[h1])*w1+(p4[l2]+p4[h2])*w2+(p4[l3]+p4[h3])*w3+(p4[l4]+p4[h4])*w4+(p4[l5]+p4[h5])*w5)//d4 c=c+step
+    end
+end
+
+codelets.smooth[6] = function(p1, p2, p3, p4, kernel, o1, o2, o3, o4, d1, d2, d3, d4, from, last, stride, c, step)
+    local w0,w1,w2,w3,w4,w5,w6=kernel[1],kernel[2],kernel[3],kernel[4],kernel[5],kernel[6],kernel[7]
+    for o = from, last, stride do
+        local l1,h1,l2,h2,l3,h3,l4,h4,l5,h5,l6,h6=c-1,c+1,c-2,c+2,c-3,c+3,c-4,c+4,c-5,c+5,c-6,c+6
+        o1[o]=(p1[c]*w0+(p1[l1]+p1[h1])*w1+(p1[l2]+p1[h2])*w2+(p1[l3]+p1[h3])*w3+(p1[l4]+p1[h4])*w4+(p1[l5]+p1[h5])*w5+(p1[l6]+p1[h6])*w6)//d1
+        o2[o]=(p2[c]*w0+(p2[l1]+p2[h1])*w1+(p2[l2]+p2[h2])*w2+(p2[l3]+p2[h3])*w3+(p2[l4]+p2[h4])*w4+(p2[l5]+p2[h5])*w5+(p2[l6]+p2[h6])*w6)//d2
+        o3[o]=(p3[c]*w0+(p3[l1]+p3[h1])*w1+(p3[l2]+p3[h2])*w2+(p3[l3]+p3[h3])*w3+(p3[l4]+p3[h4])*w4+(p3[l5]+p3[h5])*w5+(p3[l6]+p3[h6])*w6)//d3
+        o4[o]=(p4[c]*w0+(p4[l1]+p4[h1])*w1+(p4[l2]+p4[h2])*w2+(p4[l3]+p4[h3])*w3+(p4[l4]+p4[h4])*w4+(p4[l5]+p4[h5])*w5+(p4[l6]+p4[h6])*w6)//d4 c=c+step
     end
 end
 

@@ -41,22 +41,25 @@ if TYPE_CHECKING:
 CYCLE: Final = 64
 """Simulations after which the pattern of due scales repeats."""
 
-DUE_MARGIN: Final = 1.15
+DUE_MARGIN: Final = 1.1
 """A scale needs the information of so many pairs per simulation, times its length in the largest scales: the variance per
 pair falls like `sigma[j] / sigma[J]`, divided by 0.8 to 1.0."""
 
-WIDE_MARGIN: Final = 1.4
+WIDE_MARGIN: Final = 1.35
 """The same where outputs are `WIDE_OUTPUT_STEP` apart, and so fewer."""
 
-LEAST_DUE: Final = 3
-"""A scale is due in 3 of 64 simulations at least: in 14 of 300, enough for a standard error."""
+LEAST_DUE: Final = 2
+"""A scale is due in 2 of 64 simulations at least: in 9 or 10 of 300, few but enough for a standard error."""
 
-INFORMATION: Final = {1: 1.0, 2: 3.6, 4: 12.0}
+INFORMATION: Final = {1: 1.0, 2: 3.6, 4: 12.5}
 """How many independent pairs all pairs of m series with m others are worth. Their levels' variance is 1.02 to 1.2 (m = 2)
-and 1.1 to 1.35 (m = 4) times that of m^2 independent pairs."""
+and 1.05 to 1.3 (m = 4) times that of m^2 independent pairs."""
 
 PAIR_ROOM: Final = 31_000
 """Smoothed rows of all pairs of a part may have so many points in all, if all its points were outputs."""
+
+FEW_BINS: Final = 13_000
+"""A histogram with more bins in all leaves a board less memory: half of the room, and a quarter beyond twice as many."""
 
 LARGEST_MAIN: Final = 512
 """Longest transform of a main part. Scales that would need a longer one go to short parts."""
@@ -77,6 +80,11 @@ WIDE_OUTPUT_STEP: Final = 2.4
 """The same where the usable samples span `WIDE_FROM` scales and more: coherence is correlated over about two scales."""
 
 WIDE_FROM: Final = 8.0
+
+SPARSE_OUTPUT_STEP: Final = 3.2
+"""The same where a scale has `SPARSE_SURPLUS` times the information that it needs: with twice the step it keeps enough."""
+
+SPARSE_SURPLUS: Final = 1.3
 
 BAND: Final = 3.1
 """The wavelet's spectrum is used where |sigma omega - 6| <= 3.1; beyond, its power is below 7e-5 of the peak. Since 3.1
@@ -417,6 +425,7 @@ class FastPlan:
         self.due = [0] * (experiment.J + 1)
         self._paired = [1] * (experiment.J + 1)  # how many series of either kind each scale pairs, if a part has them
         self._pairs = [0] * (experiment.J + 1)  # that are counted in a cycle
+        self._is_sparse = [False] * (experiment.J + 1)
         padding = min(experiment.n_padded - experiment.n_samples, PADDING * self._sigma[-1])
         mains = []
         i = experiment.J
@@ -451,19 +460,25 @@ class FastPlan:
             self._add_short(lowest, i, padding)
             i = lowest - 1
 
+    def _is_wide(self, j: int) -> bool:
+        usable = self.experiment.n_samples - 2 * int(self.experiment.first_usable[j])
+        return usable >= WIDE_FROM * self._sigma[j]
+
     def _output_step(self, j: int) -> float:
         """Largest step between the outputs of scale j, in scales."""
-        usable = self.experiment.n_samples - 2 * int(self.experiment.first_usable[j])
-        return WIDE_OUTPUT_STEP if usable >= WIDE_FROM * self._sigma[j] else OUTPUT_STEP
+        if not self._is_wide(j):
+            return OUTPUT_STEP
+        return SPARSE_OUTPUT_STEP if self._is_sparse[j] else WIDE_OUTPUT_STEP
 
     def _needed(self, j: int) -> float:
         """The information that scale j needs from a cycle, in pairs."""
-        margin = DUE_MARGIN if self._output_step(j) == OUTPUT_STEP else WIDE_MARGIN
+        margin = WIDE_MARGIN if self._is_wide(j) else DUE_MARGIN
         return CYCLE * margin * self._sigma[j] / self._sigma[-1]
 
     def _n_series(self, n: int) -> int:
         """How many series of either kind a part of n points has."""
-        room = PAIR_ROOM // (n * len(self.box))
+        bins = len(self.due) * self.experiment.n_bins
+        room = PAIR_ROOM // (1 if bins <= FEW_BINS else 2 if bins <= 2 * FEW_BINS else 4) // (n * len(self.box))
         return next((m for m in (4, 2) if 2 * m * (m + 1) <= room), 1)
 
     def _set_due(self, mains: list[tuple[int, int]]) -> None:
@@ -488,7 +503,10 @@ class FastPlan:
             else:
                 often[own] += min(CYCLE - sum(often), _ceil((self._needed(j) - known) / INFORMATION[series[own]]))
             self.due[j] = sum(often)
-            self._pairs[j] = sum(times * min(self._paired[j], most) ** 2 for times, most in zip(often, series, strict=True))
+            self._is_sparse[j] = known >= SPARSE_SURPLUS * self._needed(j)
+            self._pairs[j] = sum(
+                times * min(self._paired[j], most) ** 2 for times, most in zip(often, series, strict=True)
+            )
 
     def _reach(self, i: int) -> tuple[int, int]:
         """First and last row that the box around row i needs."""
@@ -535,6 +553,7 @@ class FastPlan:
             m = next((m for m in (1, 2) if self.due[j] * INFORMATION[m] >= needed), most)
             self._paired[j] = min(m, most)
             self._pairs[j] = self.due[j] * self._paired[j] ** 2
+            self._is_sparse[j] = self.due[j] * INFORMATION[self._paired[j]] >= SPARSE_SURPLUS * needed
         self._add(n, n_samples, step, lowest, highest, edge)
 
     def _add(self, n: int, n_samples: int, step: float, lowest: int, highest: int, edge: float | None) -> None:
