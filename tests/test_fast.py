@@ -121,7 +121,11 @@ def assert_rows_are_equal(lua: FirmwareLua, row: Row, theirs: Any) -> None:  # n
     assert theirs.length == row.length
     assert theirs.n_paired == row.n_paired
     if row.length:
-        assert (theirs.n_series, theirs.n_outputs, theirs.first_output) == (row.n_series, row.n_outputs, row.first_output)
+        assert (theirs.n_series, theirs.n_outputs, theirs.first_output) == (
+            row.n_series,
+            row.n_outputs,
+            row.first_output,
+        )
         assert (theirs.first_point, theirs.n_points) == (row.first_point, row.n_points)
         assert tuple(lua.elements(theirs.kernel)) == row.kernels[0]
         if len(row.kernels) == 2:

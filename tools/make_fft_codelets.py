@@ -129,7 +129,8 @@ def smoothing(reach: int) -> str:
     statements.append("c=c+step")
     weights = ",".join(f"w{k}" for k in range(reach + 1))
     return (
-        f"\ncodelets.smooth[{reach}] = function(p1, p2, p3, p4, kernel, o1, o2, o3, o4, d1, d2, d3, d4, from, last, stride, c, step)"
+        f"\ncodelets.smooth[{reach}] = function("
+        "p1, p2, p3, p4, kernel, o1, o2, o3, o4, d1, d2, d3, d4, from, last, stride, c, step)"
         f"\n    local {weights}={','.join(f'kernel[{k + 1}]' for k in range(reach + 1))}"
         f"\n    for o = from, last, stride do\n{in_lines(statements)}\n    end\nend\n"
     )

@@ -107,9 +107,10 @@ def points(job: Job) -> FloatArray:
     planned = job.fast_plan
     found = np.zeros((CYCLE, job.J + 1))
     for simulation in range(CYCLE):
-        for part, lowest in _parts_of(planned, simulation):
+        for part, lowest in planned.parts_at(place(simulation)):
             for j in range(lowest, part.highest + 1):
-                found[simulation, j] += len(part.row(j).weights)
+                row = part.row(j)
+                found[simulation, j] += row.n_paired**2 * len(row.weights)
     return found
 
 
@@ -159,59 +160,93 @@ def _exact_set_up(job: Job) -> Counter[str]:
 def _fast_work(job: Job, simulation: int) -> Counter[str]:
     planned = job.fast_plan
     work = Counter({"simulation": 1})
-    for part, lowest in _parts_of(planned, simulation):
+    for part, lowest in planned.parts_at(place(simulation)):
         _add_part(work, planned, part, lowest)
     return work
 
 
-def _parts_of(planned: FastPlan, simulation: int) -> list[tuple[Part, int]]:
-    """The parts that run in a simulation, and the lowest scale that each counts."""
-    at = place(simulation)
-    number, lowest = planned.main_parts[at]
-    due = [part for part in planned.parts[planned.n_main :] if at < planned.due[part.lowest]]
-    return [(planned.parts[number], lowest), *((part, part.lowest) for part in due)]
-
-
 def _add_part(work: Counter[str], planned: FastPlan, part: Part, lowest: int) -> None:
     is_red = any(part.lag1)
-    work["part"] += 1
-    work["sample"] += part.n_samples
-    work["red sample"] += part.n_samples * is_red
-    work["block"] += -(-part.n_samples // 128)
-    work["butterfly"] += part.n * _stages(part.n)
-    work["point"] += part.n
+    m = part.n_series
+    work["part"] += m
+    work["sample"] += m * part.n_samples
+    work["red sample"] += m * part.n_samples * is_red
+    work["block"] += m * -(-part.n_samples // 128)
+    work["butterfly"] += m * part.n * _stages(part.n)
+    work["point"] += m * part.n
     last = max(row.first_frequency + row.filters.shape[1] for row in part.rows)
-    work["separated"] += last - min(row.first_frequency for row in part.rows)
+    work["separated"] += m * (last - min(row.first_frequency for row in part.rows))
     below = len(planned.box) - 1 - planned.centre
     for row in part.rows:
         if row.j < lowest - below:
             continue
         work["row"] += 1
         if row.length:
-            work["frequency"] += row.filters.shape[1]
-            work["point"] += 2 * row.n
-            work["butterfly"] += 2 * row.n * _stages(row.n)
-            work["product"] += row.n_points
-            work["output"] += row.length
+            m = row.n_series
+            fours = m * (m + 1) // 2 if m > 1 else 1  # quantities are smoothed and summed four at a time
+            work["frequency"] += m * row.filters.shape[1]
+            work["point"] += 2 * m * row.n
+            work["butterfly"] += 2 * m * row.n * _stages(row.n)
+            work["power"] += m * row.n_points
+            work["product"] += m * m * row.n_points
+            work["four"] += fours
+            work["output"] += fours * row.length
             reaches = [len(kernel) for kernel in row.kernels]
-            work["tap"] += row.length * sum(reaches) // len(reaches)
+            work["tap"] += fours * row.length * sum(reaches) // len(reaches)
         if row.is_counted and row.j >= lowest:
-            work["counted"] += len(row.weights)
-            work["box"] += len(row.weights) * len(planned.box)
+            m = row.n_paired
+            work["counted"] += m * m * len(row.weights)
+            work["box"] += (m * (m + 1) // 2 if m > 1 else 1) * len(row.weights) * len(planned.box)
+            work["pair"] += m * m
+
+
+def work_arrays(planned: FastPlan) -> tuple[list[int], list[int], list[int]]:
+    """Sizes of the arrays that all parts of a fast job share, each as long as the longest use of it.
+
+    Returns:
+        Of the spectra (there are two of each), of the transforms' grids (four of each), and of smoothed products.
+    """
+
+    def raised(sizes: list[int], count: int, size: int) -> None:
+        """The first `count` sizes become `size` at least."""
+        sizes += [0] * (count - len(sizes))
+        sizes[:count] = [max(known, size) for known in sizes[:count]]
+
+    series: list[int] = []
+    grids: list[int] = []
+    smoothed: list[int] = []
+    for part in planned.parts:
+        kept = [row for row in part.rows if row.length]
+        raised(series, part.n_series, part.n)
+        for row in kept:
+            raised(grids, row.n_series, row.n)
+        m = max((row.n_series for row in kept), default=1)
+        raised(smoothed, len(planned.box) * 2 * m * (1 + m), max((row.length for row in kept), default=1))
+    return series, grids, smoothed
+
+
+def different_filters(planned: FastPlan) -> list[int]:
+    """How many frequencies each filter has: of all rows, of those alike one, since parts of one period share theirs."""
+    different = {
+        (row.j, part.period, row.filters.tobytes()): row.filters.shape[1] for part in planned.parts for row in part.rows
+    }
+    return list(different.values())
 
 
 def _fast_set_up(job: Job) -> Counter[str]:
     planned = job.fast_plan
     n_spectra = len(set(job.noise_lag1))
+    series, grids, smoothed = work_arrays(planned)
     work = Counter({"job": 1, "bin": (job.J + 1) * job.n_bins, "scale": job.J + 1})
     work["point"] = max(part.n for part in planned.parts)
+    work["element"] = 2 * sum(series) + 4 * sum(grids) + sum(smoothed)
+    n_frequencies = sum(different_filters(planned))
+    work["frequency"], work["other frequency"] = n_frequencies, n_frequencies * (n_spectra - 1)
     for part in planned.parts:
         work["part"] += 1
         work["spectrum"] += n_spectra * (part.n // 2 + 1)
         for row in part.rows:
             work["row"] += 1
-            work["frequency"] += row.filters.shape[1]
-            work["other frequency"] += row.filters.shape[1] * (n_spectra - 1)
             work["weight"] += len(row.weights)
             work["kernel"] += sum(map(len, row.kernels))
             work["grid point"] += row.n_points

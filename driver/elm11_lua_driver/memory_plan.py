@@ -17,7 +17,7 @@ from elm11_host_ref.fast_plan import FastPlan
 from elm11_lua_driver import cost_model
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from elm11_lua_driver.job import Job
 
@@ -172,27 +172,30 @@ def fast_units(planned: FastPlan) -> dict[str, dict[str, int]]:
     Of a kind there is one array each here; `cost_model.json` has how many there are in fact.
     """
 
-    def lists(sizes: Sequence[int]) -> int:
+    def lists(sizes: Iterable[int]) -> int:
         return sum(_array(size) for size in sizes if size)
 
     experiment = planned.experiment
     rows = [row for part in planned.parts for row in part.rows]
-    kept = [row for row in rows if row.length]
-    n = max(part.n for part in planned.parts)
-    grid = max((row.n for row in kept), default=4)
-    n_points = max((row.n_points + 2 * len(row.kernels[0]) for row in kept), default=1)
-    n_outputs = max((row.length for row in kept), default=1)
+    series, grids, smoothed = cost_model.work_arrays(planned)
+    n_points = max((row.n_points + 2 * len(row.kernels[0]) for row in rows if row.length), default=1)
+    n_outputs = max((len(row.weights) for row in rows), default=1)
     return {
         "histogram": {"histogram": _histogram(experiment.J + 1, -(-experiment.n_bins // 2))},
-        "smoothing": {"box": len(planned.box) * _array(n_outputs), "sums": _array(n_outputs)},
-        "transforms": {"transform": _array(n), "grid": _array(grid), "product": _array(n_points), "job": 1},
+        "smoothing": {"box": lists(smoothed), "sums": (2 * len(series) + 4) * _array(n_outputs)},
+        "transforms": {
+            "transform": _array(max(part.n for part in planned.parts)),
+            "spectra": lists(series),
+            "grid": lists(grids),
+            "product": _array(n_points),
+            "job": 1,
+        },
         "tables": {
             "scale": experiment.J + 1,
             "part": len(planned.parts),
             "row": len(rows),
-            "list": lists(
-                [size for row in rows for size in (row.filters.shape[1], len(row.weights), *map(len, row.kernels))]
-            ),
+            "list": lists(size for row in rows for size in (len(row.weights), *map(len, row.kernels))),
+            "filter": lists(cost_model.different_filters(planned)),
         },
     }
 

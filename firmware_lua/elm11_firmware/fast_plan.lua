@@ -30,6 +30,7 @@ local GRID_STEP = 1
 local OUTPUT_STEP = 12 / 10
 local WIDE_OUTPUT_STEP = 24 / 10
 local WIDE_FROM = 8
+local SHORT_SERIES = 48
 local SPARSE_OUTPUT_STEP = 32 / 10
 local SPARSE_SURPLUS = 13 / 10
 local BAND = 31 / 10
@@ -78,6 +79,9 @@ end
 
 -- Largest step between the outputs of scale j, in scales.
 local function output_step(plan, j)
+    if plan.n_samples < SHORT_SERIES then
+        return OUTPUT_STEP / 2
+    end
     return not is_wide(plan, j) and OUTPUT_STEP or plan.is_sparse[j + 1] and SPARSE_OUTPUT_STEP or WIDE_OUTPUT_STEP
 end
 

@@ -208,6 +208,9 @@ function run.start(first, count, every, beat)
     send_state("H", 2, "")
     for simulation = first, first + (count - 1) do
         local last_step, first_counting_step = program.begin(state, simulation)
+        if last_step < first_counting_step then -- nothing is due in this simulation
+            run.opened = run.opened + 1
+        end
         for k = 0, last_step do
             if k == first_counting_step then
                 run.opened = run.opened + 1

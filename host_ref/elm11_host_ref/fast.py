@@ -2,15 +2,16 @@
 
 One part of one simulation, with m series of either kind:
 
-1. **Innovations.** One series of either kind comes from one stream of words, two bytes of each word for each series; a byte is a
-   number of `deviate_table`. The series are red noise; what is transformed are its innovations (`innovations`),
-   which are white, so that no frequency is lost in rounding. The noise's spectrum is in the filters.
+1. **Innovations.** One series of either kind comes from one stream of words, two bytes of each word for each series; a
+   byte is a number of `deviate_table`. The series are red noise; what is transformed are their innovations
+   (`innovations`), which are white, so that no frequency is lost in rounding. The noise's spectrum is in the filters.
 2. **Transform** of x + i y, separated into X and Y by symmetry.
 3. **Rows**, from the largest scale down: the filtered band is folded onto the row's grid and transformed back;
    |W1|^2 and |W2|^2 of all series and W1 W2* of all m^2 pairs are smoothed in time, at output points only.
 4. **Box.** Sums over neighbouring rows, as soon as they are complete; coherence, bin, count, for every pair.
 
-Here simulations, series and pairs run side by side, in the last axes, in 32-bit integers as on the board. Shifts to the right round down.
+Here simulations, series and pairs run side by side, in the last axes, in 32-bit integers as on the board. Shifts to the
+right round down.
 
 Source: the method and its evidence are in `docs/fast-pipeline.md`.
 """
@@ -218,8 +219,8 @@ def bins(row: Row, sums: list[Integers], n_bins: int) -> Integers:
 
     Args:
         row: gives the shifts.
-        sums: of the powers of either kind, shapes (n_outputs, m, 1, n_simulations) and (n_outputs, 1, m, n_simulations),
-            and of both parts of the products, shape (n_outputs, m, m, n_simulations).
+        sums: of the powers of either kind, shapes (n_outputs, m, 1, n_simulations) and
+            (n_outputs, 1, m, n_simulations), and of both parts of the products, shape (n_outputs, m, m, n_simulations).
         n_bins: of the histogram.
 
     Returns:

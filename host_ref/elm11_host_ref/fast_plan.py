@@ -42,8 +42,8 @@ CYCLE: Final = 64
 """Simulations after which the pattern of due scales repeats."""
 
 DUE_MARGIN: Final = 1.1
-"""A scale needs the information of so many pairs per simulation, times its length in the largest scales: the variance per
-pair falls like `sigma[j] / sigma[J]`, divided by 0.8 to 1.0."""
+"""A scale needs the information of so many pairs per simulation, times its length in largest scales: the variance per pair
+falls like `sigma[j] / sigma[J]`, divided by 0.8 to 1.0."""
 
 WIDE_MARGIN: Final = 1.35
 """The same where outputs are `WIDE_OUTPUT_STEP` apart, and so fewer."""
@@ -52,14 +52,14 @@ LEAST_DUE: Final = 2
 """A scale is due in 2 of 64 simulations at least: in 9 or 10 of 300, few but enough for a standard error."""
 
 INFORMATION: Final = {1: 1.0, 2: 3.6, 4: 12.5}
-"""How many independent pairs all pairs of m series with m others are worth. Their levels' variance is 1.02 to 1.2 (m = 2)
+"""How many independent pairs all pairs of m series with m others are worth. Levels have a variance 1.02 to 1.2 (m = 2)
 and 1.05 to 1.3 (m = 4) times that of m^2 independent pairs."""
 
 PAIR_ROOM: Final = 31_000
 """Smoothed rows of all pairs of a part may have so many points in all, if all its points were outputs."""
 
 FEW_BINS: Final = 13_000
-"""A histogram with more bins in all leaves a board less memory: half of the room, and a quarter beyond twice as many."""
+"""A histogram with more bins in all leaves a board less memory: half of the room; a quarter beyond twice as many."""
 
 LARGEST_MAIN: Final = 512
 """Longest transform of a main part. Scales that would need a longer one go to short parts."""
@@ -81,8 +81,11 @@ WIDE_OUTPUT_STEP: Final = 2.4
 
 WIDE_FROM: Final = 8.0
 
+SHORT_SERIES: Final = 48
+"""A shorter series has outputs half as far apart at all scales: there are few, and most are near its ends."""
+
 SPARSE_OUTPUT_STEP: Final = 3.2
-"""The same where a scale has `SPARSE_SURPLUS` times the information that it needs: with twice the step it keeps enough."""
+"""The same where a scale has `SPARSE_SURPLUS` times the information that it needs, and so enough with a wider step."""
 
 SPARSE_SURPLUS: Final = 1.3
 
@@ -466,6 +469,8 @@ class FastPlan:
 
     def _output_step(self, j: int) -> float:
         """Largest step between the outputs of scale j, in scales."""
+        if self.experiment.n_samples < SHORT_SERIES:
+            return OUTPUT_STEP / 2
         if not self._is_wide(j):
             return OUTPUT_STEP
         return SPARSE_OUTPUT_STEP if self._is_sparse[j] else WIDE_OUTPUT_STEP
@@ -807,7 +812,7 @@ class FastPlan:
     @property
     def longest_run(self) -> int:
         """Simulations after which a count on the board could reach 2^16, in whole cycles."""
-        return CYCLE * int(0xFFFF // max(1, self.cycle_counts.sum(axis=0).max()))
+        return CYCLE * int(0xFFFF // max(1, int(self.cycle_counts.sum(axis=0).max())))
 
 
 _ROUNDING: Final = 1.05
