@@ -35,7 +35,7 @@ class Missing(importlib.abc.MetaPathFinder):
 
 sys.meta_path.insert(0, Missing())
 for name in ("chown", "fork", "getegid", "geteuid", "getgid", "getgroups", "getloadavg", "getuid", "killpg", "mkfifo",
-             "openpty", "posix_spawn", "sched_getaffinity", "setsid", "sysconf", "ttyname", "uname", "O_NOCTTY",
+             "openpty", "sched_getaffinity", "setsid", "sysconf", "ttyname", "uname", "O_NOCTTY",
              "O_NONBLOCK", "O_CLOEXEC"):
     delattr(os, name)
 taken = {{}}
