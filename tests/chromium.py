@@ -31,7 +31,9 @@ os.execv(sys.argv[3], sys.argv[3:])
 
 
 def find_chromium() -> str | None:
-    """The browser's program, if there is one."""
+    """The browser's program, if there is one that can be driven through inherited pipes: they are POSIX."""
+    if os.name != "posix":
+        return None
     return next(filter(None, map(shutil.which, NAMES)), None)
 
 

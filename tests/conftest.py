@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 # No deadline for single examples: how long one takes says what else the computer does, not whether the code is right.
 settings.register_profile("no-deadline", deadline=None)
 settings.load_profile("no-deadline")
+
+# A shell starts what it puts in the background with interrupts ignored; tests that press Ctrl-C, here or in a program
+# that they start, would wait for ever.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 # A first build fetches the Lua sources and compiles them: some ten seconds on a slow computer.

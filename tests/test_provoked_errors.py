@@ -60,7 +60,7 @@ def test_in_a_process(command: str, code: int, line: str, tmp_path: Path) -> Non
     done = subprocess.run(
         ["/bin/sh", "-c", command],
         cwd=tmp_path,
-        env={**os.environ, "PATH": path},
+        env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"} | {"PATH": path},
         capture_output=True,
         check=False,
         timeout=DEADLINE_S,

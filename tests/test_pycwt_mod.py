@@ -29,7 +29,7 @@ JOB = Job(0.5, 0.3, 0.25, 0.25, 0.5, 4, n_simulations=16)
 CALL: dict[str, Any] = {"al1": 0.5, "al2": 0.3, "dt": 0.25, "dj": 0.25, "s0": 0.5, "J": 4, "mc_count": 16}
 DEADLINE_S = 60
 # What upstream would add at the end of pycwt_mod/backends/__init__.py, as the documentation gives it.
-GUIDE = (Path(__file__).parent.parent / "docs" / "pycwt-users.md").read_text()
+GUIDE = (Path(__file__).parent.parent / "docs" / "pycwt-users.md").read_text(encoding="utf-8")
 (TWO_LINES,) = re.findall(r"```python\n(from elm11_lua_driver\.pycwt_mod import register as .*\n+.*\n)```", GUIDE)
 
 

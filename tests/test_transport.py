@@ -391,6 +391,7 @@ def test_a_port_that_takes_no_bytes_is_a_time_out() -> None:
     assert isinstance(using_error("COM3", serial.SerialTimeoutException("Write timeout")), BoardTimeoutError)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="the list is one of links, as Linux has it")
 def test_who_holds_a_port_is_read_from_the_systems_list(tmp_path: Path) -> None:
     port = tmp_path / "ttyUSB0"
     port.touch()

@@ -1,11 +1,16 @@
 #!/usr/bin/env python3
 """Time the engines against the installed pycwt, and how well the pool scales; print the ratios.
 
-    python tools/bench.py [--rounds 5] [--part speed|scaling] [--json]
+    python tools/bench.py [--rounds 5] [--part speed|precision|scaling] [--json]
 
 The standard job: al1 = al2 = 0.72, dt = dj = 0.25, s0 = 0.5, Morlet, J = 10, 20, 28, one thread. pycwt and this
 project take turns, so that both meet the same disturbances of a shared machine; times and ratio are the medians over
-the turns. Both times include the set-up.
+the turns. All times include the set-up. "Fast" is the NumPy engine with the fast pipeline.
+
+Precision: a simulation of the fast pipeline counts small scales in some simulations only, so what it tells is not what
+one of the exact pipeline tells. The variance of the 95 % levels, times the number of simulations, at the scale where it
+is largest, says how many simulations of one pipeline are worth one of the other. pycwt's are taken to be worth those of
+the exact pipeline, whose counts they are.
 
 Scaling: J = 28 with 3000 simulations on one process, and on pools of one and two worker processes, cold (their start
 included) and warm. Strong scaling is the same work on more workers; weak scaling is half of it on one worker against
@@ -31,16 +36,21 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+import numpy as np
 from elm11_lua_driver import Histogram, Job, PoolEngine, run
 from elm11_lua_driver.engines.fleet import Shares
 from elm11_lua_driver.engines.pool import n_cores
+from elm11_lua_driver.levels import standard_errors
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # pycwt 0.5.0b0 uses a deprecated SciPy namespace
     import pycwt
 
 LAG1, DT, DJ, S0 = 0.72, 0.25, 0.25, 0.5
-SIMULATIONS = {10: (60, 1280, 40), 20: (12, 256, 8), 28: (3, 64, 1)}  # J: of pycwt, NumPy, Lua
+# J: of pycwt, NumPy, NumPy with the fast pipeline, Lua
+SIMULATIONS = {10: (60, 1280, 12800, 40), 20: (12, 256, 6400, 8), 28: (3, 64, 3200, 1)}
+PRECISION_SIMULATIONS = {10: 10240, 20: 5120, 28: 2048}  # of either pipeline in a turn: some seconds, whole cycles
+LEVEL = 0.95
 
 
 def pycwt_seconds(J: int, n_simulations: int) -> float:
@@ -62,9 +72,9 @@ def pycwt_seconds(J: int, n_simulations: int) -> float:
     return (time.perf_counter() - started) / n_simulations
 
 
-def our_seconds(engine: str, J: int, n_simulations: int) -> float:
+def our_seconds(engine: str, J: int, n_simulations: int, pipeline: str = "exact") -> float:
     """Seconds per simulation of an engine, set-up included."""
-    job = Job(LAG1, LAG1, DT, DJ, S0, J, n_simulations=n_simulations)
+    job = Job(LAG1, LAG1, DT, DJ, S0, J, n_simulations=n_simulations, pipeline=pipeline)
     started = time.perf_counter()
     run(job, engine)
     return (time.perf_counter() - started) / n_simulations
@@ -166,21 +176,62 @@ def scaling(rounds: int) -> list[dict[str, Any]]:
 def speed(rounds: int) -> list[dict[str, Any]]:
     """Engines against pycwt, medians over the rounds."""
     rows = []
-    for J, (of_pycwt, of_numpy, of_lua) in SIMULATIONS.items():
+    for J, (of_pycwt, of_numpy, of_fast, of_lua) in SIMULATIONS.items():
         turns = [
-            (pycwt_seconds(J, of_pycwt), our_seconds("numpy", J, of_numpy), our_seconds("lua", J, of_lua))
+            (
+                pycwt_seconds(J, of_pycwt),
+                our_seconds("numpy", J, of_numpy),
+                our_seconds("numpy", J, of_fast, "fast"),
+                our_seconds("lua", J, of_lua),
+            )
             for _ in range(rounds)
         ]
-        pycwt_s, numpy_s, lua_s = (statistics.median(column) for column in zip(*turns, strict=True))
-        ratios = sorted(theirs / ours for theirs, ours, _ in turns)
+        pycwt_s, numpy_s, fast_s, lua_s = (statistics.median(column) for column in zip(*turns, strict=True))
+        ratios = sorted(theirs / ours for theirs, ours, _, _ in turns)
+        fast_ratios = sorted(theirs / fast for theirs, _, fast, _ in turns)
         rows.append(
             {
                 "J": J,
                 "pycwt_ms": round(1e3 * pycwt_s, 3),
                 "numpy_ms": round(1e3 * numpy_s, 4),
+                "fast_ms": round(1e3 * fast_s, 4),
                 "lua_ms": round(1e3 * lua_s, 3),
                 "ratio": round(statistics.median(ratios), 1),
                 "ratio_of_turns": [round(ratios[0], 1), round(ratios[-1], 1)],
+                "fast_ratio": round(statistics.median(fast_ratios), 1),
+                "fast_ratio_of_turns": [round(fast_ratios[0], 1), round(fast_ratios[-1], 1)],
+            }
+        )
+    return rows
+
+
+def worst_variance(J: int, pipeline: str, seeds: range) -> tuple[float, int]:
+    """Variance of the levels times the number of simulations, at the scale where it is largest, and that scale.
+
+    The variances are averaged over the seeds first: the largest of several uncertain ones would be too large.
+    """
+    n = PRECISION_SIMULATIONS[J]
+    jobs = [Job(LAG1, LAG1, DT, DJ, S0, J, n_simulations=n, seed=seed, pipeline=pipeline) for seed in seeds]
+    errors = np.array([standard_errors(run(job, "numpy"), LEVEL) for job in jobs])
+    variances = n * np.mean(errors**2, axis=0)
+    return float(variances.max()), int(variances.argmax())
+
+
+def precision(rounds: int) -> list[dict[str, Any]]:
+    """What a simulation of the fast pipeline is worth, in simulations of the exact one."""
+    rows = []
+    for J, n in PRECISION_SIMULATIONS.items():
+        exact, exact_scale = worst_variance(J, "exact", range(1, rounds + 1))
+        fast, fast_scale = worst_variance(J, "fast", range(1, rounds + 1))
+        rows.append(
+            {
+                "J": J,
+                "simulations": rounds * n,
+                "exact_standard_error": round(exact**0.5, 4),
+                "exact_worst_scale": exact_scale,
+                "fast_standard_error": round(fast**0.5, 4),
+                "fast_worst_scale": fast_scale,
+                "worth": round(exact / fast, 3),
             }
         )
     return rows
@@ -188,11 +239,27 @@ def speed(rounds: int) -> list[dict[str, Any]]:
 
 def print_speed(rows: list[dict[str, Any]]) -> None:
     """The table of `speed`."""
-    print("ms per simulation    pycwt   NumPy engine   Lua engine   pycwt / NumPy   (single turns)")
+    print("ms per simulation    pycwt   NumPy engine       fast   Lua engine")
     for row in rows:
-        low, high = row["ratio_of_turns"]
-        times = f"{row['pycwt_ms']:>10.2f}{row['numpy_ms']:>15.3f}{row['lua_ms']:>13.2f}{row['ratio']:>16.1f}"
-        print(f"J = {row['J']:<12}{times}   ({low} to {high})")
+        times = f"{row['pycwt_ms']:>10.2f}{row['numpy_ms']:>15.3f}{row['fast_ms']:>11.4f}{row['lua_ms']:>13.2f}"
+        print(f"J = {row['J']:<12}{times}")
+    print("times faster         pycwt / NumPy   (single turns)      pycwt / fast   (single turns)")
+    for row in rows:
+        ratios = "".join(
+            f"{row[name]:>18.1f}   {f'({low} to {high})':<16}"
+            for name, (low, high) in ((name, row[f"{name}_of_turns"]) for name in ("ratio", "fast_ratio"))
+        )
+        print(f"J = {row['J']:<12}{ratios.rstrip()}")
+
+
+def print_precision(rows: list[dict[str, Any]]) -> None:
+    """The table of `precision`."""
+    print("standard error of one simulation at the worst scale (its number), exact and fast; what one of fast is worth")
+    for row in rows:
+        errors = "".join(
+            f"{row[f'{name}_standard_error']:>10.4f} ({row[f'{name}_worst_scale']:>2})" for name in ("exact", "fast")
+        )
+        print(f"J = {row['J']:<12}{errors}{row['worth']:>10.3f}   ({row['simulations']} simulations)")
 
 
 def print_scaling(rows: list[dict[str, Any]]) -> None:
@@ -212,11 +279,12 @@ def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5, help="turns each (default 5)")
-    parser.add_argument("--part", choices=("speed", "scaling"), help="only this part")
+    parser.add_argument("--part", choices=("speed", "precision", "scaling"), help="only this part")
     parser.add_argument("--json", action="store_true", help="print JSON")
     args = parser.parse_args()
     parts = {
         "speed": (speed, print_speed),
+        "precision": (precision, print_precision),
         "scaling": (scaling, print_scaling),
     }
     document: dict[str, Any] = {}

@@ -5,7 +5,10 @@
 1. builds both, the wheel out of the source archive, and has `twine check --strict` read what an index would show;
 2. validates CITATION.cff, whose version is the one built;
 3. installs the wheel into a bare virtual environment, far from this checkout, and runs the demo there;
-4. follows the README from `git clone` to the figure, with a clone of this checkout's last commit and two files.
+4. unpacks the source archive, which must hold every file of this checkout's last commit, builds the wheel from it
+   once more, which must be the same byte for byte, and runs the tests of the packages' parts there, where nothing but
+   the archive and what is installed from it can be found;
+5. follows the README from `git clone` to the figure, with a clone of this checkout's last commit and two files.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import tomllib
 import venv
@@ -25,6 +29,7 @@ from typing import Final
 
 ROOT = Path(__file__).parent.parent
 DEADLINE_S: Final = 600
+FEW_TESTS: Final = tuple(f"tests/test_{name}.py" for name in ("packaging", "firmware", "same_counts", "docs"))
 FEW_SIMULATIONS: Final = ("--simulations", "30", "--lua-simulations", "1")
 BIN: Final = "Scripts" if os.name == "nt" else "bin"
 
@@ -83,6 +88,31 @@ def use_wheel(wheel: Path, folder: Path) -> None:
         raise SystemExit("elm11 demo drew an empty picture")
 
 
+def use_source(source: Path, wheel: Path, folder: Path) -> None:
+    """Build and test from what the source archive holds.
+
+    Raises:
+        SystemExit: files are missing, the wheel is another one, or a test failed.
+    """
+    with tarfile.open(source) as archive:
+        if hasattr(tarfile, "data_filter"):  # not in Python 3.11.0 to 3.11.3
+            archive.extraction_filter = tarfile.data_filter
+        archive.extractall(folder)  # noqa: S202  the archive is our own
+    root = folder / source.name.removesuffix(".tar.gz")
+    if (ROOT / ".git").exists():
+        names = run("git", "ls-files", "-z", folder=ROOT).split("\0")
+        missing = [name for name in names if name and (ROOT / name).exists() and not (root / name).exists()]
+        if missing:
+            raise SystemExit(f"{source.name} lacks {', '.join(missing)}")
+    run(sys.executable, "-m", "build", "--wheel", "--outdir", folder / "again", root, folder=folder)
+    if (folder / "again" / wheel.name).read_bytes() != wheel.read_bytes():
+        raise SystemExit(f"{wheel.name} built from {source.name} is another file than {wheel}")
+    venv.create(folder / "tests", with_pip=True)
+    python = folder / "tests" / BIN / "python"
+    run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", f"{root}[dev]", folder=root)
+    print(run(python, "-m", "pytest", "-q", "--no-header", *FEW_TESTS, folder=root).splitlines()[-1])
+
+
 def readme_commands() -> list[str]:
     """The README's commands from `git clone` to the figure.
 
@@ -102,6 +132,7 @@ def follow_readme(folder: Path) -> None:
     here = folder
     for command in readme_commands():
         words = [str(ROOT) if word == "ADDRESS" else word for word in shlex.split(command)]
+        words[0] = words[0].replace(".venv/bin/", f".venv/{BIN}/")
         if words[0] == "cd":
             here /= words[1]
             rows = [(2000 + i, (i * i) % 7 - 3, (i * i * i) % 11 - 5) for i in range(100)]
@@ -125,6 +156,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         use_wheel(wheel, folder)
+        use_source(source, wheel, folder)
         follow_readme(folder)
     print(f"well: {source.name}, {wheel.name}")
 

@@ -191,8 +191,7 @@ def _plain_end(program: str) -> Iterator[None]:
 def _fail_by_system(program: str, error: OSError) -> NoReturn:
     """End for a reason that the system gave."""
     if error.errno == errno.EPIPE:
-        # Whoever read the output has left. The interpreter flushes once more at its end: into nothing.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_unwritten()  # whoever read the output has left
         sys.exit(1)
     if error.errno == errno.ENOENT and not error.filename and not _folder_exists():
         _fail(program, "the current folder has been deleted; change to another one", 1)
@@ -308,8 +307,21 @@ def _fail(program: str, message: str, exit_code: int, *, keep_lines: bool = Fals
             lines[-1:] = [" ".join([*lines[-1:], *line.split()])]
     # A number of three hundred digits says no more than its first ones.
     text = re.sub(r"[0-9]{40,}", lambda digits: f"{digits[0][:6]}... ({len(digits[0])} digits)", "\n".join(lines))
-    click.echo(f"{program}: {text}", err=True)
+    try:
+        click.echo(f"{program}: {text}", err=True)
+    except OSError:  # there is nowhere left to say it
+        exit_code = 1
+    _drop_unwritten()
     sys.exit(exit_code)
+
+
+def _drop_unwritten() -> None:
+    """Turn streams that cannot be written into nothing: the interpreter flushes them once more at its end."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _with_option(message: str) -> str:
