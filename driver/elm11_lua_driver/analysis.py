@@ -175,7 +175,7 @@ def analyse(
     Args:
         x: shape (n_samples,), evenly spaced, finite, not constant.
         y: shape (n_samples,).
-        dt: sampling interval, > 0.
+        dt: sampling interval, in any unit of time, > 0.
         dj: spacing of the scales in octaves, > 0.
         s0: smallest scale, in the unit of dt; None takes the one whose Fourier period is 2 dt.
         J: number of scales less one; None goes up to the length of the series.

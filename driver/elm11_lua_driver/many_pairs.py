@@ -60,7 +60,7 @@ def wct_significance_many(
     Args:
         pairs: each a pair of series, a pair of lag-1 autocorrelations, or one of each; or a mapping with the keys "x"
             and "y" for these and any of "dt", "dj", "s0", "J" where a pair differs from the others.
-        dt: sampling interval, > 0.
+        dt: sampling interval, in any unit of time, > 0.
         dj: spacing of the scales in octaves, > 0.
         s0: smallest scale, in the unit of dt; -1 takes the one whose Fourier period is 2 dt.
         J: number of scales less one; -1 goes up to the length of the series.

@@ -106,7 +106,7 @@ def wct_significance(
     Args:
         al1: lag-1 autocorrelation of the first series, -1 < al1 < 1.
         al2: lag-1 autocorrelation of the second series.
-        dt: sampling interval, > 0.
+        dt: sampling interval, in any unit of time, > 0.
         dj: spacing of the scales in octaves, > 0.
         s0: smallest scale, in the unit of dt.
         J: number of scales less one.
@@ -212,7 +212,7 @@ def default_scales(
 
     Args:
         n_samples: length of the series.
-        dt: sampling interval, > 0.
+        dt: sampling interval, in any unit of time, > 0.
         dj: spacing of the scales in octaves, > 0.
         mother: the wavelet.
         s0: smallest scale; None takes the one whose Fourier period is 2 dt.
@@ -255,7 +255,7 @@ def wct(
     Args:
         y1: shape (n_samples,), evenly spaced.
         y2: shape (n_samples,).
-        dt: sampling interval, > 0.
+        dt: sampling interval, in any unit of time, > 0.
         dj: spacing of the scales in octaves, > 0.
         s0: smallest scale, in the unit of dt; -1 takes the one whose Fourier period is 2 dt.
         J: number of scales less one; -1 goes up to the length of the series.

@@ -91,7 +91,7 @@ class SeriesPair:
         x: shape (n_samples,).
         y: shape (n_samples,).
         times: shape (n_samples,); multiples of dt from 0 where no file gives times.
-        dt: sampling interval, > 0.
+        dt: sampling interval, in any unit of time, > 0.
         name_x: for labels.
         name_y: for labels.
         time_name: name of the time column, or "".
@@ -151,7 +151,7 @@ def pair(x: Series, y: Series, dt: float | None = None) -> SeriesPair:
     Args:
         x: the first series.
         y: the second series.
-        dt: sampling interval, > 0. None takes it from the times.
+        dt: sampling interval, in any unit of time, > 0. None takes it from the times.
 
     Returns:
         The pair.

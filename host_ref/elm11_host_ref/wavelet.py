@@ -117,7 +117,7 @@ def cone_of_influence(n_samples: int, dt: float, wavelet: Wavelet) -> FloatArray
 
     Args:
         n_samples: length of the series.
-        dt: sampling interval.
+        dt: sampling interval, in any unit of time.
         wavelet: the mother wavelet.
 
     Returns:
