@@ -82,7 +82,9 @@ UNIT: Final = re.compile(
     r"\b(seconds?|s|ms|milliseconds?|samples?|octaves?|units? of|units?|no unit|dimensionless|bytes?|instructions?|cycles|"
     r"radians?|periods?|number|index|indices|baud|hertz|e-foldings?)\b"
 )
-RANGE: Final = re.compile(r"no unit|squared coherence|-?[01]\.?\d* ?(<|<=|to|\.\.\.?|and) ?|\bbetween\b|\bNaN\b|boolean|\bif\b", re.IGNORECASE)
+RANGE: Final = re.compile(
+    r"no unit|squared coherence|-?[01]\.?\d* ?(<|<=|to|\.\.\.?|and) ?|\bbetween\b|\bNaN\b|boolean|\bif\b", re.IGNORECASE
+)
 ARRAY: Final = re.compile(r"\w*Array\b|ArrayLike|ndarray|NDArray|\bIntegers\b")
 SHAPE: Final = re.compile(r"\bshapes?\b|\(n_", re.IGNORECASE)
 
@@ -350,7 +352,12 @@ class Checker:
         elif ARRAY.search(result) and not SHAPE.search(results):
             yield "the result has no shape"
         is_science = relative in SCIENCE
-        if is_science and results and re.search(r"\bfloat\b|FloatArray|ComplexArray", result) and not UNIT.search(results):
+        if (
+            is_science
+            and results
+            and re.search(r"\bfloat\b|FloatArray|ComplexArray", result)
+            and not UNIT.search(results)
+        ):
             yield "the result has no unit"
         if is_science and not is_property and not any("Source:" in one for one in [text, *self._class_texts(place)]):
             yield "no Source"

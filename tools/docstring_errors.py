@@ -28,7 +28,18 @@ FOREIGN: Final = {
     "IndexError": {"[]"},
     "MemoryError": {"empty", "zeros", "ones", "rfft", "fft", "array"},
     "OSError": {
-        *("open", "read_text", "read_bytes", "write_text", "write_bytes", "mkdir", "replace", "unlink", "stat", "write"),
+        *(
+            "open",
+            "read_text",
+            "read_bytes",
+            "write_text",
+            "write_bytes",
+            "mkdir",
+            "replace",
+            "unlink",
+            "stat",
+            "write",
+        ),
         *("load", "savez_compressed", "connect", "socket", "bind", "openpty", "Popen", "fsync", "iterdir", "touch"),
         *("Serial", "serial_for_url", "comports", "read", "save", "savefig", "NamedTemporaryFile", "create_server"),
         *("symlink_to", "rename", "create_connection", "run", "accept", "recv", "sendall", "select", "flush"),
@@ -152,7 +163,11 @@ class Source:
         if self._reachable is None:
             self._reachable = {key: self._own(key) for key in self.functions}
             goals = {
-                key: {(goal, caught) for call, caught in found.calls + found.later for goal in self._goals(found, call, loosely=True)}
+                key: {
+                    (goal, caught)
+                    for call, caught in found.calls + found.later
+                    for goal in self._goals(found, call, loosely=True)
+                }
                 for key, found in self.functions.items()
             }
             grows = True
@@ -213,7 +228,9 @@ class Source:
             elif isinstance(node, ast.If | ast.Try):
                 self._collect(module, [*node.body, *node.orelse], owner)
 
-    def _body(self, found: Found, body: Iterable[ast.AST], caught: frozenset[str], handled: dict[str, set[str]]) -> None:
+    def _body(
+        self, found: Found, body: Iterable[ast.AST], caught: frozenset[str], handled: dict[str, set[str]]
+    ) -> None:
         """Note what statements do. `caught`: by the tries around them; `handled`: errors that names stand for."""
         for node in body:
             if isinstance(node, Function | ast.Lambda):  # runs when somebody calls it
@@ -236,7 +253,8 @@ class Source:
                 suppressed = {
                     name
                     for item in node.items
-                    if isinstance(item.context_expr, ast.Call) and ast.unparse(item.context_expr.func).endswith("suppress")
+                    if isinstance(item.context_expr, ast.Call)
+                    and ast.unparse(item.context_expr.func).endswith("suppress")
                     for argument in item.context_expr.args
                     for name in _names(argument)
                 }

@@ -86,6 +86,9 @@ def wct_significance_many(
     Raises:
         ValueError: an argument is outside its range; the message begins with the number of the pair, counted from 0.
         EngineError: the backend failed. With `cache`, jobs that were finished are not computed again.
+
+    Source: Grinsted, Moore & Jevrejeva (2004), section 3.4; that pairs share a test is this project's
+    (docs/pycwt-users.md, "Many pairs").
     """
     level = check_level(significance_level)
     if digits is not None and not (isinstance(digits, int) and 0 <= digits <= 15):

@@ -53,7 +53,8 @@ class Series:
         values: shape (n_samples,).
         file: for messages.
         lines: shape (n_samples,), the line of each sample.
-        times: shape (n_samples,), ascending and even within the tolerance; None without a time column.
+        times: shape (n_samples,), in the unit of the file, ascending and even within the tolerance; None without a
+            time column.
         time_name: name of the time column, or "".
         tolerance: how far a time may be off, in the unit of the times.
     """
@@ -90,7 +91,7 @@ class SeriesPair:
     Attributes:
         x: shape (n_samples,).
         y: shape (n_samples,).
-        times: shape (n_samples,); multiples of dt from 0 where no file gives times.
+        times: shape (n_samples,), in the unit of dt; multiples of dt from 0 where no file gives times.
         dt: sampling interval, in any unit of time, > 0.
         name_x: for labels.
         name_y: for labels.
