@@ -5,14 +5,15 @@
 Every public module, class, function and method of the four packages has a docstring. In it:
 
 - `Args` names every parameter, and nothing else. A class whose `__init__` takes arguments has them in the class's own
-  docstring. A dataclass says what each of its fields is: in `Args` or `Attributes`, or in a text below the field.
-- `Returns` (or `Yields`) says what comes back. A property's docstring is what it returns; so is that of a function whose
-  first word is no order (`ORDERS`: "The smallest scale", not "Find the smallest scale") and that returns no tuple.
+  docstring. A dataclass says what each of its fields is: in `Args` or `Attributes`, or below the field.
+- `Returns` (or `Yields`) says what comes back. A property's docstring is what it returns; so is that of a function
+  whose first word is no order (`ORDERS`: "The smallest scale", not "Find the smallest scale"), unless it is a tuple.
 - An array, as argument, result or field, has its shape; so do lists of arrays.
 - A physical quantity (`QUANTITIES`, and what functions of `SCIENCE` return) has its unit, or "no unit"; names such as
   `timeout_s` and `n_samples` state theirs. A ratio (`RATIOS`) has its range or "no unit".
 - `Raises` has each error that the function's body, or a private helper that it calls, raises and does not catch; a base
-  of the error's class will do, and a class's own `Raises` holds for its methods. It has no error that cannot come out (`docstring_errors.py` follows the calls).
+  of the error's class will do, and a class's own `Raises` holds for its methods. It has no error that cannot come out
+  (`docstring_errors.py` follows the calls).
 - A function of `SCIENCE` names its `Source`: paper and equation, or the page of this project that defines it. That of
   a class holds for its methods.
 
@@ -79,21 +80,18 @@ RATIOS: Final = frozenset(
 """Numbers without a unit by nature: their range, or "no unit", is to be told."""
 
 UNIT: Final = re.compile(
-    r"\b(seconds?|s|ms|milliseconds?|samples?|octaves?|units? of|units?|no unit|dimensionless|bytes?|instructions?|cycles|"
-    r"radians?|periods?|number|index|indices|baud|hertz|e-foldings?)\b"
+    r"\b(seconds?|milliseconds?|samples?|octaves?|units?|radians?|periods?|numbers? of|index|indices|numbers?)\b"
 )
-RANGE: Final = re.compile(
-    r"no unit|squared coherence|-?[01]\.?\d* ?(<|<=|to|\.\.\.?|and) ?|\bbetween\b|\bNaN\b|boolean|\bif\b", re.IGNORECASE
-)
+RANGE: Final = re.compile(r"no unit|squared coherence|-?[01]\.?\d* ?(<=?|to|and|\.\.\.?)|\bbetween\b")
 ARRAY: Final = re.compile(r"\w*Array\b|ArrayLike|ndarray|NDArray|\bIntegers\b")
 SHAPE: Final = re.compile(r"\bshapes?\b|\(n_", re.IGNORECASE)
 
 ORDERS: Final = frozenset(
     re.findall(
         r"\w+",
-        "Add Ask Begin Bring Check Choose Collect Compare Compute Cut Delete Do Drive Encode Enter Fetch Fill Find Fit Get "
-        "Give Have Let Load Look Make Measure Move Note Offer Open Pace Plan Put Read Rebuild Remember Remove Replace Return "
-        "Run Save Say See Send Show Simulate Start Stop Store Take Tell Turn Type Upload Use Wait Write",
+        "Add Ask Begin Bring Check Choose Collect Compare Compute Cut Delete Do Drive Encode Enter Fetch Fill Find Fit "
+        "Get Give Have Let Load Look Make Measure Move Note Offer Open Pace Plan Put Read Rebuild Remember Remove "
+        "Replace Return Run Save Say See Send Show Simulate Start Stop Store Take Tell Turn Type Upload Use Wait Write",
     )
 )
 """Verbs with which docstrings begin that say what is done, not what comes back."""
@@ -258,13 +256,13 @@ class Checker:
     """Complaints about the docstrings of files.
 
     Args:
-        paths: the files to be checked; those of the packages are read besides, for what is told there.
+        paths: the files to be checked.
+        others: files that are read besides, for what is told there; None for the four packages.
     """
 
-    def __init__(self, paths: list[Path]) -> None:
+    def __init__(self, paths: list[Path], others: list[Path] | None = None) -> None:
         self.paths = paths
-        ours = {path: _module(path) for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))}
-        ours |= {path: _module(path) for path in paths}
+        ours = {path: _module(path) for path in [*(package_files() if others is None else others), *paths]}
         self._modules = ours
         self._source = Source(ours.items())
         self._places: dict[str, list[Place]] = {}
@@ -327,41 +325,41 @@ class Checker:
         if any(name.startswith("click.") or name.rsplit(".")[-1] in {"command", "group"} for name in decorators):
             return
         told = take_apart(text)
-        names = parameters(node)
         above = self._contract(place, told.text)
+        yield from self._arguments(node, told, above)
         if above is not None:
-            missing = [name for name in names if name not in above.arguments and name not in told.arguments]
-            yield from (f"Args lacks {name}, here and there" for name in missing)
-            told = told._replace(
-                arguments=above.arguments | told.arguments,
-                results=told.results or above.results,
-                errors=above.errors | told.errors,
-            )
-            told = told._replace(arguments={name: told.arguments[name] for name in told.arguments if name in names})
+            results, errors = told.results or above.results, above.errors | told.errors
+            told = told._replace(results=results, errors=errors)
         is_property = any(name.rsplit(".")[-1] in {"property", "cached_property"} for name in decorators)
-        if above is None:
-            yield from (f"Args lacks {name}" for name in names if name not in told.arguments)
-            yield from (f"Args has {name}, which is no parameter" for name in told.arguments if name not in names)
-        for name in names.keys() & told.arguments.keys():
-            yield from wrong_entry(name, names[name], told.arguments[name])
-        result = returned(node)
-        is_told = paragraph(text).split()[0] not in ORDERS and not result.startswith("tuple[")
-        results = text if is_property else told.results or (text if is_told else "")
-        if result and not results:
-            yield "no Returns"
-        elif ARRAY.search(result) and not SHAPE.search(results):
-            yield "the result has no shape"
-        is_science = relative in SCIENCE
-        if (
-            is_science
-            and results
-            and re.search(r"\bfloat\b|FloatArray|ComplexArray", result)
-            and not UNIT.search(results)
-        ):
-            yield "the result has no unit"
-        if is_science and not is_property and not any("Source:" in one for one in [text, *self._class_texts(place)]):
+        if is_property or (paragraph(text).split()[0] not in ORDERS and not returned(node).startswith("tuple[")):
+            told = told._replace(results=told.results or text)
+        yield from self._result(node, told, relative)
+        has_source = any("Source:" in one for one in [text, *self._class_texts(place)])
+        if relative in SCIENCE and not is_property and not has_source:
             yield "no Source"
         yield from self._errors(place, told)
+
+    def _arguments(self, node: Function, told: Documented, above: Documented | None) -> Iterator[str]:
+        """Parameters that are missing, shapes and units that they lack, and what is no parameter."""
+        names = parameters(node)
+        arguments = told.arguments if above is None else above.arguments | told.arguments
+        where = "" if above is None else ", here and there"
+        yield from (f"Args lacks {name}{where}" for name in names if name not in arguments)
+        yield from (f"Args has {name}, which is no parameter" for name in told.arguments if name not in names)
+        for name in names:
+            if name in arguments:
+                yield from wrong_entry(name, names[name], arguments[name])
+
+    def _result(self, node: Function, told: Documented, relative: str) -> Iterator[str]:
+        """What is not told of the result."""
+        result = returned(node)
+        if result and not told.results:
+            yield "no Returns"
+        elif ARRAY.search(result) and not SHAPE.search(told.results):
+            yield "the result has no shape"
+        is_number = re.search(r"\bfloat\b|FloatArray|ComplexArray", result) is not None
+        if relative in SCIENCE and is_number and told.results and not UNIT.search(told.results):
+            yield "the result has no unit"
 
     def _errors(self, place: Place, told: Documented) -> Iterator[str]:
         """Errors that are missing, and errors that cannot be raised."""
@@ -394,7 +392,8 @@ class Checker:
         bases += self._source.bases.get(owner, []) if owner else []
         wanted += [f"{base}.{method}" for base in bases]
         for name in wanted:
-            for one in self._places.get(name, []):
+            places = self._places.get(name, [])
+            for one in [one for one in places if one.path == place.path] or places:
                 if one.node is not place.node and isinstance(one.node, Function):
                     contract = take_apart(ast.get_docstring(one.node) or "")
                     higher = self._contract(one, contract.text)
@@ -427,6 +426,11 @@ def public(body: list[ast.stmt], prefix: str = "") -> Iterator[tuple[str, ast.Cl
                 yield from public(node.body, f"{prefix}{node.name}.")
 
 
+def package_files() -> list[Path]:
+    """The Python files of the four packages."""
+    return sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+
+
 def main(arguments: list[str]) -> int:
     """Check the files named, or all of the four packages.
 
@@ -437,7 +441,7 @@ def main(arguments: list[str]) -> int:
         The exit code: 1 where something is wrong.
     """
     files = [Path(argument).resolve() for argument in arguments]
-    files = files or sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+    files = files or package_files()
     lines = list(Checker(files).complaints())
     print("\n".join(lines) or f"docstrings: {len(files)} files are well")
     return 1 if lines else 0

@@ -52,6 +52,9 @@ FOREIGN: Final = {
 """Errors of Python and of the libraries, and the calls that raise them; `*`: at any moment."""
 
 
+NO_ERRORS: Final = frozenset({"NotImplementedError", "AssertionError", "Exit", "Abort"})
+"""What no caller catches: bugs, and click's ways to end a command without a message."""
+
 CONSTRUCTION: Final = ("__init__", "__post_init__", "__enter__", "__exit__")
 """Methods that run where a class is called, perhaps in a `with` statement."""
 
@@ -90,6 +93,13 @@ def _names(node: ast.expr | None) -> set[str]:
     if isinstance(node, ast.Name):
         return {node.id}
     return {name for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr) for name in _names(child)}
+
+
+def _suppressed(node: ast.With) -> set[str]:
+    """Errors that a `with contextlib.suppress(...)` drops."""
+    calls = [item.context_expr for item in node.items if isinstance(item.context_expr, ast.Call)]
+    arguments = [one for call in calls if ast.unparse(call.func).endswith("suppress") for one in call.args]
+    return {name for one in arguments for name in _names(one)}
 
 
 class Source:
@@ -203,7 +213,7 @@ class Source:
     def _imported(self, module: str, tree: ast.Module) -> dict[str, str]:
         """What the names stand for that a module imports: full names."""
         package = module.split(".")[:-1]
-        names = {}
+        names: dict[str, str] = {}
         for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom):
                 above = package[: len(package) - node.level + 1] if node.level else []
@@ -238,61 +248,50 @@ class Source:
                 self._body(later, ast.iter_child_nodes(node), caught, handled)
                 found.handed_on |= later.errors | later.handed_on
                 found.later += later.calls + later.later
-                continue
-            if isinstance(node, ast.Try):
+            elif isinstance(node, ast.Try):
                 inner = caught.union(*(_names(handler.type) for handler in node.handlers))
                 self._body(found, node.body, inner, handled)
                 for handler in node.handlers:
-                    names = {**handled, "": _names(handler.type)}
-                    if handler.name:
-                        names[handler.name] = _names(handler.type)
-                    self._body(found, handler.body, caught, names)
+                    errors = _names(handler.type)
+                    self._body(found, handler.body, caught, {**handled, "": errors, handler.name or "": errors})
                 self._body(found, [*node.orelse, *node.finalbody], caught, handled)
-                continue
-            if isinstance(node, ast.With):
-                suppressed = {
-                    name
-                    for item in node.items
-                    if isinstance(item.context_expr, ast.Call)
-                    and ast.unparse(item.context_expr.func).endswith("suppress")
-                    for argument in item.context_expr.args
-                    for name in _names(argument)
-                }
+            elif isinstance(node, ast.With):
                 self._body(found, [item.context_expr for item in node.items], caught, handled)
-                self._body(found, node.body, caught | suppressed, handled)
-                continue
-            if isinstance(node, ast.Raise):
-                found.errors |= self._uncaught(self._raised(found, node.exc, handled), caught)
-            elif isinstance(node, ast.Call):
-                found.calls.append((node.func, caught))
-                given = [*node.args, *(keyword.value for keyword in node.keywords)]
-                found.handed_on |= {one.id for one in given if isinstance(one, ast.Name) and self._is_error(one.id)}
-            elif isinstance(node, ast.Attribute):
-                found.calls.append((node, caught))  # perhaps a property
-            elif isinstance(node, ast.Subscript):
-                found.has_subscript = True
-            elif isinstance(node, ast.Import | ast.ImportFrom):
-                found.calls.append((ast.Name("import"), caught))
-            self._body(found, ast.iter_child_nodes(node), caught, handled)
+                self._body(found, node.body, caught | _suppressed(node), handled)
+            else:
+                self._note(found, node, caught, handled)
+                self._body(found, ast.iter_child_nodes(node), caught, handled)
+
+    def _note(self, found: Found, node: ast.AST, caught: frozenset[str], handled: dict[str, set[str]]) -> None:
+        """Note what one node does."""
+        if isinstance(node, ast.Raise):
+            found.errors |= self._uncaught(self._raised(found, node.exc, handled), caught)
+        elif isinstance(node, ast.Call):
+            found.calls.append((node.func, caught))
+            given = [*node.args, *(keyword.value for keyword in node.keywords)]
+            found.handed_on |= {one.id for one in given if isinstance(one, ast.Name) and self._is_error(one.id)}
+        elif isinstance(node, ast.Attribute):
+            found.calls.append((node, caught))  # perhaps a property
+        elif isinstance(node, ast.Subscript):
+            found.has_subscript = True
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            found.calls.append((ast.Name("import"), caught))
 
     def _raised(self, found: Found, error: ast.expr | None, handled: dict[str, set[str]]) -> set[str]:
         """Classes of the error that a `raise` raises."""
-        if error is None:
-            return handled.get("", set()) - {"BaseException", "Exception"}  # cleaned up behind, and passed on
+        if error is None:  # cleaned up behind, and passed on
+            return handled.get("", set()) - {"BaseException", "Exception"} - NO_ERRORS
         if isinstance(error, ast.IfExp):
             return self._raised(found, error.body, handled) | self._raised(found, error.orelse, handled)
         called = error.func if isinstance(error, ast.Call) else error
         name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
         if name in handled:
             return handled[name]
-        if name == "Exit" or name == "Abort":  # click's, which end a command without a message
-            return set()
         if name[:1].isupper():
-            return {name} - {"NotImplementedError", "AssertionError"}
-        if not isinstance(error, ast.Call):
-            return set()
-        given = {one.id for one in error.args if isinstance(one, ast.Name) and self._is_error(one.id)}
-        return given or self._made(name)
+            return {name} - NO_ERRORS
+        given = error.args if isinstance(error, ast.Call) else []
+        classes = {one.id for one in given if isinstance(one, ast.Name) and self._is_error(one.id)}
+        return classes or (self._made(name) if isinstance(error, ast.Call) else set())
 
     def _made(self, helper: str) -> set[str]:
         """Classes of the errors that a function makes and returns."""

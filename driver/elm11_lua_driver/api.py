@@ -114,6 +114,8 @@ def execute_lua(board: Board, lua: str, timeout_s: float = EXECUTE_TIMEOUT_S) ->
 
     Args:
         board: from `connect`.
+        lua: the code.
+        timeout_s: longest time until the prompt is back.
     """
     return board.execute(lua, timeout_s)
 
@@ -207,6 +209,9 @@ def wait_for_completion(
 
     Args:
         run: from `start_lua_execution`.
+        timeout_s: longest time for all of it.
+        stall_s: longest time without a sign of life.
+        on_progress: called whenever the board says something.
     """
     return run.wait(timeout_s, stall_s, on_progress)
 

@@ -575,7 +575,6 @@ def confirm(question: str, *, yes: bool) -> None:
 
     Raises:
         FailureError: the user does not, or nobody is there to answer.
-        Abort: Ctrl-C at the question.
     """
     if yes:
         return

@@ -74,6 +74,7 @@ class LuaSimulator:
         """Counts of some simulations; arguments, return and errors as `simulate`.
 
         Args:
+            simulations: simulation numbers.
             on_simulation: called after every simulation with 1.
             stop: asked between scales; true gives the run up.
 

@@ -78,6 +78,10 @@ def stream(
 
     Args:
         engine: who computes.
+        job: what to compute.
+        simulations: ranges of simulation numbers, ascending, none twice.
+        progress: called as simulations are finished.
+        by_group: whether every part must lie in one group of the job.
     """
     if isinstance(engine, StreamingEngine):
         yield from engine.stream(job, simulations, progress, by_group=by_group)
