@@ -136,11 +136,12 @@ def shown_commands() -> list[str]:
 @pytest.mark.parametrize("line", shown_commands())
 def test_every_command_on_the_pages_exists_with_its_options(line: str) -> None:
     program, *words = shlex.split(line.strip())
-    command = {
+    programs: dict[str, click.Command] = {
         "elm11": cli.main,
         "elm11-upload-scripts": scripts_cli.upload_scripts,
         "elm11-check-scripts": scripts_cli.check_scripts,
-    }[program]
+    }
+    command = programs[program]
     with command.make_context(
         program, ["--help-not-asked"], resilient_parsing=True, ignore_unknown_options=True
     ) as ctx:

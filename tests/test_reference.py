@@ -31,7 +31,7 @@ def shown() -> list[str]:
         members = re.search(r"members: \[([^\]]*)\]", options)
         if members:
             found += [f"{name}.{member}" for member in members[1].split(", ")]
-        elif "show_root_heading: false" in options:
+        elif name.rsplit(".", 1)[1].islower():  # a module
             found += [f"{name}.{member}" for member in own_names(name)]
         else:
             found.append(name)
