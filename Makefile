@@ -1,6 +1,6 @@
 # Every target makes its own virtual environment when there is none.
 #   make demo    the main job on real data, ends with the path of the picture
-#   make test    the test suite            make lint    ruff, docstrings, Lua syntax and stray globals
+#   make test    the test suite            make lint    ruff, docstrings, Lua: contracts, syntax, stray globals
 #   make types   mypy --strict             make bench   speed against pycwt, in one run
 #   make examples  the programs of tools/examples, each of which checks its own results
 #   make docs    the documentation site, in site/    make install  the package alone, for use
@@ -58,6 +58,7 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python tools/check_docstrings.py
+	$(BIN)/python tools/check_lua_contracts.py
 	$(BIN)/python tools/lint_lua.py
 
 types: $(VENV)/.dev

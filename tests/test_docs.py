@@ -12,9 +12,10 @@ import sys
 import warnings
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
-from elm11_lua_driver import cli
+from elm11_lua_driver import cli, scripts_cli
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -114,3 +115,45 @@ def test_the_five_commands_of_the_start_page_exist(tmp_path: Path, monkeypatch: 
             command = cli.main.get_command(context, name)
             assert command is not None
             assert not command.make_context(name, arguments, parent=context).args
+
+
+def shown_commands() -> list[str]:
+    """Lines of `elm11...` on the pages: typed at a prompt, in a block of commands, or in the text."""
+    found: set[str] = set()
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        if page.name in {"changelog.md", "provoked-errors.md"}:  # the second is tested command by command
+            continue
+        text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+        found |= set(re.findall(r"`(elm11(?:-upload-scripts|-check-scripts)? [^`\n]+)`", text))
+        found |= set(
+            re.findall(
+                r"^(?:\$ )?(?:[A-Z0-9_]+=\S+ |\.venv/bin/)?(elm11(?:-upload-scripts|-check-scripts)? [^\n#]+)",
+                text,
+                re.MULTILINE,
+            )
+        )
+    return sorted(found)
+
+
+@pytest.mark.parametrize("line", shown_commands())
+def test_every_command_on_the_pages_exists_with_its_options(line: str) -> None:
+    program, *words = shlex.split(line.strip())
+    programs: dict[str, click.Command] = {
+        "elm11": cli.main,
+        "elm11-upload-scripts": scripts_cli.upload_scripts,
+        "elm11-check-scripts": scripts_cli.check_scripts,
+    }
+    command = programs[program]
+    with command.make_context(
+        program, ["--help-not-asked"], resilient_parsing=True, ignore_unknown_options=True
+    ) as ctx:
+        while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+            found = command.get_command(ctx, words.pop(0))
+            assert found is not None, line
+            command = found
+    known = {name for option in command.params for name in [*option.opts, *option.secondary_opts]} | {"--help"}
+    assert {word.split("=")[0] for word in words if re.match(r"--?[a-z]", word)} <= known
+
+
+def test_commands_are_found_on_the_pages() -> None:
+    assert len(shown_commands()) > 50

@@ -30,7 +30,16 @@ DEFAULT_UNIT: Final = "unit of dt"
 
 
 def plain(values: FloatArray | IntArray) -> list[float | int | None]:
-    """Values for JSON, NaN as None."""
+    """Values for JSON, NaN as None.
+
+    Args:
+        values: shape (n,), any unit.
+
+    Returns:
+        The n values, in the unit they had.
+
+    Source: this project: JSON has no NaN.
+    """
     return [None if value != value else value for value in values.tolist()]  # noqa: PLR0124  NaN differs from itself
 
 
@@ -87,6 +96,8 @@ class CoherenceAnalysis:
             Arrays of shape (J + 1,): `period` and `scale` (unit of dt), `level` and `standard_error` (squared
             coherence), `safe_samples`, and over these the `mean_coherence` and the `significant_fraction` (NaN
             without safe samples).
+
+        Source: Torrence & Compo (1998), section 3g, for `safe_samples`; the shares are this project's own.
         """
         safe = self.safe
         n_safe = safe.sum(axis=1)
@@ -105,7 +116,10 @@ class CoherenceAnalysis:
         }
 
     def to_dict(self) -> dict[str, Any]:
-        """The result as plain values for JSON, NaN as None: that of the significance, and more by scale."""
+        """The result as plain values for JSON, NaN as None: that of the significance, and more by scale.
+
+        Source: this project: docs/user-guide.md.
+        """
         columns = self.by_scale()
         extra = {name: plain(columns[name]) for name in columns if name not in {"level", "standard_error"}}
         return {
@@ -124,6 +138,8 @@ class CoherenceAnalysis:
         Args:
             time_unit: unit of dt, for the header.
             version: of the program, for the comment.
+
+        Source: this project: docs/user-guide.md.
         """
         headers = {
             "period": f"period ({time_unit})",
@@ -175,7 +191,7 @@ def analyse(
     Args:
         x: shape (n_samples,), evenly spaced, finite, not constant.
         y: shape (n_samples,).
-        dt: sampling interval, > 0.
+        dt: sampling interval, in any unit of time, > 0.
         dj: spacing of the scales in octaves, > 0.
         s0: smallest scale, in the unit of dt; None takes the one whose Fourier period is 2 dt.
         J: number of scales less one; None goes up to the length of the series.
@@ -188,7 +204,7 @@ def analyse(
         surrogates: "ar1" (red noise) or "white".
         scale_box: "pycwt" or "grinsted", for the coherence and its levels.
         pycwt_compatible: white noise, and NaN for the largest scale's level, as pycwt has it.
-        times: shape (n_samples,); None counts from 0 in steps of dt.
+        times: shape (n_samples,), in the unit of dt; None counts from 0 in steps of dt.
         names: of the series, for labels.
         progress: called with (simulations finished, simulations wanted).
         checkpoint: a file that keeps the simulations that are finished; see `run`.

@@ -58,7 +58,11 @@ def connect(
 
 
 def disconnect(board: Board) -> None:
-    """Give the port back. What runs on the board goes on."""
+    """Give the port back. What runs on the board goes on.
+
+    Args:
+        board: from `connect`; closed already will do.
+    """
     board.close()
 
 
@@ -76,6 +80,12 @@ def check_lua_scripts(board: Board) -> CheckReport:
 
 def verify_fft_library(board: Board) -> bool:
     """Whether the board's Fourier transform is right: a ramp of eight there and back.
+
+    Args:
+        board: from `connect`.
+
+    Returns:
+        True; an error says what is wrong otherwise.
 
     Raises:
         VerificationError: it is wrong, which means a damaged program or another one of its name.
@@ -100,12 +110,23 @@ def verify_fft_library(board: Board) -> bool:
 
 
 def execute_lua(board: Board, lua: str, timeout_s: float = EXECUTE_TIMEOUT_S) -> str:
-    """Run Lua code; arguments, result and errors as `Board.execute`."""
+    """Run Lua code; arguments, result and errors as `Board.execute`.
+
+    Args:
+        board: from `connect`.
+        lua: the code.
+        timeout_s: longest time until the prompt is back.
+    """
     return board.execute(lua, timeout_s)
 
 
 def upload_config(board: Board, config: LuaMonteCarloConfig) -> None:
-    """Give the board the job that `start_lua_execution` is to run; errors as `Board.configure`."""
+    """Give the board the job that `start_lua_execution` is to run; errors as `Board.configure`.
+
+    Args:
+        board: from `connect`.
+        config: the job.
+    """
     board.configure(config)
 
 
@@ -145,6 +166,13 @@ def upload_lua_scripts(
 def start_lua_execution(board: Board, simulations: range | None = None) -> Run:
     """Start the job of `upload_config`; arguments, result and errors as `Board.start`.
 
+    Args:
+        board: from `connect`.
+        simulations: which simulations, step 1; all of the job by default.
+
+    Returns:
+        The run, which goes on by itself.
+
     Raises:
         ValueError: there is no job.
     """
@@ -154,12 +182,20 @@ def start_lua_execution(board: Board, simulations: range | None = None) -> Run:
 
 
 def is_complete(run: Run) -> bool:
-    """Whether all simulations of the run are done."""
+    """Whether all simulations of the run are done.
+
+    Args:
+        run: from `start_lua_execution`.
+    """
     return run.progress().complete
 
 
 def get_progress(run: Run) -> RunProgress:
-    """How far the run is."""
+    """How far the run is.
+
+    Args:
+        run: from `start_lua_execution`.
+    """
     return run.progress()
 
 
@@ -169,12 +205,23 @@ def wait_for_completion(
     stall_s: float | None = None,
     on_progress: Callable[[RunProgress], None] | None = None,
 ) -> RunProgress:
-    """Wait for the end of the run; arguments, result and errors as `Run.wait`."""
+    """Wait for the end of the run; arguments, result and errors as `Run.wait`.
+
+    Args:
+        run: from `start_lua_execution`.
+        timeout_s: longest time for all of it.
+        stall_s: longest time without a sign of life.
+        on_progress: called whenever the board says something.
+    """
     return run.wait(timeout_s, stall_s, on_progress)
 
 
 def read_results(run: Run) -> Histogram:
-    """Fetch the results; errors as `Run.fetch`."""
+    """Fetch the results; errors as `Run.fetch`.
+
+    Args:
+        run: from `start_lua_execution`.
+    """
     return run.fetch()
 
 

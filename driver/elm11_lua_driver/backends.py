@@ -168,7 +168,7 @@ def histograms(
         client: Dask's client.
         checkpoint: as for `run`, where there is one job.
         target_standard_error: as for `run`. What is stopped early is not cached: it is of fewer simulations.
-        level: as for `run`.
+        level: the confidence, 0 < level < 1, as for `run`.
 
     Returns:
         One complete histogram per job.

@@ -128,7 +128,7 @@ class RunProgress:
         count: simulations of the run.
         done: how many of them are finished.
         running: whether the board is still computing.
-        scale: the scale that the running simulation is at.
+        scale: number of the scale that the running simulation is at.
         age_s: seconds since the last sign of life.
         usable: False when a simulation was stopped while it was counted: the results are lost.
     """
@@ -158,6 +158,14 @@ class Board:
     Attributes:
         transport: the port.
         job: the job that was given last.
+
+    Raises:
+        LuaError: a line that the driver needs has failed on the board; `BoardStoppedError` if its memory ran out.
+        BoardTimeoutError: the board did not answer in time.
+        BoardBusyError: the board runs something, or does not stop talking.
+        BoardRebootedError: the board started anew.
+        ProtocolError: what came was damaged more often than can be mended, or is no answer.
+        UnpluggedError: the port has gone.
     """
 
     def __init__(self, transport: Transport, *, upload_settings: UploadSettings | None = None) -> None:
@@ -209,6 +217,9 @@ class Board:
 
     def require_hw_id(self, hw_id: str) -> None:
         """Do nothing if this is the board with that hardware id.
+
+        Args:
+            hw_id: the hardware id wanted.
 
         Raises:
             BoardNotFoundError: it is another.
@@ -336,6 +347,7 @@ class Board:
 
         Raises:
             LuaError: there is no such program, its syntax is wrong, or it failed.
+            ValueError: the name has characters that a program's name cannot have.
         """
         return self._line(f'run_program("{_plain(name)}")', timeout_s).text
 
@@ -372,6 +384,9 @@ class Board:
 
     def identity(self) -> tuple[str, ...]:
         """`_VERSION`, `_sW`, `_fW`, `_hW`, `_cI` as text.
+
+        Returns:
+            Five texts.
 
         Raises:
             ProtocolError: the answer is none of an ELM11.
@@ -470,8 +485,12 @@ class Board:
     def read_back(self, name: str) -> list[str]:
         """The lines of a stored program, read once. Nothing shows whether the wire has damaged them.
 
+        Args:
+            name: of the program.
+
         Raises:
             CommandRefusedError: there is no such program.
+            ValueError: the name has characters that a program's name cannot have.
         """
         lines = self._command_lines(f'list|program_code("{_plain(name)}")', _READ_BACK_TIMEOUT_S)
         if lines and "unable to load program" in lines[0].text:
@@ -485,6 +504,10 @@ class Board:
 
         Lines that the wire has damaged are read again: each line must have been read as it should be, and as many of
         them as there should be. A text that is read twice alike, and is not the one wanted, is another text.
+
+        Args:
+            name: of the program.
+            text: what it should be, Latin-1; line ends do not count.
 
         Raises:
             CommandRefusedError: there is no such program.
@@ -507,6 +530,10 @@ class Board:
 
     def verify(self, name: str, text: str) -> None:
         """Do nothing if the stored program is this text.
+
+        Args:
+            name: of the program.
+            text: what it should be, Latin-1; line ends do not count.
 
         Raises:
             VerificationError: it is another, is not there, or cannot be read back.
@@ -533,6 +560,9 @@ class Board:
 
         Returns:
             Length and CRC-32 that the board found; None if the program has no check, is damaged or is not there.
+
+        Raises:
+            ValueError: the name has characters that a program's name cannot have.
         """
         line = f'local _,n,c=run_program("{_plain(name)}")print(n,c)'
         try:
@@ -544,8 +574,12 @@ class Board:
     def delete(self, name: str) -> None:
         """Delete a stored program.
 
+        Args:
+            name: of the program.
+
         Raises:
             CommandRefusedError: there is none of that name.
+            ValueError: the name has characters that a program's name cannot have.
         """
         self._programs_known = False
         reply = self._command(f'delete|program("{_plain(name)}")')
@@ -686,7 +720,11 @@ class Board:
         return run
 
     def forget(self) -> None:
-        """Drop the job and its results from the board's memory."""
+        """Drop the job and its results from the board's memory.
+
+        Raises:
+            VersionMismatchError: the board's programs are not this driver's.
+        """
         self._line_of_run(f"if elm11 then {board_run.FORGET_LINE}end")
 
     # ---- helpers --------------------------------------------------------------------------------------------
@@ -843,6 +881,7 @@ class Board:
 
         Raises:
             EngineError: the board refuses.
+            VersionMismatchError: the board's programs are not this driver's.
         """
         events: list[LineEvent] = []
 
@@ -973,11 +1012,20 @@ class Board:
 class Run:
     """Simulations that a board is computing, or has computed. Made by `Board.start` and `Board.attach`.
 
+    Args:
+        board: which board.
+        execution: the line that started it, while that runs; None once it has ended.
+        name: what the board calls the job.
+
     Attributes:
         job: what is computed; None after attaching without one.
         job_name: what the board calls it: the first 16 digits of `Job.sha256`.
         first: first simulation.
         count: how many simulations.
+
+    Raises:
+        Elm11Error: every method that talks to the board raises what `Board` does, and `EngineError` when the run
+            has failed.
     """
 
     def __init__(

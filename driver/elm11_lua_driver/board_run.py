@@ -37,12 +37,20 @@ _INSTRUCTIONS_BETWEEN_SIGNS: Final = 1e8  # 7 s at full speed, a minute on the s
 
 
 def job_name(job: Job) -> str:
-    """What the board calls a job."""
+    """What the board calls a job.
+
+    Args:
+        job: what is computed.
+    """
     return job.sha256[:NAME_DIGITS]
 
 
 def job_fields(job: Job) -> dict[str, int | float | str]:
-    """The fields that `run.lua` wants, in the order of its CRC-32."""
+    """The fields that `run.lua` wants, in the order of its CRC-32.
+
+    Args:
+        job: what is computed.
+    """
     return {
         "seed_low": job.seed & 0xFFFFFFFF,
         "seed_high": job.seed >> 32,
@@ -62,7 +70,11 @@ def job_fields(job: Job) -> dict[str, int | float | str]:
 
 
 def job_crc32(job: Job) -> str:
-    """What the board says of the job if every bit of it has arrived: eight hexadecimal digits."""
+    """What the board says of the job if every bit of it has arrived: eight hexadecimal digits.
+
+    Args:
+        job: what is computed.
+    """
     packed = b""
     for value in job_fields(job).values():
         match value:
@@ -76,7 +88,11 @@ def job_crc32(job: Job) -> str:
 
 
 def job_lines(job: Job) -> list[str]:
-    """The lines that give a job to the board, as few as possible, each of at most `MAX_LINE` characters."""
+    """The lines that give a job to the board, as few as possible, each of at most `MAX_LINE` characters.
+
+    Args:
+        job: what is computed.
+    """
     lines: list[str] = []
     words: list[str] = []
     for name, value in job_fields(job).items():
@@ -131,7 +147,7 @@ class BoardStatus:
         count: simulations of the run.
         done: how many of them are in the histogram whole.
         opened: how many of them are in it whole or in part; None where the frame does not tell.
-        scale: the scale that the running simulation is at.
+        scale: number of the scale that the running simulation is at.
         version: what the programs speak; None where the frame does not tell.
         programs: CRC-32 of all programs' texts; empty until they are loaded.
         ended: whether the run says that it has ended.
@@ -156,6 +172,9 @@ class BoardStatus:
 
 def parse_status(frame: Frame) -> BoardStatus:
     """What an H, P or E frame of `run.lua` says.
+
+    Args:
+        frame: the frame.
 
     Raises:
         ProtocolError: the frame says nothing of that kind.
@@ -186,7 +205,11 @@ def parse_status(frame: Frame) -> BoardStatus:
 
 
 def is_status(frame: Frame) -> bool:
-    """Whether a frame is one that `parse_status` reads: not data, not the end of a histogram."""
+    """Whether a frame is one that `parse_status` reads: not data, not the end of a histogram.
+
+    Args:
+        frame: the frame.
+    """
     if frame.kind is FrameKind.END:
         return frame.payload.endswith(" end")
     return frame.kind in {FrameKind.HELLO, FrameKind.PROGRESS}
@@ -196,7 +219,14 @@ def is_status(frame: Frame) -> bool:
 
 
 def signs_of_life(job: Job) -> tuple[int, int]:
-    """How often the board is to speak: every so many simulations, and every so many steps (0: not in between)."""
+    """How often the board is to speak: every so many simulations, and every so many steps (0: not in between).
+
+    Args:
+        job: what is computed.
+
+    Returns:
+        Simulations and steps; 0 steps means none in between.
+    """
     cost = estimate(job)
     every = max(1, int(_INSTRUCTIONS_BETWEEN_SIGNS / cost.simulation))
     rare = cost.largest_simulation <= 2 * _INSTRUCTIONS_BETWEEN_SIGNS
@@ -204,20 +234,33 @@ def signs_of_life(job: Job) -> tuple[int, int]:
 
 
 def longest_start_s(job: Job) -> float:
-    """How long a healthy board may take to its first word: programs and tables, three times the slowest one's time."""
+    """How long a healthy board may take to its first word: programs and tables, three times the slowest one's time.
+
+    Args:
+        job: what is computed.
+    """
     cost = estimate(job)
     return 30.0 + 3 * (cost.load + cost.set_up) / SLOWEST_INSTRUCTIONS_PER_S
 
 
 def longest_silence_s(job: Job) -> float:
-    """How long a healthy board may be silent during a run: three times what the slowest one would take."""
+    """How long a healthy board may be silent during a run: three times what the slowest one would take.
+
+    Args:
+        job: what is computed.
+    """
     cost = estimate(job)
     between = max(2 * _INSTRUCTIONS_BETWEEN_SIGNS, cost.largest_step, cost.load + cost.set_up)
     return 30.0 + 3 * between / SLOWEST_INSTRUCTIONS_PER_S
 
 
 def longest_run_s(job: Job, n_simulations: int) -> float:
-    """How long a run may take on the slowest board, three times over."""
+    """How long a run may take on the slowest board, three times over.
+
+    Args:
+        job: what is computed.
+        n_simulations: how many simulations of it.
+    """
     cost = estimate(job)
     work = cost.load + cost.set_up + cost.simulation * n_simulations + cost.largest_simulation
     return longest_silence_s(job) + 3 * work / SLOWEST_INSTRUCTIONS_PER_S

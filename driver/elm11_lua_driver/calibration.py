@@ -58,7 +58,12 @@ class Calibration:
     measured: str
 
     def seconds_for(self, job: Job, n_simulations: int) -> float:
-        """How long simulations and what is set up for them take on this board."""
+        """How long simulations and what is set up for them take on this board.
+
+        Args:
+            job: what is computed.
+            n_simulations: how many simulations of it.
+        """
         cost = estimate(job)
         return (cost.set_up + cost.simulation * n_simulations) / self.instructions_per_s
 
@@ -80,7 +85,11 @@ def load_all() -> dict[str, Calibration]:
 
 
 def load(hw_id: str) -> Calibration | None:
-    """What was measured on a board, or None."""
+    """What was measured on a board, or None.
+
+    Args:
+        hw_id: the board's hardware id.
+    """
     return load_all().get(hw_id)
 
 

@@ -124,7 +124,12 @@ class Checkpoint:
 
 
 def of_length(histogram: Histogram, job: Job) -> Histogram:
-    """What of a histogram can be used for a job of the same experiment and another number of simulations."""
+    """What of a histogram can be used for a job of the same experiment and another number of simulations.
+
+    Args:
+        histogram: of a job that differs in the number of simulations alone.
+        job: the job that is wanted.
+    """
     if histogram.job == job:
         return histogram
     fitting = []
@@ -139,7 +144,12 @@ def of_length(histogram: Histogram, job: Job) -> Histogram:
 
 
 def without_overlap(histogram: Histogram, other: Histogram) -> Histogram:
-    """The parts of a histogram of which the other has no simulation."""
+    """The parts of a histogram of which the other has no simulation.
+
+    Args:
+        histogram: what is to be kept.
+        other: what is there already, of the same job.
+    """
     return Histogram(
         histogram.job,
         [

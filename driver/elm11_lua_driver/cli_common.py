@@ -62,7 +62,12 @@ INTERRUPTED: Final = 130
 
 
 class Number(NumberType):
-    """A finite number, also as a fraction such as 1/12."""
+    """A finite number, also as a fraction such as 1/12.
+
+    Args:
+        low: excluded lower limit; None for none.
+        high: excluded upper limit; None for none.
+    """
 
     name = "number"
 
@@ -71,7 +76,13 @@ class Number(NumberType):
         self._low, self._high = low, high
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401
-        """The number, or a usage error that gives the range."""
+        """The number, or a usage error that gives the range.
+
+        Args:
+            value: text from the command line, or a default.
+            param: the parameter, for the message; None outside a command.
+            ctx: click's context.
+        """
         if isinstance(value, (int, float)):
             return float(value)
         low, high = self._low, self._high
@@ -88,7 +99,12 @@ class Number(NumberType):
 
 
 class Whole(IntegerType):
-    """A whole number in a range."""
+    """A whole number in a range.
+
+    Args:
+        low: smallest number.
+        high: largest number.
+    """
 
     name = "integer"
 
@@ -97,7 +113,13 @@ class Whole(IntegerType):
         self._low, self._high = low, high
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:  # noqa: ANN401
-        """The number, or a usage error that gives the range."""
+        """The number, or a usage error that gives the range.
+
+        Args:
+            value: text from the command line, or a default.
+            param: the parameter, for the message; None outside a command.
+            ctx: click's context.
+        """
         if isinstance(value, int):
             return value
         if not re.fullmatch(r"[+-]?[0-9]{1,30}", value) or not self._low <= int(value) <= self._high:
@@ -111,7 +133,13 @@ class Milliseconds(NumberType):
     name = "milliseconds"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401
-        """The number, or a usage error that gives the range."""
+        """The number, or a usage error that gives the range.
+
+        Args:
+            value: text from the command line, or a default.
+            param: the parameter, for the message; None outside a command.
+            ctx: click's context.
+        """
         try:
             number = float(value)
         except ValueError:
@@ -230,6 +258,8 @@ class LazyGroup(Elm11Group):
 
     Args:
         lazy: the commands by their names.
+        args: for click's group.
+        more: for click's group, by name.
     """
 
     def __init__(self, *args: Any, lazy: Mapping[str, LazyCommand], **more: Any) -> None:  # noqa: ANN401  click's
@@ -237,11 +267,24 @@ class LazyGroup(Elm11Group):
         self.lazy = dict(lazy)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """All names, in the order of the alphabet."""
+        """All names, in the order of the alphabet.
+
+        Args:
+            ctx: click's context.
+        """
         return sorted({*super().list_commands(ctx), *self.lazy})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """A command by its name; imports it."""
+        """A command by its name; imports it.
+
+        Args:
+            ctx: click's context.
+            cmd_name: what the user has typed.
+
+        Raises:
+            FailureError: a package that the command needs is missing.
+            ModuleNotFoundError: a module of this program is missing; that would be a bug.
+        """
         there = super().get_command(ctx, cmd_name)
         if there is not None or cmd_name not in self.lazy:
             return there
@@ -259,19 +302,34 @@ class LazyGroup(Elm11Group):
         return command
 
     def line_of(self, ctx: click.Context, name: str) -> str:
-        """A command's line in the list of commands."""
+        """A command's line in the list of commands.
+
+        Args:
+            ctx: click's context.
+            name: of the command.
+        """
         if name in self.lazy:
             return self.lazy[name].short_help
         command = self.get_command(ctx, name)
         return command.get_short_help_str() if command is not None else ""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of commands."""
+        """Write the list of commands.
+
+        Args:
+            ctx: click's context.
+            formatter: takes the text.
+        """
         with formatter.section("Commands"):
             formatter.write_dl([(name, self.line_of(ctx, name)) for name in self.list_commands(ctx)])
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Names of commands, and the group's own options."""
+        """Names of commands, and the group's own options.
+
+        Args:
+            ctx: click's context.
+            incomplete: what the user has typed so far.
+        """
         items = [
             CompletionItem(name, help=self.line_of(ctx, name))
             for name in self.list_commands(ctx)
@@ -363,7 +421,11 @@ def plain_warnings() -> Iterator[None]:
 
 
 def options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Several options as one decorator, shown in this order."""
+    """Several options as one decorator, shown in this order.
+
+    Args:
+        options: as click makes them.
+    """
 
     def decorate(command: Any) -> Any:  # noqa: ANN401
         for option in reversed(options):
@@ -378,6 +440,8 @@ class Configured(click.Option):
 
     Args:
         setting: its key in `config`.
+        args: for click's option.
+        more: for click's option, by name.
     """
 
     def __init__(self, *args: Any, setting: str, **more: Any) -> None:  # noqa: ANN401  click's
@@ -386,6 +450,13 @@ class Configured(click.Option):
 
     def consume_value(self, ctx: click.Context, opts: Mapping[str, Any]) -> tuple[Any, ParameterSource]:
         """The value, and where it comes from; its setting is kept for `settings_of`.
+
+        Args:
+            ctx: click's context.
+            opts: what the command line gives, by the options' names.
+
+        Returns:
+            The value, and where click is to say it comes from.
 
         Raises:
             ConfigError: a file or a variable makes no sense.
@@ -403,7 +474,11 @@ class Configured(click.Option):
 
 
 def settings_of(ctx: click.Context) -> dict[str, config.Setting[Any]]:
-    """The settings that options of a command have taken, by the options' names."""
+    """The settings that options of a command have taken, by the options' names.
+
+    Args:
+        ctx: click's context.
+    """
     found: dict[str, config.Setting[Any]] = ctx.meta.setdefault(f"{__package__}.settings", {})
     return found
 
@@ -463,27 +538,43 @@ _QUIET: Final[dict[str, Any]] = {"is_flag": True, "callback": _set_quiet}
 
 
 def quiet_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options --quiet, which the command gets as `quiet`, and --verbose."""
+    """The options --quiet, which the command gets as `quiet`, and --verbose.
+
+    Args:
+        command: the function that is decorated.
+    """
     quiet = click.option("--quiet", **_QUIET, help="No progress and no remarks: results, warnings and errors only.")
     decorated: Callable[..., Any] = options(quiet, _verbose_option)(command)
     return decorated
 
 
 def remarks_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options --quiet and --verbose, for a command that shows no progress."""
+    """The options --quiet and --verbose, for a command that shows no progress.
+
+    Args:
+        command: the function that is decorated.
+    """
     quiet = click.option("--quiet", **_QUIET, expose_value=False, help="No remarks: results, warnings and errors only.")
     decorated: Callable[..., Any] = options(quiet, _verbose_option)(command)
     return decorated
 
 
 def say(text: str) -> None:
-    """A remark on standard error: what is neither a result nor an error; not with --quiet."""
+    """A remark on standard error: what is neither a result nor an error; not with --quiet.
+
+    Args:
+        text: one line.
+    """
     if not _is_quiet:
         click.echo(text, err=True)
 
 
 def warn(text: str) -> None:
-    """A line on standard error that --quiet does not hide: what is lost or left in a state the user must know of."""
+    """A line on standard error that --quiet does not hide: what is lost or left in a state the user must know of.
+
+    Args:
+        text: one line.
+    """
     click.echo(text, err=True)
 
 
@@ -532,17 +623,28 @@ class Where:
     configured: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def given(self, name: str) -> bool:
-        """Whether the command line has the option for a value, by the value's name."""
+        """Whether the command line has the option for a value, by the value's name.
+
+        Args:
+            name: of the value: "port", "hw_id", "tx_delay" or "trace".
+        """
         return getattr(self, name) is not None and name not in self.configured
 
     def open(self) -> Board:
-        """Open the board. Nothing is asked of it yet."""
+        """Open the board. Nothing is asked of it yet.
+
+        Returns:
+            The board, which the caller closes.
+        """
         from .board import Board  # noqa: PLC0415  NumPy comes with it
 
         return Board.open(self.port, self.hw_id, self.tx_delay_s, self.trace)
 
     def open_paced(self) -> Board:
         """Open the board, and pace the bytes as calibration found for this very board.
+
+        Returns:
+            The board, which the caller closes.
 
         Raises:
             Elm11Error: it cannot be opened, or is busy and cannot say which one it is.
@@ -556,7 +658,11 @@ class Where:
         return board
 
     def pace(self, board: Board) -> None:
-        """Pace the bytes as calibration found, if there is a calibration and `--tx-delay` is not given."""
+        """Pace the bytes as calibration found, if there is a calibration and `--tx-delay` is not given.
+
+        Args:
+            board: the board.
+        """
         from . import calibration  # noqa: PLC0415
 
         if self.tx_delay_s is not None or board.tx_delay_s is None or not calibration.load_all():
@@ -602,7 +708,11 @@ def _where(
 
 
 def complete_port(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Names of the ports that are there, without opening one."""
+    """Names of the ports that are there, without opening one.
+
+    Args:
+        incomplete: what the user has typed so far.
+    """
     from serial.tools import list_ports  # noqa: PLC0415  only completion needs it here
 
     ports = [CompletionItem(info.device, help=info.description or "") for info in list_ports.comports()]
@@ -611,7 +721,11 @@ def complete_port(_: click.Context, __: click.Parameter, incomplete: str) -> lis
 
 
 def board_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options by which a board is chosen; the command gets them as one argument, `where`."""
+    """The options by which a board is chosen; the command gets them as one argument, `where`.
+
+    Args:
+        command: the function that is decorated.
+    """
 
     @functools.wraps(command)
     def with_where(
@@ -716,7 +830,11 @@ class Meter:
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
-    """Columns, each as wide as its widest cell."""
+    """Columns, each as wide as its widest cell.
+
+    Args:
+        rows: cells by row, all rows of one length.
+    """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
@@ -724,7 +842,11 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A time for people: "40 s", "12 min", "3 h 20 min", "2 days 4 h"."""
+    """A time for people: "40 s", "12 min", "3 h 20 min", "2 days 4 h".
+
+    Args:
+        seconds: the time, 0 or more.
+    """
     if seconds < 0.05:
         return "0 s"
     if seconds < 99.5:

@@ -274,6 +274,9 @@ class _PacedBoardEngine(BoardEngine):
 def engine_of(who: Who) -> Iterator[Engine]:
     """The engine that is meant, closed afterwards.
 
+    Args:
+        who: what the options say.
+
     Raises:
         ValueError: an argument is wrong.
         Elm11Error: it cannot be made: no scheduler answers, say.
@@ -322,8 +325,15 @@ def _fleet(text: str | None) -> list[Engine]:
 def telling_what_is_kept(checkpoint: str | None) -> Iterator[None]:
     """Say after a failure or Ctrl-C what the checkpoint holds, and how to go on.
 
+    Args:
+        checkpoint: the file; None where nothing is kept.
+
+    Yields:
+        Nothing; the work is done inside.
+
     Raises:
         FailureError: Ctrl-C.
+        Elm11Error: what the work has raised, once the remark is printed.
     """
     try:
         yield
@@ -368,6 +378,11 @@ computation = options(
 @contextlib.contextmanager
 def advancing(label: str, engine: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]]:
     """Progress: a bar on a terminal; for what takes long, also lines elsewhere.
+
+    Args:
+        label: stands before the bar.
+        engine: name of the engine; some take long enough for lines.
+        quiet: show nothing.
 
     Yields:
         The function to call with (simulations finished, simulations wanted).

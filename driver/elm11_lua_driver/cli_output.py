@@ -85,7 +85,11 @@ def _write_plot(result: Significance, path: str) -> None:
 
 
 def simulated(result: Significance) -> str:
-    """One line on the simulations."""
+    """One line on the simulations.
+
+    Args:
+        result: the levels.
+    """
     job = result.histogram.job
     noise = f"lag-1 {job.noise_lag1[0]:.4g} and {job.noise_lag1[1]:.4g}" if any(job.noise_lag1) else "white"
     n = result.histogram.n_simulations
@@ -96,7 +100,12 @@ def simulated(result: Significance) -> str:
 
 
 def level_table(columns: dict[str, Any], time_unit: str) -> str:
-    """Values by scale, for people."""
+    """Values by scale, for people.
+
+    Args:
+        columns: values by scale, each of shape (J + 1,), by the columns' names.
+        time_unit: unit of dt, for the last line; empty for "unit of dt".
+    """
     unit = time_unit or DEFAULT_UNIT
     heads = {
         "period": "period",

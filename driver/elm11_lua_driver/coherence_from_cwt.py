@@ -49,7 +49,7 @@ def coherence_from_cwt(
         W2: shape (n_scales, n_samples), transform of the second series, by the same library with the same arguments.
         scales: shape (n_scales,), in the unit of dt, each `2**dj` times the one before, as Torrence & Compo define
             them: a Morlet wavelet of scale s is `exp(-(t/s)**2 / 2)` wide and turns by 6 / s radians per unit of time.
-        dt: sampling interval, > 0.
+        dt: sampling interval, in any unit of time, > 0.
         dj: spacing of the scales in octaves, at least 0.01.
         wavelet: a name or one of pycwt's instances (`wavelet_name`); the width of the box over scales depends on it.
         norm: "l2" where all wavelets have the same energy (pycwt, PyWavelets, ssqueezepy with `l1_norm=False`); "l1"

@@ -85,6 +85,9 @@ class Config:
     def setting(self, key: str) -> Setting[Any]:
         """One setting by its key, which is one of `KEYS`.
 
+        Args:
+            key: one of `KEYS`.
+
         Raises:
             ConfigError: the value is not among those that there are.
         """
@@ -118,7 +121,11 @@ _CHOICES: Final[dict[str, Callable[[], tuple[str, ...]]]] = {"engine": _engines,
 
 
 def variable(key: str) -> str:
-    """Name of the environment variable of a key."""
+    """Name of the environment variable of a key.
+
+    Args:
+        key: one of `KEYS`.
+    """
     return ENVIRONMENT_PREFIX + key.upper()
 
 
@@ -128,7 +135,11 @@ def user_file() -> Path:
 
 
 def project_file(folder: Path | None = None) -> Path | None:
-    """The nearest ``pyproject.toml``, of a folder (the current one by default) or of the folders above it."""
+    """The nearest ``pyproject.toml``, of a folder (the current one by default) or of the folders above it.
+
+    Args:
+        folder: where to begin; the current folder by default.
+    """
     try:
         start = Path.cwd() if folder is None else folder.resolve()
     except OSError:

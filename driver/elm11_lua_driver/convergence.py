@@ -43,6 +43,8 @@ def convergence(histogram: Histogram, level: float) -> Convergence:
 
     Raises:
         ValueError: the level is outside its range, or the histogram is empty.
+
+    Source: this project: `quantiles` and `standard_errors` of what has been added so far.
     """
     level = check_level(level)
     parts = histogram.parts

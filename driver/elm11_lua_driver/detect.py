@@ -46,7 +46,18 @@ _LISTEN_ON_S = 1.5  # once something has been heard: long enough for a line of p
 
 
 class PortInfo(Protocol):
-    """What the system tells of a port (pyserial's `ListPortInfo`)."""
+    """What the system tells of a port (pyserial's `ListPortInfo`).
+
+    Attributes:
+        device: its name, such as "/dev/ttyUSB1".
+        vid: USB vendor number; None where it is not on USB.
+        pid: USB product number; None where it is not on USB.
+        serial_number: of the adapter; many share one.
+        product: what the adapter calls itself.
+        manufacturer: who made the adapter.
+        description: a text for people.
+        location: the place on the USB, with the interface's number at the end.
+    """
 
     device: str
     vid: int | None

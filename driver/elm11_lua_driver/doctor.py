@@ -152,7 +152,11 @@ class System:
         return self.system.startswith("linux")
 
     def read(self, path: str) -> str:
-        """A file below the root; empty where it cannot be read."""
+        """A file below the root; empty where it cannot be read.
+
+        Args:
+            path: below the root, without a leading slash.
+        """
         try:
             return (self.root / path).read_text(encoding="utf-8", errors="replace")
         except OSError:
@@ -163,7 +167,11 @@ class System:
 
 
 def check_python(system: System) -> Check:
-    """Python's version."""
+    """Python's version.
+
+    Args:
+        system: what is asked about this computer.
+    """
     text = ".".join(map(str, system.python))
     found = f"{text} on {platform.platform(terse=True)}, {sys.executable}"
     if system.python[:2] >= OLDEST_PYTHON:
@@ -182,7 +190,11 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def check_packages(system: System) -> Check:
-    """The packages that this one requires, and those that it can use."""
+    """The packages that this one requires, and those that it can use.
+
+    Args:
+        system: what is asked about this computer.
+    """
     there: list[str] = []
     wrong: list[str] = []
     optional: set[str] = set()
@@ -214,7 +226,11 @@ def check_packages(system: System) -> Check:
 
 
 def check_settings(system: System) -> Check:
-    """Configuration files and variables of the environment."""
+    """Configuration files and variables of the environment.
+
+    Args:
+        system: what is asked about this computer.
+    """
     try:
         found = system.load_config()
         settings = {key: found.setting(key) for key in config.KEYS}
@@ -274,7 +290,11 @@ def examine(system: System | None = None, port: str | None = None) -> Iterator[C
 
 
 def what_to_do(checks: Sequence[Check]) -> list[str]:
-    """What to do next, the worst first; what is fine without it is left out."""
+    """What to do next, the worst first; what is fine without it is left out.
+
+    Args:
+        checks: what was found, in order.
+    """
     steps = []
     for state in (State.FAILED, State.WARNING):
         for check in checks:
@@ -285,7 +305,11 @@ def what_to_do(checks: Sequence[Check]) -> list[str]:
 
 
 def to_dict(checks: Sequence[Check]) -> dict[str, Any]:
-    """All of it, for JSON."""
+    """All of it, for JSON.
+
+    Args:
+        checks: what was found, in order.
+    """
     return {
         "format": 1,
         "ok": all(check.state in {State.OK, State.SKIPPED} for check in checks),

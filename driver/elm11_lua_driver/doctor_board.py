@@ -37,7 +37,11 @@ def _candidates(system: System) -> list[str]:
 
 
 def check_driver(system: System) -> Check:
-    """FTDI's driver."""
+    """FTDI's driver.
+
+    Args:
+        system: what is asked about this computer.
+    """
     return _linux_driver(system) if system.is_linux else _other_driver(system)
 
 
@@ -90,7 +94,11 @@ def rule_file() -> Path:
 
 
 def check_udev_rule(system: System) -> Check:
-    """The udev rule that makes answers come at once and opens the port to whoever sits there."""
+    """The udev rule that makes answers come at once and opens the port to whoever sits there.
+
+    Args:
+        system: what is asked about this computer.
+    """
     name = "udev rule"
     if not system.is_linux:
         return Check(name, State.SKIPPED, "for Linux only")

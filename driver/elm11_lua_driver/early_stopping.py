@@ -30,8 +30,13 @@ def check_target(target_standard_error: float, level: float) -> float:
         target_standard_error: largest standard error wanted, between 0 and 1.
         level: the confidence, between 0 and 1.
 
+    Returns:
+        The target, no unit.
+
     Raises:
         ValueError: one does not.
+
+    Source: this project: docs/engines.md, "Early stopping".
     """
     from .levels import check_level  # noqa: PLC0415  levels.py needs run.py, which needs this
 
@@ -50,6 +55,11 @@ def check_numbers(job: Job) -> list[int]:
     """Numbers of simulations after which to look: 8, 12, 16, 24, 32, 48 groups, and all.
 
     At most half as much again is computed as would do; more looks would find a small estimate by luck more often.
+
+    Args:
+        job: what is computed.
+
+    Source: this project: docs/engines.md, "Early stopping".
     """
     groups = [size for k in range(3, 7) for size in (1 << k, 3 << (k - 1))]
     inside = [n * job.group_size for n in groups if n >= MIN_GROUPS and n * job.group_size < job.n_simulations]
@@ -65,12 +75,21 @@ def stops(job: Job, target_standard_error: float | None) -> list[int]:
 
     Returns:
         Numbers of simulations, increasing.
+
+    Source: this project: docs/engines.md, "Early stopping".
     """
     return [job.n_simulations] if target_standard_error is None else check_numbers(job)
 
 
 def prefix(histogram: Histogram, stop: int) -> Histogram:
-    """The simulations below `stop`, which no part may contain in its midst."""
+    """The simulations below `stop`, which no part may contain in its midst.
+
+    Args:
+        histogram: of which no part spans the limit.
+        stop: the limit, a simulation number.
+
+    Source: this project: docs/engines.md, "Early stopping".
+    """
     return Histogram(histogram.job, [part for part in histogram.parts if part.stop <= stop])
 
 
@@ -80,6 +99,8 @@ def shortened(histogram: Histogram, n_simulations: int) -> Histogram:
     Args:
         histogram: holds at least these simulations.
         n_simulations: one of `check_numbers`.
+
+    Source: this project: docs/engines.md, "Early stopping".
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the job has given its warnings when it was made
@@ -94,10 +115,12 @@ def stopped_at(histogram: Histogram, stop: int, target: float, level: float) -> 
         histogram: what is finished.
         stop: one of `check_numbers`.
         target: largest standard error wanted.
-        level: the confidence of the levels.
+        level: the confidence of the levels, 0 < level < 1.
 
     Returns:
         A histogram of a job of `stop` simulations, or None.
+
+    Source: this project: docs/engines.md, "Early stopping".
     """
     begun = prefix(histogram, stop)
     if begun.ranges != (range(stop),) or not max_standard_error(begun, level) <= target:
@@ -106,13 +129,29 @@ def stopped_at(histogram: Histogram, stop: int, target: float, level: float) -> 
 
 
 def spans_groups(histogram: Histogram) -> bool:
-    """Whether a part spans several groups, so that the groups' differences cannot be seen."""
+    """Whether a part spans several groups, so that the groups' differences cannot be seen.
+
+    Args:
+        histogram: complete or not.
+
+    Source: this project: docs/engines.md, "Checkpoints".
+    """
     size = histogram.job.group_size
     return any(part.start // size != (part.stop - 1) // size for part in histogram.parts)
 
 
 def max_standard_error(histogram: Histogram, level: float) -> float:
-    """The largest standard error of all scales' levels; NaN where no scale has one."""
+    """The largest standard error of all scales' levels; NaN where no scale has one.
+
+    Args:
+        histogram: complete or not.
+        level: the confidence, 0 < level < 1.
+
+    Returns:
+        No unit (squared coherence); NaN where no scale has one.
+
+    Source: this project: `standard_errors` names the jackknife's source.
+    """
     from .levels import standard_errors  # noqa: PLC0415  levels.py needs run.py, which needs this
 
     errors = standard_errors(histogram, level)

@@ -38,7 +38,13 @@ LAST_BYTES_SHOWN = 80
 
 
 class Kept(TypedDict, total=False):
-    """What every error may keep besides its sentence; see `Elm11Error`."""
+    """What every error may keep besides its sentence; see `Elm11Error`.
+
+    Attributes:
+        state: what the driver was doing.
+        next_step: what to do now, a whole sentence.
+        last_bytes: the last bytes that came from the board.
+    """
 
     state: str
     next_step: str

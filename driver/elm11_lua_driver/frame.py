@@ -125,7 +125,11 @@ class LogLine:
 
 @dataclass(frozen=True)
 class DamagedLine:
-    """A line that begins like a frame and is none: damaged on its way, or log text that looks like one."""
+    """A line that begins like a frame and is none: damaged on its way, or log text that looks like one.
+
+    Attributes:
+        text: the line's bytes, without its end.
+    """
 
     text: bytes
 
@@ -135,6 +139,9 @@ LineEvent = Frame | LogLine | DamagedLine
 
 def encode(frame: Frame) -> bytes:
     """The frame as its line, without the line end.
+
+    Args:
+        frame: the frame.
 
     Raises:
         ValueError: the sequence is outside 0 to 999 999 999, or the payload has other than printable ASCII.
@@ -263,6 +270,9 @@ def encode_counts(counts: Iterable[int]) -> str:
 def decode_counts(text: str) -> list[int]:
     """The counts that `encode_counts` was given.
 
+    Args:
+        text: from `encode_counts`.
+
     Raises:
         ProtocolError: the text is not such a code.
     """
@@ -345,6 +355,9 @@ _BLOCK = re.compile(r"([0-9]{1,9}) ([0-9]{1,9}) ([!-~]+)", re.ASCII)
 def decode_block(frame: Frame) -> Block:
     """The block in a data frame.
 
+    Args:
+        frame: the frame.
+
     Raises:
         ProtocolError: the payload is not that of a data frame.
     """
@@ -392,6 +405,9 @@ _SUMMARY = re.compile(r"([0-9]{1,9}) ([0-9]{1,9}) ([0-9]{1,9}) ([0-9a-f]{8}) (-?
 def decode_summary(frame: Frame) -> Summary:
     """What an end frame says.
 
+    Args:
+        frame: the frame.
+
     Raises:
         ProtocolError: the frame is not an end frame, or its payload is not of that form.
     """
@@ -412,6 +428,7 @@ class HistogramAssembly:
     Args:
         n_rows: rows, J + 1.
         n_bins: bins of a row.
+        summary: what the end frame said; None until it has come.
     """
 
     n_rows: int
@@ -438,6 +455,9 @@ class HistogramAssembly:
 
         A line that came twice is kept once. The end frame of a part of the histogram is not needed and not
         kept.
+
+        Args:
+            frame: the frame.
 
         Raises:
             ProtocolError: the frame does not fit into this histogram: it belongs to another job.

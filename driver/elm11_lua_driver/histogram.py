@@ -65,6 +65,10 @@ class Histogram:
     def check_range(job: Job, simulations: range) -> None:
         """Do nothing if the counts of these simulations can be one part.
 
+        Args:
+            job: what is computed.
+            simulations: consecutive simulation numbers.
+
         Raises:
             ValueError: they cannot; see `Part`.
         """

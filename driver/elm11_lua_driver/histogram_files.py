@@ -34,6 +34,9 @@ SUFFIXES: Final = (".npz", ".json")
 def check_suffix(path: Path | str) -> None:
     """Do nothing if the name says which kind of file it is.
 
+    Args:
+        path: of the file; ends in ``.npz`` or ``.json``.
+
     Raises:
         ValueError: it does not.
     """
@@ -47,7 +50,7 @@ class Aim:
     """What a run is for, so that it can be finished without being told again.
 
     Attributes:
-        level: the confidence of the levels.
+        level: the confidence of the levels, 0 < level < 1.
         target_standard_error: see `run`; None for all simulations.
     """
 
@@ -161,6 +164,9 @@ def load_with_aim(path: Path | str) -> tuple[Histogram, Aim]:
 
 def load_sessions(path: Path | str) -> tuple[Session, ...]:
     """Who computed the histogram in a file.
+
+    Args:
+        path: of the histogram's file.
 
     Returns:
         In the order of the work; nothing for a file of an earlier version, and where it cannot be understood: the

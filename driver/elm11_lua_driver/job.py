@@ -131,6 +131,9 @@ class Job(Experiment):
     def from_json(cls, text: str) -> Self:
         """The job that `to_json` wrote.
 
+        Args:
+            text: from `to_json`, or written by hand in the same form.
+
         Raises:
             ValueError: the text is no job, is of another format, or a parameter is outside its range.
         """

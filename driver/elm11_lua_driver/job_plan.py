@@ -96,6 +96,9 @@ def plan(job: Job, instructions_per_s: float | None = None, usable_bytes: int | 
         job: what to compute.
         instructions_per_s: how fast the board computes, from its calibration; without one, the range of what boards do.
         usable_bytes: what may be used of the board's memory.
+
+    Returns:
+        What it takes on each engine; not whether it fits, which `JobPlan.check` says.
     """
     cost = cost_model.estimate(job)
     blocks = block_ranges(job, range(job.n_simulations))

@@ -27,8 +27,16 @@ if TYPE_CHECKING:
 def check_level(level: float) -> float:
     """The level as a float, if it lies between 0 and 1.
 
+    Args:
+        level: the confidence, 0 < level < 1.
+
+    Returns:
+        The level, no unit.
+
     Raises:
         ValueError: it does not.
+
+    Source: this project: a level of 0 or 1 has no finite answer.
     """
     try:
         number = float(level)
@@ -114,7 +122,7 @@ class Significance:
 
     Attributes:
         histogram: the counts, and the job.
-        level: the confidence, e.g. 0.95.
+        level: the confidence, between 0 and 1, e.g. 0.95.
         significance: shape (J + 1,), squared coherence that noise exceeds with probability 1 - level; no unit.
         standard_error: shape (J + 1,), of `significance`, from how much groups of simulations differ; NaN for a
             single simulation.
@@ -133,7 +141,7 @@ class Significance:
 
     @property
     def max_standard_error(self) -> float:
-        """The largest standard error of all scales; NaN where none is known."""
+        """The largest standard error of all scales, no unit (squared coherence); NaN where none is known."""
         known = self.standard_error[np.isfinite(self.standard_error)]
         return float(known.max()) if known.size else math.nan
 
@@ -141,8 +149,11 @@ class Significance:
         """How well the levels are known, as plain values for JSON.
 
         Returns:
-            `max_standard_error` (None where it is not known), `n_simulations` that it took,
-            `target_standard_error` and whether it was `reached` (None without a target).
+            All without a unit (squared coherence, numbers, truth): `max_standard_error` (None where it is not
+            known), `n_simulations` that it took, `target_standard_error` and whether it was `reached` (None without
+            a target).
+
+        Source: this project: docs/engines.md, "Early stopping".
         """
         largest, target = self.max_standard_error, self.target_standard_error
         return {
@@ -153,7 +164,10 @@ class Significance:
         }
 
     def to_dict(self) -> dict[str, Any]:
-        """The result as plain values for JSON, NaN as None."""
+        """The result as plain values for JSON, NaN as None.
+
+        Source: this project: docs/user-guide.md.
+        """
 
         def plain(values: FloatArray) -> list[float | None]:
             return [None if math.isnan(value) else float(value) for value in values]

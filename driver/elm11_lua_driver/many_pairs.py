@@ -60,7 +60,7 @@ def wct_significance_many(
     Args:
         pairs: each a pair of series, a pair of lag-1 autocorrelations, or one of each; or a mapping with the keys "x"
             and "y" for these and any of "dt", "dj", "s0", "J" where a pair differs from the others.
-        dt: sampling interval, > 0.
+        dt: sampling interval, in any unit of time, > 0.
         dj: spacing of the scales in octaves, > 0.
         s0: smallest scale, in the unit of dt; -1 takes the one whose Fourier period is 2 dt.
         J: number of scales less one; -1 goes up to the length of the series.
@@ -86,6 +86,9 @@ def wct_significance_many(
     Raises:
         ValueError: an argument is outside its range; the message begins with the number of the pair, counted from 0.
         EngineError: the backend failed. With `cache`, jobs that were finished are not computed again.
+
+    Source: Grinsted, Moore & Jevrejeva (2004), section 3.4; that pairs share a test is this project's
+    (docs/pycwt-users.md, "Many pairs").
     """
     level = check_level(significance_level)
     if digits is not None and not (isinstance(digits, int) and 0 <= digits <= 15):

@@ -65,6 +65,9 @@ _ARROW_ROWS: Final = 18
 def check_suffix(path: Path | str) -> None:
     """Nothing, if the file's suffix is one of `SUFFIXES`.
 
+    Args:
+        path: of the picture.
+
     Raises:
         ValueError: it is not.
     """
@@ -83,7 +86,7 @@ def coherence_figure(
         analysis: what to draw.
         time_unit: for the axes; empty for "unit of dt".
         title: empty for the names of the series.
-        longest_period: where the period axis ends, as for `plot_coherence`.
+        longest_period: where the period axis ends, in the unit of dt, as for `plot_coherence`.
 
     Returns:
         A figure on an Agg canvas, 7.2 by 4.6 inches.
@@ -173,7 +176,11 @@ def plot_coherence(
 
 
 def caption(analysis: CoherenceAnalysis) -> str:
-    """What lines, hatching and arrows of `coherence_figure` mean, in three lines."""
+    """What lines, hatching and arrows of `coherence_figure` mean, in three lines.
+
+    Args:
+        analysis: what is drawn.
+    """
     job, first, second = analysis.job, _short(analysis.names[0]), _short(analysis.names[1])
     lag1 = job.noise_lag1
     noise = f"red noise, lag-1 autocorrelation {lag1[0]:.2f} and {lag1[1]:.2f}" if any(lag1) else "white noise"

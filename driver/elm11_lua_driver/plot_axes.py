@@ -73,11 +73,19 @@ def period_axis(ax: Axes, job: Job, time_unit: str) -> None:
 
 
 def light_grid(ax: Axes) -> None:
-    """Thin grey lines behind what is drawn."""
+    """Thin grey lines behind what is drawn.
+
+    Args:
+        ax: Matplotlib's axes.
+    """
     ax.grid(color="0.9", linewidth=0.6)
     ax.set_axisbelow(True)
 
 
 def drawable(text: str) -> str:
-    """The text on one line, without what no font has: bytes of a file's name that are no text."""
+    """The text on one line, without what no font has: bytes of a file's name that are no text.
+
+    Args:
+        text: any text.
+    """
     return " ".join(text.encode(errors="replace").decode().split())

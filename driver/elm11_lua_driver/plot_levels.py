@@ -150,7 +150,7 @@ def plot_convergence(
         histogram: the counts by groups of simulations, which are added in the order of their simulations.
         ax: axes to draw on; None for those of a new figure.
         level: the level, 0 < level < 1.
-        scales: which scales, as indices 0 ... J, six at most; None for four, from the smallest to the largest.
+        scales: which scales, by their index, 0 ... J, six at most; None for four, from the smallest to the largest.
         time_unit: unit of dt, for the legend; empty for "unit of dt".
 
     Returns:

@@ -44,12 +44,20 @@ def _written(byte: int) -> str:
 
 
 def listed_lines(text: str) -> list[str]:
-    """The lines that the board lists for a program: without line ends, CR and LF alike."""
+    """The lines that the board lists for a program: without line ends, CR and LF alike.
+
+    Args:
+        text: the program, Latin-1.
+    """
     return text.replace("\r", "").removesuffix("\n").split("\n")
 
 
 def read_back_faults(text: str) -> str:
-    """Why a text cannot be read back, or nothing."""
+    """Why a text cannot be read back, or nothing.
+
+    Args:
+        text: the program, Latin-1.
+    """
     for number, line in enumerate(listed_lines(text), start=1):
         if len(line) > MAX_LINE:
             return f"line {number} has {len(line)} characters, and the board lists at most {MAX_LINE}"

@@ -37,6 +37,8 @@ def wavelet_name(wavelet: object) -> str:
 
     Raises:
         ValueError: it is another wavelet; smoothing lengths are known only for these four.
+
+    Source: this project: pycwt's classes, by the names of Torrence & Compo (1998), Table 1.
     """
     if isinstance(wavelet, str):
         name = wavelet.lower().replace(" ", "")
@@ -66,6 +68,8 @@ def progress_bar(label: str, *, show: bool | None) -> Iterator[Callable[[int, in
 
     Yields:
         The function to call with (simulations finished, simulations wanted).
+
+    Source: this project: no mathematics.
     """
     hidden = show is False or not sys.stderr.isatty()
     with tqdm(desc=label, unit="sim", disable=hidden, leave=False, dynamic_ncols=True) as bar:
@@ -106,7 +110,7 @@ def wct_significance(
     Args:
         al1: lag-1 autocorrelation of the first series, -1 < al1 < 1.
         al2: lag-1 autocorrelation of the second series.
-        dt: sampling interval, > 0.
+        dt: sampling interval, in any unit of time, > 0.
         dj: spacing of the scales in octaves, > 0.
         s0: smallest scale, in the unit of dt.
         J: number of scales less one.
@@ -178,14 +182,16 @@ def check_series(name: str, values: ArrayLike) -> FloatArray:
 
     Args:
         name: of the argument, for the error.
-        values: the series, at least 3 samples.
+        values: shape (n_samples,), the series, any unit, at least 3 samples.
 
     Returns:
-        Shape (n_samples,), finite doubles.
+        Shape (n_samples,), finite doubles in the unit of `values`.
 
     Raises:
         ValueError: it is not one-dimensional, has fewer than 3 samples, is constant, or has values that are not
             finite numbers.
+
+    Source: this project: what the method of Grinsted, Moore & Jevrejeva (2004) needs.
     """
     try:
         series = np.asarray(values, dtype=float)
@@ -212,17 +218,19 @@ def default_scales(
 
     Args:
         n_samples: length of the series.
-        dt: sampling interval, > 0.
+        dt: sampling interval, in any unit of time, > 0.
         dj: spacing of the scales in octaves, > 0.
         mother: the wavelet.
-        s0: smallest scale; None takes the one whose Fourier period is 2 dt.
+        s0: smallest scale, in the unit of dt; None takes the one whose Fourier period is 2 dt.
         J: number of scales less one; None goes up to the length of the series.
 
     Returns:
-        `(s0, J)`.
+        `(s0, J)`: s0 in the unit of dt.
 
     Raises:
         ValueError: dt, dj or s0 is not greater than 0.
+
+    Source: Torrence & Compo (1998), Eqs. (9) and (10), with s0 as pycwt chooses it.
     """
     for name, value in (("dt", dt), ("dj", dj), ("s0", 1 if s0 is None else s0)):
         if real(name, value) <= 0:
@@ -255,7 +263,7 @@ def wct(
     Args:
         y1: shape (n_samples,), evenly spaced.
         y2: shape (n_samples,).
-        dt: sampling interval, > 0.
+        dt: sampling interval, in any unit of time, > 0.
         dj: spacing of the scales in octaves, > 0.
         s0: smallest scale, in the unit of dt; -1 takes the one whose Fourier period is 2 dt.
         J: number of scales less one; -1 goes up to the length of the series.

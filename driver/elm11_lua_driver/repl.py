@@ -493,6 +493,16 @@ class Execution:
 
     Give it bytes and the time with `receive`, also when there are no bytes and `next_deadline_s` has come;
     write what `bytes_to_write` gives; stop when `result` is not None.
+
+    Args:
+        session: what is known of the prompt.
+        line: what is typed; None for what the board is running already.
+        timeout_s: longest time until the prompt is back, seconds.
+        silence_s: longest time without a byte, seconds; None for no limit.
+        repeatable: whether the line may be typed again although a part of it, up to a damaged byte, has run.
+        multi_line: whether the continuation prompt is a good end.
+        expect_reboot: whether the board starts anew at the end.
+        ends_when_quiet_s: a pause this long is an end too, seconds; None for the prompt alone.
     """
 
     def __init__(
@@ -594,7 +604,14 @@ class Execution:
         return events
 
     def bytes_to_write(self, now_s: float) -> bytes:
-        """What to write to the board now; each byte is given once."""
+        """What to write to the board now; each byte is given once.
+
+        Args:
+            now_s: the time, in seconds from any fixed moment.
+
+        Raises:
+            ProtocolError: the line can no longer be typed; see `Execution.receive`.
+        """
         if not self._begun:
             self._begin(now_s)
         out = bytes(self._out)
@@ -608,7 +625,11 @@ class Execution:
         return min(self._timers.values(), default=None)
 
     def interrupt(self, now_s: float) -> None:
-        """Stop the running Lua code with `q`. Does nothing before the line has been submitted."""
+        """Stop the running Lua code with `q`. Does nothing before the line has been submitted.
+
+        Args:
+            now_s: the time, in seconds from any fixed moment.
+        """
         if self._phase is _Phase.RUN and self.result is None:
             self._interrupts += 1
             # The prompt may come at this moment: then the q is a letter at the prompt, found before the

@@ -47,7 +47,7 @@ def python_lines(histogram: Histogram, level: float) -> str:
 
     Args:
         histogram: whole or in part; not empty.
-        level: confidence of the levels.
+        level: confidence of the levels, 0 < level < 1.
 
     Returns:
         Lines that end with a check of the counts.

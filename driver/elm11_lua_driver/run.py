@@ -41,7 +41,7 @@ def run(
         target_standard_error: stop as soon as no scale's level has a larger standard error, 0 to 1; looked at only
             after certain numbers of simulations (`early_stopping.check_numbers`), so that the result depends on the
             job alone.
-        level: the confidence of these levels.
+        level: the confidence of these levels, 0 < level < 1.
 
     Returns:
         The complete histogram. After an early stop it is that of the same job with fewer simulations:

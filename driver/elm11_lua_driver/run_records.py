@@ -26,7 +26,7 @@ class RunRecord:
     Attributes:
         job: what it computes.
         output: the file that its histogram is for.
-        level: the confidence of the levels that were asked for.
+        level: the confidence of the levels that were asked for, between 0 and 1.
         started: when, in seconds since 1970.
         fetched: whether the results of the last start have arrived.
     """
@@ -66,7 +66,11 @@ def save(record: RunRecord) -> None:
 
 
 def load(name: str) -> RunRecord | None:
-    """The run of the job with that name; None if this computer has not started it."""
+    """The run of the job with that name; None if this computer has not started it.
+
+    Args:
+        name: `board_run.job_name` of the job.
+    """
     try:
         values: dict[str, Any] = json.loads(_file(name).read_text(encoding="utf-8"))
         return RunRecord(

@@ -53,7 +53,8 @@ class Series:
         values: shape (n_samples,).
         file: for messages.
         lines: shape (n_samples,), the line of each sample.
-        times: shape (n_samples,), ascending and even within the tolerance; None without a time column.
+        times: shape (n_samples,), in the unit of the file, ascending and even within the tolerance; None without a
+            time column.
         time_name: name of the time column, or "".
         tolerance: how far a time may be off, in the unit of the times.
     """
@@ -90,8 +91,8 @@ class SeriesPair:
     Attributes:
         x: shape (n_samples,).
         y: shape (n_samples,).
-        times: shape (n_samples,); multiples of dt from 0 where no file gives times.
-        dt: sampling interval, > 0.
+        times: shape (n_samples,), in the unit of dt; multiples of dt from 0 where no file gives times.
+        dt: sampling interval, in any unit of time, > 0.
         name_x: for labels.
         name_y: for labels.
         time_name: name of the time column, or "".
@@ -151,7 +152,7 @@ def pair(x: Series, y: Series, dt: float | None = None) -> SeriesPair:
     Args:
         x: the first series.
         y: the second series.
-        dt: sampling interval, > 0. None takes it from the times.
+        dt: sampling interval, in any unit of time, > 0. None takes it from the times.
 
     Returns:
         The pair.

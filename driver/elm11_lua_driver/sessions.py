@@ -84,6 +84,13 @@ def extended(history: Sequence[Session], session: Session) -> tuple[Session, ...
     """A history with one more session, which goes on with the last one if engine and versions are the same.
 
     A time that is not known stays apart: the sum with one that is known would be wrong.
+
+    Args:
+        history: the sessions so far, in the order of the work.
+        session: the next one.
+
+    Returns:
+        The new history.
     """
     last = history[-1] if history else None
     if (

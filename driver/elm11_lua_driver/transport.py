@@ -80,10 +80,18 @@ class Transport(Protocol):
         """The time, in seconds from any fixed moment."""
 
     def write(self, data: bytes) -> None:
-        """Send bytes, paced."""
+        """Send bytes, paced.
+
+        Args:
+            data: any bytes.
+        """
 
     def read(self, timeout_s: float) -> bytes:
-        """Bytes that have come; waits for the first one at most this long. Empty when none came."""
+        """Bytes that have come; waits for the first one at most this long. Empty when none came.
+
+        Args:
+            timeout_s: longest wait for the first byte, seconds.
+        """
 
     def close(self) -> None:
         """Give the port back. May be called twice."""
@@ -108,7 +116,11 @@ class Dialogue(Protocol):
         """
 
     def bytes_to_write(self, now_s: float) -> bytes:
-        """What to write now."""
+        """What to write now.
+
+        Args:
+            now_s: the time, in seconds from any fixed moment.
+        """
 
     def next_deadline_s(self) -> float | None:
         """When `receive` is to be called at the latest."""
@@ -246,6 +258,9 @@ class ReplayTransport:
     def write(self, data: bytes) -> None:
         """Take the host's bytes.
 
+        Args:
+            data: any bytes.
+
         Raises:
             ProtocolError: they are not those of the trace.
         """
@@ -268,7 +283,11 @@ class ReplayTransport:
             data = data[n_same:]
 
     def read(self, timeout_s: float) -> bytes:
-        """What the board sent before the host's next bytes, if that was within the time."""
+        """What the board sent before the host's next bytes, if that was within the time.
+
+        Args:
+            timeout_s: longest wait, seconds.
+        """
         if (
             self._entries
             and self._entries[0].direction == "from_board"
@@ -291,7 +310,11 @@ class BoardInMemory(Protocol):
     """What a virtual board offers to its host."""
 
     def write(self, data: bytes, /) -> None:
-        """Bytes from the host."""
+        """Bytes from the host.
+
+        Args:
+            data: any bytes.
+        """
 
     def read(self) -> bytes:
         """Bytes for the host that are there now; does not wait."""
@@ -331,14 +354,25 @@ class MemoryTransport:
         return self._clock()
 
     def write(self, data: bytes) -> None:
-        """Give bytes to the board."""
+        """Give bytes to the board.
+
+        Args:
+            data: any bytes.
+        """
         if self._trace is not None:
             self._trace.note("to_board", data)
         with _translated(self.name):
             self.board.write(data)
 
     def read(self, timeout_s: float) -> bytes:
-        """Take bytes from the board, looking again and again until the time is over."""
+        """Bytes from the board; looks again and again until the time is over.
+
+        Args:
+            timeout_s: longest wait, seconds.
+
+        Returns:
+            What has come; empty when the time is over.
+        """
         end_s = self._clock() + timeout_s
         pause_s = 0.0002
         while True:
@@ -391,7 +425,11 @@ class VirtualBoardInMemory(BoardInMemory, Protocol):
     """What `elm11_shim.VirtualBoard` offers beyond reading and writing."""
 
     def read(self, timeout_s: float = 0.0) -> bytes:
-        """Bytes for the host; waits for the first one at most that long."""
+        """Bytes for the host; waits for the first one at most that long.
+
+        Args:
+            timeout_s: longest wait, seconds.
+        """
 
     @property
     def running(self) -> bool:
@@ -423,7 +461,14 @@ class VirtualTransport(MemoryTransport):
         self._skipping_clock = clock
 
     def read(self, timeout_s: float) -> bytes:
-        """Take bytes from the board; waits only while Lua runs."""
+        """Bytes from the board; waits only while Lua runs.
+
+        Args:
+            timeout_s: longest wait, seconds.
+
+        Returns:
+            What has come; empty when the time is over.
+        """
         end_s = self._clock() + timeout_s
         board = self._virtual_board
         while True:
@@ -509,6 +554,9 @@ class SerialTransport:
     def write(self, data: bytes) -> None:
         """Send bytes, each `tx_delay_s` after the one before, also across calls.
 
+        Args:
+            data: any bytes.
+
         Raises:
             UnpluggedError: the port has gone.
             BoardTimeoutError: the system takes no more bytes.
@@ -529,6 +577,9 @@ class SerialTransport:
 
     def read(self, timeout_s: float) -> bytes:
         """Bytes that have come; waits for the first one at most this long.
+
+        Args:
+            timeout_s: longest wait, seconds.
 
         Raises:
             UnpluggedError: the port has gone.
@@ -580,6 +631,9 @@ def open_transport(port: str, *, tx_delay_s: float = DEFAULT_TX_DELAY_S, trace_p
         port: the name.
         tx_delay_s: from the start of one byte to the start of the next (not for ``virtual://``).
         trace_path: a file for a byte trace, or None.
+
+    Returns:
+        The port, open; the caller closes it.
 
     Raises:
         Elm11Error: as `SerialTransport`.
@@ -770,6 +824,9 @@ def port_holders(port: str, proc: Path = Path("/proc")) -> tuple[str, ...]:
     Args:
         port: the port's name.
         proc: where the system lists its processes (Linux).
+
+    Returns:
+        One text per program.
     """
     try:
         wanted = Path(port).resolve()

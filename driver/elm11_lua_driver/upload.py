@@ -187,7 +187,11 @@ class Recovery:
         return events
 
     def bytes_to_write(self, now_s: float) -> bytes:
-        """What to write to the board now; each byte is given once."""
+        """What to write to the board now; each byte is given once.
+
+        Args:
+            now_s: the time, in seconds from any fixed moment.
+        """
         if self._inner is not None:
             return self._inner.bytes_to_write(now_s)
         if self.result is None and self._deadline_s is None:
@@ -336,7 +340,11 @@ class Upload:
         return events
 
     def bytes_to_write(self, now_s: float) -> bytes:
-        """What to write to the board now; each byte is given once."""
+        """What to write to the board now; each byte is given once.
+
+        Args:
+            now_s: the time, in seconds from any fixed moment.
+        """
         if self._inner is not None:
             return self._inner.bytes_to_write(now_s)
         out = bytes(self._out)

@@ -24,7 +24,11 @@ def _last_trace_file() -> Path:
 
 
 def remember_trace(path: Path) -> None:
-    """Remember where a byte trace is being written, for `elm11 support-bundle`. Does nothing where that fails."""
+    """Remember where a byte trace is being written, for `elm11 support-bundle`. Does nothing where that fails.
+
+    Args:
+        path: of the trace.
+    """
     file = _last_trace_file()
     with contextlib.suppress(OSError, UnicodeEncodeError):  # a trace is worth having without the reminder
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ local CHUNK = 1024
 
 -- In place: w1 = W1 and w2 = W2 (lists of chunks) become |W1|^2 + i |W2|^2 and W1 W2*, which one complex transform each
 -- can smooth. Samples from n_samples on become 0: what the filter has spread beyond the end of the series.
+-- Cost: 8 multiplications and 4 additions per sample.
 function coherence.products(n_samples, w1_re, w1_im, w2_re, w2_im)
     for c = 1, #w1_re do
         local ar, ai, br, bi = w1_re[c], w1_im[c], w2_re[c], w2_im[c]
@@ -39,6 +40,7 @@ end
 
 -- Squared coherence |S12|^2 / (S1 S2) of samples first .. n_samples - first - 1, to `out` (a list of chunks).
 -- powers: S1 + i S2, cross: S12, both smoothed.
+-- Cost: 3 multiplications, an addition and a division per sample.
 function coherence.squared(n_samples, first, powers_re, powers_im, cross_re, cross_im, out)
     local stop = n_samples - first
     local first_chunk, last_chunk = chunks_of(first, stop)
@@ -54,7 +56,8 @@ end
 
 -- Adds samples first .. n_samples - first - 1 to a histogram of n_bins bins over 0 .. 1. `row` is a list of pieces of
 -- CHUNK bins. Values of 1 and more go to the last bin, negative ones to the first (both only below 0.75 samples).
--- Arguments else as coherence.squared. One division and six multiplications per sample.
+-- Arguments else as coherence.squared.
+-- Cost: 4 multiplications, an addition, a division and a floor per sample.
 function coherence.count(n_samples, first, powers_re, powers_im, cross_re, cross_im, row, n_bins)
     local stop = n_samples - first
     local first_chunk, last_chunk = chunks_of(first, stop)

@@ -86,6 +86,7 @@ local function hex(c)
 end
 
 -- CRC-32 of a string as 8 hex digits.
+-- text: any bytes. Cost: 6 VM instructions per byte.
 function frame.crc32(text)
   return hex(~crc_update(-1, text))
 end
@@ -107,6 +108,7 @@ local last_end = "0 0 0 00000000 0"
 -- Send one block of a histogram: counts[from] to counts[to], at most block_bins of them, of bin `first` and up.
 -- Sends nothing when all are zero. Returns the line's CRC as 8 hex digits (nil when nothing was sent) and the sum.
 -- Creates a handful of strings and no table. Cost: 25 VM instructions per bin, the CRC included.
+-- sequence: number of the block, from 0; row: number of its row, from 0.
 function frame.block(sequence, row, first, counts, from, to)
   while from <= to and counts[from] == 0 do
     from, first = from + 1, first + 1
@@ -178,6 +180,7 @@ end
 -- counts_of(row, first, count) returns a table and the index in it (first + 1 if it gives none) of bin `first` of the
 -- row; the next `count` bins are behind it. The table may be used again for the next call.
 -- Block b is block b % per_row of row b // per_row, with per_row = ceil(n_bins / block_bins).
+-- Cost: that of frame.block for every block.
 function frame.histogram(counts_of, n_bins, first_block, last_block)
   local bins = frame.block_bins
   local per_row = (n_bins + bins - 1) // bins

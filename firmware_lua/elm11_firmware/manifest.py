@@ -167,7 +167,11 @@ def programs_crc32() -> str:
 
 @cache
 def programs() -> tuple[Program, ...]:
-    """All programs, dependencies first."""
+    """All programs, dependencies first.
+
+    Returns:
+        One for each `.lua` file.
+    """
     listed = []
     for name, dependencies in _DEPENDENCIES.items():
         data = text(name).encode("ascii")

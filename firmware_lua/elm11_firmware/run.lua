@@ -124,15 +124,18 @@ local function send_state(kind, number, extra)
         .. " count=" .. run.count .. " done=" .. run.done .. " opened=" .. run.opened .. extra)
 end
 
+-- Checks all programs and sends an H frame: version, the programs' CRC-32, the job and how far it is.
 function run.hello()
     check_programs()
     send_state("H", 0, "")
 end
 
+-- Sends the same H frame without checking the programs.
 function run.status()
     send_state("H", 1, "")
 end
 
+-- Takes some fields of the job (see above); they hold from the next start. Cost: one write per field.
 function run.set(fields)
     for name, value in pairs(fields) do
         run.job[name] = value
@@ -183,6 +186,7 @@ end
 -- Computes `count` simulations from number `first` on, in a new histogram. Progress is sent after every `every`-th
 -- simulation, and after every `beat`-th step of each simulation (0: never). A count of the fast pipeline has 16 bits: the
 -- host sees to it that `count` is not too large.
+-- Cost: `count` simulations; docs/cost.md counts their instructions.
 function run.start(first, count, every, beat)
     local crc, missing = job_crc()
     if not crc then
@@ -252,6 +256,7 @@ local function counts_of(row, first, count)
 end
 
 -- Sends blocks first_block .. last_block of the histogram (-1: to the last), and an end frame.
+-- Cost: that of frame.block for every block.
 function run.send(first_block, last_block)
     if not state then
         return refuse("there are no results")
@@ -266,6 +271,7 @@ end
 
 run.again = frame.again
 
+-- Drops the job, its results and the programs' tables, and has the memory collected.
 function run.forget()
     program, state, state_crc = nil, nil, nil
     run.job, run.first, run.count, run.done, run.opened = {}, 0, 0, 0, 0

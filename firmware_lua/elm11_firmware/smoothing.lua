@@ -42,6 +42,7 @@ end
 
 -- A ring of as many rows as the box is long; a row is two complex spectra. fft: the module, transform: from fft.plan,
 -- last_row: number of the last scale. It holds 4 * box.length * n numbers, by far the most of a simulation's memory.
+-- wavelet: the module, for its Gaussian.
 function smoothing.plan(fft, wavelet, transform, box, last_row)
     local rows = {}
     local length = box.length
@@ -83,6 +84,7 @@ end
 
 -- Row `row` of the table of scales becomes a, b (two complex spectra, lists of chunks) times the Gaussian of scale
 -- sigma, in the place of the row that has left the box. Only the frequencies where it is not negligible are written.
+-- Cost: 10 multiplications per frequency 0 < f <= 4.8 n / (pi sigma), at most n / 2.
 function smoothing.take(plan, row, sigma, a_re, a_im, b_re, b_im)
     local transform, values, gaussian = plan.transform, plan.values, plan.gaussian
     local p, length = transform.n_chunks, transform.length
@@ -213,6 +215,8 @@ end
 -- The box's sum around row `row`, once row + centre (or the last row) is in: two complex spectra, to the lists of
 -- chunks a_re, a_im, b_re, b_im. Rows outside the table of scales count as zero. Taken afresh for every row, not slid
 -- along: to subtract the row that leaves would cost accuracy where power falls steeply from scale to scale.
+-- Cost: for each of the four real arrays, an addition per row of the box and frequency where that row is not
+-- negligible, and a multiplication for each end. Creates no table.
 function smoothing.sum(plan, row, a_re, a_im, b_re, b_im)
     local last_row = plan.last_row
     local newest = row + plan.centre

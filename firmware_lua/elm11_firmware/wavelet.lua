@@ -15,6 +15,7 @@ local wavelet = {}
 local RESTART = 32
 
 -- values[i] = exp(-x^2 / 2) at x = first + (i - 1) step, i = 1..count.
+-- Cost: 2 multiplications per value, and 2 exp for every 32 values. Creates no table.
 function wavelet.gaussian(values, count, first, step)
     local ratio_step = exp(-step * step)
     for start = 1, count, RESTART do
@@ -92,6 +93,7 @@ wavelet.mothers = {
 }
 
 -- Work space for transforms with the tables `transform` of fft.plan; n at least 2.
+-- Creates one table, of a chunk's length.
 function wavelet.plan(transform)
     local values = {}
     for i = 1, transform.length do
@@ -101,12 +103,14 @@ function wavelet.plan(transform)
 end
 
 -- What a transform by wavelet.filter and fft.inverse must be multiplied by to be W of Eq. (4): 2 is from fft.separate.
+-- mother: one of wavelet.mothers; sigma: the scale in samples.
 function wavelet.amplitude(plan, mother, sigma)
     return sqrt(2 * pi * sigma) * mother.factor / (2 * plan.transform.n)
 end
 
 -- First sample inside the cone of influence; the last is as far from the other end. Sample t is usable when
 -- sigma <= e_folding (t + 1/2), equality included whatever rounding says.
+-- mother: one of wavelet.mothers; sigma: the scale in samples.
 function wavelet.first_usable(mother, sigma)
     local first = ceil(sigma / mother.e_folding * (1 - 0x1.19799812dea11p-40) - 1 / 2) -- 1 - 1e-12
     return first > 0 and first or 0
@@ -145,6 +149,7 @@ end
 -- The spectra of both wavelet transforms at scale sigma: w1, w2 (lists of chunks), all frequencies written.
 -- re, im: the spectrum of x + i y after fft.separate. Then fft.inverse(w1_re, w1_im) is W1, but for its amplitude.
 -- Cost: some 6 multiplications per frequency of the band, 20 sigma^-1 n / (2 pi) of n for Morlet.
+-- mother: one of wavelet.mothers. Creates no table.
 function wavelet.filter(plan, mother, sigma, re, im, w1_re, w1_im, w2_re, w2_im)
     local transform, values, response = plan.transform, plan.values, mother.response
     local n, p, length = transform.n, transform.n_chunks, transform.length

@@ -30,6 +30,8 @@ def coherence_from_transforms(
 
     Returns:
         Shape (n_scales, n_samples), no unit, 0 to 1 (above 1 by rounding, or where scales lie below 0.75 samples).
+
+    Source: Torrence & Webster (1999), Eq. (9); Grinsted, Moore & Jevrejeva (2004), Eq. (8).
     """
     column = sigma[:, None]
     S1 = smoothing.smooth(np.abs(W1) ** 2 / column, sigma, box)
@@ -54,6 +56,8 @@ def coherence(
     Returns:
         `(squared coherence, phase)`, each of shape (n_scales, n_samples). The phase is that of the cross transform
         `W1 W2*`, in radians: positive where x leads y.
+
+    Source: Torrence & Webster (1999), Eq. (9); Grinsted, Moore & Jevrejeva (2004), Eq. (8).
     """
     W1 = wavelet.transform(x, sigma, mother)
     W2 = wavelet.transform(y, sigma, mother)

@@ -26,7 +26,15 @@ MAX_SIMULATIONS: Final = 1 << 31
 
 
 def real(name: str, value: Any) -> float:  # noqa: ANN401  it is the check that makes it a number
-    """The value as a float, if it is a finite number; else a `ValueError` that says so."""
+    """The value as a float, if it is a finite number; else a `ValueError` that says so.
+
+    Args:
+        name: of the argument, for the error.
+        value: what was given.
+
+    Raises:
+        ValueError: it is no finite number.
+    """
     try:
         number = float(value)
     except (TypeError, ValueError):
@@ -63,7 +71,16 @@ def whole(name: str, value: Any, low: int, high: int) -> int:  # noqa: ANN401
 
 
 def one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
-    """Nothing, if the value is one of the choices; else a `ValueError` that lists them."""
+    """Nothing, if the value is one of the choices; else a `ValueError` that lists them.
+
+    Args:
+        name: of the argument, for the error.
+        value: what was given.
+        choices: what may be given.
+
+    Raises:
+        ValueError: it is none of them.
+    """
     if value not in choices:
         msg = f"{name} must be one of {', '.join(choices)}, not {value!r}"
         raise ValueError(msg)

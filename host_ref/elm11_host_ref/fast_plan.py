@@ -42,8 +42,8 @@ CYCLE: Final = 64
 """Simulations after which the pattern of due scales repeats."""
 
 DUE_MARGIN: Final = 1.1
-"""A scale needs the information of so many pairs per simulation, times its length in largest scales: the variance per pair
-falls like `sigma[j] / sigma[J]`, divided by 0.8 to 1.0."""
+"""A scale needs the information of so many pairs per simulation, times its length in largest scales: the variance per
+pair falls like `sigma[j] / sigma[J]`, divided by 0.8 to 1.0."""
 
 WIDE_MARGIN: Final = 1.35
 """The same where outputs are `WIDE_OUTPUT_STEP` apart, and so fewer."""

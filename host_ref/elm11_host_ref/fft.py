@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 
 
 def padded_length(n_samples: int) -> int:
-    """Next power of two that is not below `n_samples` (at least 1 sample)."""
+    """Next power of two that is not below `n_samples` (at least 1 sample).
+
+    Args:
+        n_samples: samples per series.
+
+    Source: pycwt 0.5.0b0, whose transforms are padded so (docs/method.md, step 1).
+    """
     return 1 << (n_samples - 1).bit_length()
 
 
@@ -27,7 +33,9 @@ def forward(series: AnyArray, n_padded: int) -> ComplexArray:
         n_padded: transform length n.
 
     Returns:
-        Shape (..., n_padded), complex128.
+        Shape (..., n_padded), complex128, in the unit of `series`.
+
+    Source: the definition of the discrete Fourier transform, as in Torrence & Compo (1998), Eq. (3), without its 1 / N.
     """
     spectrum: ComplexArray = scipy.fft.fft(np.asarray(series, complex), n_padded)
     return spectrum
@@ -41,13 +49,21 @@ def inverse(spectrum: ComplexArray) -> ComplexArray:
 
     Returns:
         The same shape, complex, in the unit of the spectrum.
+
+    Source: the definition of the inverse discrete Fourier transform.
     """
     series: ComplexArray = scipy.fft.ifft(spectrum)
     return series
 
 
 def angular_frequencies(n_padded: int) -> FloatArray:
-    """Angular frequency of every bin: shape (n_padded,), radians per sample, negative in the upper half."""
+    """Angular frequency of every bin: shape (n_padded,), radians per sample, negative in the upper half.
+
+    Args:
+        n_padded: transform length.
+
+    Source: Torrence & Compo (1998), Eq. (5), with a sampling interval of 1.
+    """
     frequencies: FloatArray = 2 * np.pi * scipy.fft.fftfreq(n_padded)
     return frequencies
 
@@ -62,7 +78,9 @@ def separate(packed: ComplexArray) -> tuple[ComplexArray, ComplexArray]:
         packed: shape (..., n_padded), the transform Z of `x + i y`.
 
     Returns:
-        `(X, Y)`, each of the shape of `packed`.
+        `(X, Y)`, each of the shape and unit of `packed`.
+
+    Source: the symmetry above.
     """
     mirrored = np.conj(np.roll(packed[..., ::-1], 1, axis=-1))
     return (packed + mirrored) / 2, (packed - mirrored) / 2j

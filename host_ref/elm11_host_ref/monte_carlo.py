@@ -27,6 +27,8 @@ def surrogate_coherence(experiment: Experiment, simulation: int) -> FloatArray:
 
     Returns:
         Shape (J + 1, n_samples), no unit.
+
+    Source: Grinsted, Moore & Jevrejeva (2004), section 3.4.
     """
     pair = rednoise.surrogate_pairs(experiment.seed, [simulation], *experiment.noise_lag1, experiment.n_samples)[0]
     squared, _ = coherence.coherence(pair[0], pair[1], experiment.sigma, experiment.mother, experiment.box)
@@ -43,6 +45,8 @@ def count_coherence(experiment: Experiment, squared: AnyArray) -> IntArray:
     Returns:
         Shape (J + 1, n_bins), counts. Bin b holds `b <= R2 * n_bins < b + 1`; the last also holds R2 >= 1,
         the first R2 < 0 (both only where scales lie below 0.75 samples).
+
+    Source: this project: docs/method.md, steps 5 and 6.
     """
     counts = np.zeros((experiment.J + 1, experiment.n_bins), np.int64)
     for row, first, of_scale in zip(counts, experiment.first_usable, squared, strict=True):
@@ -61,6 +65,9 @@ def simulate(experiment: Experiment, simulations: Iterable[int]) -> IntArray:
 
     Returns:
         Shape (J + 1, n_bins), counts.
+
+    Source: Grinsted, Moore & Jevrejeva (2004), section 3.4; the random streams are this project's
+    (docs/random-streams.md).
     """
     counts = np.zeros((experiment.J + 1, experiment.n_bins), np.int64)
     for simulation in simulations:

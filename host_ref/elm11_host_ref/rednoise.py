@@ -86,6 +86,8 @@ def stream_states(
 
     Returns:
         Shape (4, n_simulations, n_series, n_blocks), uint32: state word, simulation, series, block.
+
+    Source: this project: docs/random-streams.md.
     """
     numbers = np.asarray(simulations, dtype=np.uint32)
     stream = np.arange(n_blocks, dtype=np.uint32) * np.uint32(2) + np.array(series, np.uint32)[:, None]
@@ -158,6 +160,8 @@ def normal_table() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         `(value, fall)`, each of shape (1024,), int64, in `NORMAL_UNIT`: the deviate's magnitude at the start of a
         piece, and by how much it has fallen at the piece's end. A fall is below 2**16, so that `fall * fraction`
         with a 15-bit fraction stays below 2**31.
+
+    Source: this project: docs/random-streams.md.
     """
     octave, piece = np.divmod(np.arange(_OCTAVES * _PIECES_PER_OCTAVE), _PIECES_PER_OCTAVE)
     tail = np.ldexp(1.0 + piece / _PIECES_PER_OCTAVE, octave - _OCTAVES)
@@ -176,7 +180,9 @@ def normal_from_words(words: WordArray) -> FloatArray:
         words: any shape, uint32.
 
     Returns:
-        The same shape, float64: multiples of `NORMAL_UNIT`, standard deviation 1.
+        The same shape, float64, no unit: multiples of `NORMAL_UNIT`, standard deviation 1.
+
+    Source: this project: docs/random-streams.md.
     """
     value, fall = normal_table()
     # As a double, q shows its octave in the exponent and its place in the octave in the mantissa.
@@ -215,7 +221,7 @@ def red_noise(normal: FloatArray, lag1: float, n_samples: int) -> FloatArray:
         n_samples: samples to keep.
 
     Returns:
-        Shape (..., n_samples); variance `1 / (1 - lag1**2)`, not normalised.
+        Shape (..., n_samples), in the unit of `normal`; variance `1 / (1 - lag1**2)`, not normalised.
 
     Source: Torrence & Compo (1998), Eq. (15).
     """
@@ -236,12 +242,14 @@ def surrogate_pairs(
     Args:
         seed: 0 to 2**64 - 1.
         simulations: shape (n_simulations,), simulation numbers, 0 to 2**31 - 1.
-        lag1_x: lag-1 autocorrelation of the first series (0: white).
-        lag1_y: lag-1 autocorrelation of the second series (0: white).
+        lag1_x: lag-1 autocorrelation of the first series, -1 < lag1_x < 1 (0: white).
+        lag1_y: lag-1 autocorrelation of the second series, -1 < lag1_y < 1 (0: white).
         n_samples: samples per series.
 
     Returns:
-        Shape (n_simulations, 2, n_samples), float64.
+        Shape (n_simulations, 2, n_samples), float64, no unit.
+
+    Source: this project: docs/random-streams.md; AR(1) after Torrence & Compo (1998), Eq. (15).
     """
     n_words = n_samples + max(burn_in(lag1_x), burn_in(lag1_y))
     normal = normal_from_words(random_words(seed, simulations, n_words))

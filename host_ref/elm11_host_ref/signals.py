@@ -32,22 +32,33 @@ def sine(n_samples: int, period: float, amplitude: float = 1.0, phase: float = 0
 
     Returns:
         Shape (n_samples,), in the unit of the amplitude.
+
+    Source: the formula above.
     """
     signal: FloatArray = amplitude * np.sin(2 * np.pi * _turns(n_samples, period, phase))
     return signal
 
 
 def square(n_samples: int, period: float, amplitude: float = 1.0, phase: float = 0.0) -> FloatArray:
-    """`amplitude` in the first half of each period, `-amplitude` in the second; arguments and return as `sine`."""
+    """`amplitude` in the first half of each period, `-amplitude` in the second; arguments and return as `sine`.
+
+    Source: the formula above.
+    """
     return np.where(_turns(n_samples, period, phase) < 0.5, amplitude, -amplitude)
 
 
 def sawtooth(n_samples: int, period: float, amplitude: float = 1.0, phase: float = 0.0) -> FloatArray:
-    """Rises from `-amplitude` to `amplitude` in each period; arguments and return as `sine`."""
+    """Rises from `-amplitude` to `amplitude` in each period; arguments and return as `sine`.
+
+    Source: the formula above.
+    """
     return amplitude * (2 * _turns(n_samples, period, phase) - 1)
 
 
 def triangle(n_samples: int, period: float, amplitude: float = 1.0, phase: float = 0.0) -> FloatArray:
-    """Rises for half of each period, from `-amplitude`, and falls for the other; arguments and return as `sine`."""
+    """Rises for half of each period, from `-amplitude`, and falls for the other; arguments and return as `sine`.
+
+    Source: the formula above.
+    """
     turns = _turns(n_samples, period, phase)
     return amplitude * np.where(turns < 0.5, 4 * turns - 1, 3 - 4 * turns)

@@ -81,6 +81,8 @@ def smooth_time(rows: AnyArray, sigma: FloatArray) -> AnyArray:
 
     Returns:
         The same shape and kind. The ends are not corrected: what lies beyond them counts as zero.
+
+    Source: Torrence & Webster (1999); Grinsted, Moore & Jevrejeva (2004), section 3.3.
     """
     n_samples = rows.shape[-1]
     n_padded = fft.padded_length(n_samples)
@@ -98,6 +100,8 @@ def smooth_scales(rows: AnyArray, box: ScaleBox) -> AnyArray:
 
     Returns:
         The same shape.
+
+    Source: Torrence & Webster (1999); Grinsted, Moore & Jevrejeva (2004), section 3.3.
     """
     n_scales = rows.shape[0]
     result = np.zeros_like(rows)
@@ -111,5 +115,16 @@ def smooth_scales(rows: AnyArray, box: ScaleBox) -> AnyArray:
 
 
 def smooth(rows: AnyArray, sigma: FloatArray, box: ScaleBox) -> AnyArray:
-    """Smoothing in time, then over scales: `smooth_scales(smooth_time(rows, sigma), box)`."""
+    """Smoothing in time, then over scales: `smooth_scales(smooth_time(rows, sigma), box)`.
+
+    Args:
+        rows: shape (n_scales, n_samples), real or complex.
+        sigma: shape (n_scales,), scales in samples.
+        box: from `scale_box`.
+
+    Returns:
+        The shape and kind of `rows`, in their unit.
+
+    Source: Torrence & Webster (1999); Grinsted, Moore & Jevrejeva (2004), section 3.3.
+    """
     return smooth_scales(smooth_time(rows, sigma), box)

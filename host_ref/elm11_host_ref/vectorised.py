@@ -41,7 +41,13 @@ _NOISE_POINTS: Final = 1 << 18
 
 
 def batch_size(experiment: Experiment) -> int:
-    """Simulations that are computed together."""
+    """Simulations that are computed together.
+
+    Args:
+        experiment: the parameters.
+
+    Source: this project: `BATCH_POINTS`.
+    """
     return max(1, min(MAX_BATCH, BATCH_POINTS // experiment.n_padded))
 
 
@@ -187,6 +193,8 @@ def simulate(experiment: Experiment, simulations: range, on_batch: Callable[[int
     Returns:
         Shape (J + 1, n_bins), int64, equal to `monte_carlo.simulate`; a sample within some 1e-13 of a bin's edge
         could be counted one bin further, since the same sums are taken in another order.
+
+    Source: `monte_carlo.simulate`, in batches.
     """
     total: IntArray = simulate_groups(experiment, simulations, max(simulations.stop, 1), on_batch).sum(axis=0)
     return total
@@ -205,6 +213,8 @@ def simulate_groups(
 
     Returns:
         Shape (n_groups, J + 1, n_bins), int64, for the groups that have simulations, in their order.
+
+    Source: `monte_carlo.simulate`, in batches.
     """
     first_group = simulations.start // group_size
     n_groups = (simulations.stop - 1) // group_size - first_group + 1 if simulations else 0

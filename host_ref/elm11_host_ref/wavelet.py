@@ -44,7 +44,8 @@ class Wavelet:
 
     Attributes:
         name: as in `Experiment.wavelet`.
-        spectrum: its Fourier transform psi(k) at `k = sigma * angular frequency`, real for all wavelets here.
+        spectrum: its Fourier transform psi(k), a function from `k = sigma * angular frequency` (radians, any shape)
+            to values of the same shape, real for all wavelets here.
         fourier_factor: Fourier period = `fourier_factor * scale` (Table 1).
         e_folding: a sample at distance d from the nearer end of the series is safe from edge effects at scales up
             to `e_folding * d`; the reciprocal of the e-folding time in scales (Table 1).
@@ -70,6 +71,11 @@ WAVELETS: Final[dict[str, Wavelet]] = {
 def scales(s0: float, dj: float, J: int) -> FloatArray:
     """The scales `s0 * 2**(j * dj)`, j = 0 ... J: shape (J + 1,), in the unit of `s0`.
 
+    Args:
+        s0: smallest scale, > 0, in any unit of time.
+        dj: spacing in octaves, > 0.
+        J: number of scales less one.
+
     Source: Torrence & Compo (1998), Eq. (9).
     """
     result: FloatArray = s0 * 2.0 ** (np.arange(J + 1, dtype=np.float64) * dj)
@@ -85,7 +91,7 @@ def filters(sigma: FloatArray, n_padded: int, wavelet: Wavelet) -> FloatArray:
         wavelet: the mother wavelet.
 
     Returns:
-        Shape (n_scales, n_padded): `sqrt(2 pi sigma) psi(sigma k)`.
+        Shape (n_scales, n_padded), no unit: `sqrt(2 pi sigma) psi(sigma k)`.
 
     Source: Torrence & Compo (1998), Eq. (6).
     """
@@ -117,7 +123,7 @@ def cone_of_influence(n_samples: int, dt: float, wavelet: Wavelet) -> FloatArray
 
     Args:
         n_samples: length of the series.
-        dt: sampling interval.
+        dt: sampling interval, in any unit of time.
         wavelet: the mother wavelet.
 
     Returns:
@@ -142,6 +148,8 @@ def first_usable(sigma: FloatArray, wavelet: Wavelet) -> IntArray:
 
     Returns:
         Shape (n_scales,), sample numbers.
+
+    Source: Torrence & Compo (1998), section 3g, solved for the sample.
     """
     first: IntArray = np.ceil(sigma / wavelet.e_folding * (1 - 1e-12) - 0.5).astype(np.int64)
     return np.maximum(first, 0)

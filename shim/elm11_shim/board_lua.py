@@ -81,14 +81,22 @@ class Ending(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """Bytes that a running text sent to the serial port."""
+    """Bytes that a running text sent to the serial port.
+
+    Attributes:
+        data: the bytes.
+    """
 
     data: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The last event of a submitted text."""
+    """The last event of a submitted text.
+
+    Attributes:
+        ending: how it ended.
+    """
 
     ending: Ending
 
@@ -108,10 +116,18 @@ class BoardLua(Protocol):
         """
 
     def submit(self, text: bytes) -> None:
-        """Begin to run what was typed: one line, or several joined by LF. Nothing else may be running."""
+        """Begin to run what was typed: one line, or several joined by LF. Nothing else may be running.
+
+        Args:
+            text: what was typed.
+        """
 
     def run_program(self, name: str) -> None:
-        """Begin to run a stored program and print what it returns. Nothing else may be running."""
+        """Begin to run a stored program and print what it returns. Nothing else may be running.
+
+        Args:
+            name: of the program.
+        """
 
     def interrupt(self) -> None:
         """Stop what runs, as the ``q`` key does. Does nothing when nothing runs."""
@@ -120,7 +136,11 @@ class BoardLua(Protocol):
         """The next event, or None when there is none yet."""
 
     def wait(self, timeout_s: float) -> None:
-        """Return when there may be an event, at the latest after ``timeout_s`` seconds."""
+        """Return when there may be an event, at the latest after ``timeout_s`` seconds.
+
+        Args:
+            timeout_s: longest wait, seconds.
+        """
 
     def heap(self, *, reset_peak: bool = False) -> HeapFigures:
         """Figures of the heap. Nothing may be running.

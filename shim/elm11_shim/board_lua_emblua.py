@@ -62,7 +62,11 @@ def find_emblua() -> Path:
 
 
 class EmbluaBoardLua:
-    """Lua with 32-bit integers, the board's number formatting and its allocator, in a process of its own."""
+    """Lua with 32-bit integers, the board's number formatting and its allocator, in a process of its own.
+
+    Raises:
+        EmbluaError: the process has ended, or said something that makes no sense.
+    """
 
     def __init__(self, binary: Path | None = None, *, strict_heap: bool = True) -> None:
         """Choose the binary; the process starts at ``boot``.
@@ -104,12 +108,20 @@ class EmbluaBoardLua:
         )
 
     def submit(self, text: bytes) -> None:
-        """Begin to run what was typed."""
+        """Begin to run what was typed.
+
+        Args:
+            text: what was typed.
+        """
         self._running = True
         self._send(b"L", text)
 
     def run_program(self, name: str) -> None:
-        """Begin to run a stored program and print what it returns."""
+        """Begin to run a stored program and print what it returns.
+
+        Args:
+            name: of the program.
+        """
         self._running = True
         self._send(b"R", name.encode("latin-1"))
 
@@ -125,7 +137,11 @@ class EmbluaBoardLua:
         return self._events.popleft() if self._events else None
 
     def wait(self, timeout_s: float) -> None:
-        """Return when there may be an event, at the latest after ``timeout_s`` seconds."""
+        """Return when there may be an event, at the latest after ``timeout_s`` seconds.
+
+        Args:
+            timeout_s: longest wait, seconds.
+        """
         child = self._child
         if not self._events and self._running and child is not None and child.stdout is not None:
             # The pipe is closed when another thread reboots the board meanwhile; then there is news as well.

@@ -77,11 +77,25 @@ class LupaBoardLua:
         self._peak_bytes = int(self._board["heap_bytes"]())
 
     def submit(self, text: bytes) -> None:
-        """Begin to run what was typed."""
+        """Begin to run what was typed.
+
+        Args:
+            text: what was typed.
+
+        Raises:
+            RuntimeError: something is running already.
+        """
         self._start("submit", text)
 
     def run_program(self, name: str) -> None:
-        """Begin to run a stored program and print what it returns."""
+        """Begin to run a stored program and print what it returns.
+
+        Args:
+            name: of the program.
+
+        Raises:
+            RuntimeError: something is running already.
+        """
         self._start("run_program", name.encode("latin-1"))
 
     def interrupt(self) -> None:
@@ -98,7 +112,11 @@ class LupaBoardLua:
         return event
 
     def wait(self, timeout_s: float) -> None:
-        """Return when there may be an event, at the latest after ``timeout_s`` seconds."""
+        """Return when there may be an event, at the latest after ``timeout_s`` seconds.
+
+        Args:
+            timeout_s: longest wait, seconds.
+        """
         run = self._run
         if run is not None:
             run.wait(timeout_s)

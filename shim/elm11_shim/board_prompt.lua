@@ -194,6 +194,8 @@ end
 
 local prompt = {}
 
+-- Runs a text as it was typed: an expression prints its values. Returns "ran", "rebooted" or "stopped" (see run), or
+-- what is wrong with the text: "incomplete" or "syntax".
 function prompt.submit(text)
     if not find(text, "\n", 1, true) then
         local expression = gsub(text, "^=", "")
@@ -208,8 +210,10 @@ function prompt.submit(text)
     return sub(message, -5) == "<eof>" and "incomplete" or "syntax"
 end
 
+-- Runs a stored program by its name and prints what it returns. Returns as prompt.submit.
 function prompt.run_program(name) return run(board.run_program, name) end
 
+-- Bytes that Lua's heap takes now, in this computer's sizes.
 function prompt.heap_bytes() return collectgarbage("count") * 1024 // 1 | 0 end
 
 return prompt

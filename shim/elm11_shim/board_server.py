@@ -46,7 +46,11 @@ class Pacer:
         self._free_at_s = float("-inf")
 
     def allowance(self, now_s: float) -> int:
-        """Bytes that may pass at ``now_s``."""
+        """Bytes that may pass at ``now_s``.
+
+        Args:
+            now_s: the time, in seconds from any fixed moment.
+        """
         if not self._byte_s:
             return _CHUNK
         self._free_at_s = max(self._free_at_s, now_s - _LONGEST_BURST_S)
@@ -118,6 +122,10 @@ class BoardServer:
 
     The board belongs to the caller, who closes it after the server.
 
+    Args:
+        board: the board.
+        paced: carry bytes at 115 200 baud instead of at once.
+
     Attributes:
         address: what a host opens: a device path, or a ``socket://`` URL.
     """
@@ -141,7 +149,11 @@ class BoardServer:
         return self._thread is not None and self._thread.is_alive()
 
     def wait(self, timeout_s: float) -> None:
-        """Wait for that thread to end, at most this long."""
+        """Wait for that thread to end, at most this long.
+
+        Args:
+            timeout_s: longest wait, seconds.
+        """
         if self._thread is not None:
             self._thread.join(timeout_s)
 
@@ -214,7 +226,14 @@ class BoardServer:
 
 
 class TcpServer(BoardServer):
-    """A board on TCP. A host that goes away leaves the board running; the next one finds it as it is."""
+    """A board on TCP. A host that goes away leaves the board running; the next one finds it as it is.
+
+    Args:
+        board: the board.
+        port: TCP port; 0 for any that is free.
+        host: address to listen on.
+        paced: carry bytes at 115 200 baud instead of at once.
+    """
 
     def __init__(self, board: VirtualBoard, port: int, host: str, *, paced: bool) -> None:
         self._listener = socket.create_server((host, port), backlog=1)  # first: nothing to free if it fails
@@ -248,7 +267,13 @@ class TcpServer(BoardServer):
 
 
 class PtyServer(BoardServer):
-    """A board on a pty, with a link of a name that stays the same. Unplugging removes both."""
+    """A board on a pty, with a link of a name that stays the same. Unplugging removes both.
+
+    Args:
+        board: the board.
+        link: where to put the link; None for none.
+        paced: carry bytes at 115 200 baud instead of at once.
+    """
 
     def __init__(self, board: VirtualBoard, link: Path | None, *, paced: bool) -> None:
         import pty  # noqa: PLC0415 - there is none on Windows, where TCP still works

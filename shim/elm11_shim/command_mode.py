@@ -61,7 +61,11 @@ class Leave:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Back to the Lua prompt by running a program."""
+    """Back to the Lua prompt by running a program.
+
+    Attributes:
+        name: of the program.
+    """
 
     name: str
 

@@ -46,7 +46,16 @@ _ITEM = re.compile(r"(?:(to|from):)?([a-z]+)(?:([=@])([^:]+))?(?::(.+))?")
 
 @dataclass(frozen=True, slots=True)
 class ByteFaults:
-    """Faults of one direction; rates are probabilities per byte, ``delay`` per piece."""
+    """Faults of one direction; rates are probabilities per byte, ``delay`` per piece.
+
+    Attributes:
+        lose: probability that a byte is lost.
+        flip: probability that one of its bits is turned.
+        duplicate: probability that it comes twice.
+        swap: probability that it changes places with the next one.
+        delay: probability that a piece of the stream comes later.
+        delay_s: how much later, in seconds.
+    """
 
     lose: float = 0.0
     flip: float = 0.0
@@ -168,7 +177,12 @@ def _with_board_fault(plan: FaultPlan, name: str, amount: str | None, seconds: s
 
 
 class FaultyLine:
-    """One direction of the line: bytes go in, and come out damaged and late. Knows no clock."""
+    """One direction of the line: bytes go in, and come out damaged and late. Knows no clock.
+
+    Args:
+        faults: what is to go wrong.
+        random_source: where chance comes from.
+    """
 
     def __init__(self, faults: ByteFaults, random_source: random.Random) -> None:
         self._faults = faults
@@ -177,7 +191,12 @@ class FaultyLine:
         self._not_before_s = float("-inf")
 
     def feed(self, data: bytes, now_s: float) -> None:
-        """Send bytes in at the time ``now_s``."""
+        """Send bytes in at the time ``now_s``.
+
+        Args:
+            data: any bytes.
+            now_s: the time, seconds on the caller's clock.
+        """
         data = self._damaged(data)
         if not data:
             return
@@ -189,11 +208,20 @@ class FaultyLine:
         self._waiting.append((due_s, data))
 
     def hold_new(self, until_s: float) -> None:
-        """Let nothing that is fed from now on come out before ``until_s``."""
+        """Let nothing that is fed from now on come out before ``until_s``.
+
+        Args:
+            until_s: when, seconds on the caller's clock.
+        """
         self._not_before_s = max(self._not_before_s, until_s)
 
     def take(self, now_s: float, at_most: int | None = None) -> bytes:
-        """What has come out by ``now_s``, ``at_most`` that many bytes."""
+        """What has come out by ``now_s``, ``at_most`` that many bytes.
+
+        Args:
+            now_s: the time, seconds on the caller's clock.
+            at_most: how many bytes to give; None for all.
+        """
         taken = bytearray()
         while self._waiting and self._waiting[0][0] <= now_s and (at_most is None or len(taken) < at_most):
             due_s, data = self._waiting.popleft()
@@ -253,6 +281,10 @@ class LineFaults:
 
     A line counts when it arrives in one piece, as the engines send what ``print`` prints; echoes, which come
     byte by byte, and prompts pass unharmed.
+
+    Args:
+        plan: what is to go wrong.
+        random_source: where chance comes from.
     """
 
     def __init__(self, plan: FaultPlan, random_source: random.Random) -> None:
@@ -260,7 +292,11 @@ class LineFaults:
         self._random = random_source
 
     def feed(self, data: bytes) -> bytes:
-        """The same bytes, with their faults."""
+        """The same bytes, with their faults.
+
+        Args:
+            data: any bytes; lines that come in one piece count.
+        """
         if not (self._plan.damage or self._plan.log):
             return data
         *lines, rest = data.split(_LINE_END)

@@ -163,7 +163,7 @@ class ShimInterface:
 
         Args:
             series: shape (n_samples,), real, evenly spaced, 2 to 2**22 samples.
-            dt: sampling interval, > 0.
+            dt: sampling interval, in any unit of time, > 0.
             dj: spacing of the scales in octaves, > 0.
             s0: smallest scale, in the unit of dt, at least 0.01 dt.
             J: number of scales less one, 0 to 10 000.
@@ -194,7 +194,7 @@ class ShimInterface:
 
         Args:
             rows: shape (n_scales, n_samples), real or complex, n_samples from 2 to 2**22.
-            dt: sampling interval, > 0.
+            dt: sampling interval, in any unit of time, > 0.
             dj: spacing of the scales in octaves, > 0.
             scales: shape (n_scales,), > 0 and rising, in the unit of dt.
             wavelet: whose box over scales to take.
@@ -233,7 +233,7 @@ class ShimInterface:
         Args:
             x: shape (n_samples,), real, evenly spaced, 2 to 2**22 samples.
             y: shape (n_samples,).
-            dt: sampling interval, > 0.
+            dt: sampling interval, in any unit of time, > 0.
             dj: spacing of the scales in octaves, > 0.
             s0: smallest scale, in the unit of dt, at least 0.01 dt.
             J: number of scales less one, 0 to 10 000.
@@ -279,7 +279,7 @@ class ShimInterface:
         Args:
             lag1_x: lag-1 autocorrelation of the first surrogate, -1 < lag1_x < 1.
             lag1_y: lag-1 autocorrelation of the second surrogate.
-            dt: sampling interval, > 0.
+            dt: sampling interval, in any unit of time, > 0.
             dj: spacing of the scales in octaves, > 0.
             s0: smallest scale, in the unit of dt.
             J: number of scales less one.

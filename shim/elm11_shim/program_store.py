@@ -61,16 +61,27 @@ class ProgramStore:
         return name in self._programs
 
     def content(self, name: str) -> bytes | None:
-        """Everything that was written under that name, or None."""
+        """Everything that was written under that name, or None.
+
+        Args:
+            name: of the program.
+        """
         return self._programs.get(name)
 
     def text(self, name: str) -> bytes | None:
-        """The program as the board reads it, up to the first NUL, or None."""
+        """The program as the board reads it, up to the first NUL, or None.
+
+        Args:
+            name: of the program.
+        """
         content = self._programs.get(name)
         return None if content is None else content.partition(b"\0")[0]
 
     def create(self, name: str) -> None:
         """Add an empty entry.
+
+        Args:
+            name: of the program.
 
         Raises:
             ValueError: the name is too long or taken, or the store is full.
@@ -85,12 +96,24 @@ class ProgramStore:
         self._save()
 
     def append(self, name: str, data: bytes) -> None:
-        """Write behind what is there; what goes beyond the largest program is lost, as it is in flash."""
+        """Write behind what is there; what goes beyond the largest program is lost, as it is in flash.
+
+        Args:
+            name: of a program that exists.
+            data: any bytes.
+        """
         self._programs[name] = (self._programs[name] + data)[:MAX_PROGRAM_BYTES]
         self._save()
 
     def delete(self, name: str) -> bool:
-        """Remove a program; False if there is none."""
+        """Remove a program; False if there is none.
+
+        Args:
+            name: of the program.
+
+        Returns:
+            Whether there was one.
+        """
         if self._programs.pop(name, None) is None:
             return False
         self._save()

@@ -178,7 +178,11 @@ class FirmwareLua:
         return self._lua.table_from(kept)
 
     def elements(self, table: Any) -> list[Any]:  # noqa: ANN401
-        """Elements 1 to n of a Lua table without holes, at most some thousands."""
+        """Elements 1 to n of a Lua table without holes, at most some thousands.
+
+        Args:
+            table: a Lua table.
+        """
         values = self._elements(table)
         return list(values) if isinstance(values, tuple) else [] if values is None else [values]
 

@@ -23,7 +23,11 @@ PROGRAMS: Final = {"exact": "monte_carlo.lua", "fast": "fast.lua"}
 
 
 def lua_config(experiment: Experiment) -> dict[str, Any]:
-    """The fields that `new` of either program reads."""
+    """The fields that `new` of either program reads.
+
+    Args:
+        experiment: the parameters.
+    """
     return {
         "seed_low": experiment.seed & 0xFFFFFFFF,
         "seed_high": experiment.seed >> 32,
@@ -67,7 +71,16 @@ class LuaSimulator:
         on_simulation: Callable[[int], None] | None = None,
         stop: Callable[[], bool | None] | None = None,
     ) -> IntArray:
-        """Counts of some simulations; arguments, return and errors as `simulate`."""
+        """Counts of some simulations; arguments, return and errors as `simulate`.
+
+        Args:
+            simulations: simulation numbers.
+            on_simulation: called after every simulation with 1.
+            stop: asked between scales; true gives the run up.
+
+        Raises:
+            BoardStopped: `stop` said so.
+        """
         total = np.zeros((self._experiment.J + 1, self._experiment.n_bins), np.int64)
         numbers = iter(simulations)
         while turn := list(itertools.islice(numbers, self._longest_run or _TURN)):

@@ -23,37 +23,90 @@ class Twin(Protocol):
     """What both can do. `sigma` are scales in samples; everything else as in `ShimInterface`."""
 
     def red_noise(self, n_samples: int, lag1: float, seed: int, simulation: int, series: int) -> FloatArray:
-        """Shape (n_samples,): one surrogate series."""
+        """Shape (n_samples,): one surrogate series.
+
+        Args:
+            n_samples: samples to make.
+            lag1: lag-1 autocorrelation, -1 < lag1 < 1.
+            seed: 0 to 2**64 - 1.
+            simulation: simulation number.
+            series: 0 for x, 1 for y.
+        """
         ...
 
     def forward(self, series: AnyArray, n_padded: int) -> ComplexArray:
-        """Shape (n_padded,): the spectrum of the zero-padded series."""
+        """Shape (n_padded,): the spectrum of the zero-padded series.
+
+        Args:
+            series: shape (n_samples,), n_samples <= n_padded.
+            n_padded: transform length, a power of two.
+        """
         ...
 
     def inverse(self, spectrum: ComplexArray) -> ComplexArray:
-        """The shape of `spectrum`: its series, normalised."""
+        """The shape of `spectrum`: its series, normalised.
+
+        Args:
+            spectrum: shape (n_padded,).
+        """
         ...
 
     def transform(self, series: FloatArray, sigma: FloatArray, mother: str) -> ComplexArray:
-        """Shape (n_scales, n_samples): the wavelet transform."""
+        """Shape (n_scales, n_samples): the wavelet transform.
+
+        Args:
+            series: shape (n_samples,).
+            sigma: shape (n_scales,), scales in samples.
+            mother: name of the wavelet.
+        """
         ...
 
     def smooth(self, rows: AnyArray, sigma: FloatArray, dj: float, mother: str, box: str) -> AnyArray:
-        """The shape and kind of `rows`: smoothed in time and over scales."""
+        """The shape and kind of `rows`: smoothed in time and over scales.
+
+        Args:
+            rows: shape (n_scales, n_samples), real or complex.
+            sigma: shape (n_scales,), scales in samples.
+            dj: spacing of the scales in octaves.
+            mother: name of the wavelet.
+            box: "pycwt" or "grinsted".
+        """
         ...
 
     def coherence(
         self, x: FloatArray, y: FloatArray, sigma: FloatArray, dj: float, mother: str, box: str
     ) -> FloatArray:
-        """Shape (n_scales, n_samples): squared coherence."""
+        """Shape (n_scales, n_samples): squared coherence.
+
+        Args:
+            x: shape (n_samples,).
+            y: shape (n_samples,).
+            sigma: shape (n_scales,), scales in samples.
+            dj: spacing of the scales in octaves.
+            mother: name of the wavelet.
+            box: "pycwt" or "grinsted".
+        """
         ...
 
     def counts(self, experiment: Experiment, simulations: range) -> IntArray:
-        """Shape (J + 1, n_bins): the histogram."""
+        """Shape (J + 1, n_bins): the histogram.
+
+        Args:
+            experiment: the parameters.
+            simulations: consecutive simulation numbers.
+        """
         ...
 
     def signal(self, shape: str, n_samples: int, period: float, amplitude: float, phase: float) -> FloatArray:
-        """Shape (n_samples,): a periodic signal, `shape` being the name of its function."""
+        """Shape (n_samples,): a periodic signal, `shape` being the name of its function.
+
+        Args:
+            shape: "sine", "square", "sawtooth" or "triangle".
+            n_samples: samples to make.
+            period: in samples.
+            amplitude: any unit.
+            phase: in periods.
+        """
         ...
 
 

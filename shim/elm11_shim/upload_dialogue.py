@@ -50,7 +50,12 @@ class _Expects(enum.Enum):
 
 
 class UploadDialogue:
-    """One upload into an entry that exists already: leaving early leaves it broken."""
+    """One upload into an entry that exists already: leaving early leaves it broken.
+
+    Args:
+        store: where the program goes.
+        name: of the entry.
+    """
 
     def __init__(self, store: ProgramStore, name: str) -> None:
         self._store = store

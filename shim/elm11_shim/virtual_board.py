@@ -136,6 +136,9 @@ class VirtualBoard:
     def write(self, data: bytes) -> None:
         """Send bytes to the board.
 
+        Args:
+            data: any bytes.
+
         Raises:
             BoardUnpluggedError: the port is gone.
         """
@@ -148,6 +151,9 @@ class VirtualBoard:
 
     def read(self, timeout_s: float = 0.0) -> bytes:
         """What the board has sent; waits for the first byte at most ``timeout_s`` seconds.
+
+        Args:
+            timeout_s: longest wait, seconds.
 
         Raises:
             BoardUnpluggedError: the port is gone.
@@ -175,6 +181,9 @@ class VirtualBoard:
 
     def read_until_idle(self, timeout_s: float) -> bytes:
         """Everything the board sends until it waits for input again.
+
+        Args:
+            timeout_s: longest wait, seconds.
 
         Raises:
             TimeoutError: it is still busy after ``timeout_s`` seconds; the message has the last bytes.

@@ -198,7 +198,9 @@ def model() -> dict[str, Any]:
             is_late = [late < early for late, early in zip(beyond, at_planning, strict=True)]
             garbage = max(value for value, late in zip(beyond, is_late, strict=True) if late)
             of_kind["job"] = round(of_kind["job"] + garbage, 1)
-            planning = max(value for value, late in zip(at_planning, is_late, strict=True) if not late)
+            # Where no peak is of the planning, the least is a bound of what planning takes.
+            early = [value for value, late in zip(at_planning, is_late, strict=True) if not late]
+            planning = max(early) if early else min(at_planning)
             pipelines[pipeline]["memory"] = of_kind
             pipelines[pipeline]["planning"] = round(loaded + planning)
             totals = [max(e + garbage, loaded + planning + t) for e, t in zip(estimates, tables, strict=True)]

@@ -23,6 +23,9 @@ class Engine(Protocol):
     """Something that computes simulations.
 
     An engine whose parts may span several groups (since moving results is dear to it) has `joins_groups = True`.
+
+    Attributes:
+        name: as in `engines.create`; it stands in files and messages.
     """
 
     name: str
@@ -50,7 +53,11 @@ class Engine(Protocol):
 
 @runtime_checkable
 class StreamingEngine(Protocol):
-    """An engine that gives its results piece by piece, so that what is finished can be kept."""
+    """An engine that gives its results piece by piece, so that what is finished can be kept.
+
+    Attributes:
+        name: as in `engines.create`; it stands in files and messages.
+    """
 
     name: str
 

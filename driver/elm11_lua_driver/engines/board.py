@@ -109,6 +109,7 @@ class BoardEngine:
         Raises:
             ValueError: the job does not fit into the board's memory.
             Elm11Error: the board failed. Its port is closed, and opened again at the next use.
+            AbandonedError: `progress` has raised it; the board is stopped first.
         """
         plan(job, self._memory_bytes).check()  # before a port is opened
         ranges = single_groups(job, simulations) if by_group else simulations

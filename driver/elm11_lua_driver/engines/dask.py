@@ -182,7 +182,11 @@ class DaskEngine(FleetEngine):
         return int(boards)
 
     def abandon(self, member: Member) -> None:
-        """Cancel the task."""
+        """Cancel the task.
+
+        Args:
+            member: the engine, and what is known of it.
+        """
         slot = member.engine
         assert isinstance(slot, _Slot)
         slot.cancel()

@@ -55,7 +55,26 @@ class Shares:
 
 @dataclass(eq=False)
 class Member:
-    """An engine of the fleet, and what is known of it."""
+    """An engine of the fleet, and what is known of it.
+
+    Attributes:
+        engine: the engine.
+        name: for messages: the engine's, with its place where several have the same.
+        longest_silence_s: the limit, seconds; None where the engine watches over itself.
+        speed: simulations per second, as measured last; None before the first piece.
+        failures: how often it has failed in a row.
+        said: what its errors said.
+        not_before_s: when it may be tried again, seconds on the fleet's clock.
+        is_out: whether it is left out of this job.
+        thread: what computes for it; None until it is given something.
+        piece: simulations that it computes now; None for none.
+        ticket: number of the hand-out, so that a late answer to an earlier one is known.
+        is_ready: whether `prepare` is done, and it computes.
+        given_s: when it got the piece, seconds on the fleet's clock.
+        sign_s: its last sign of life, seconds on the fleet's clock.
+        gap_s: longest time between two signs of life so far, seconds.
+        partial: simulations of the piece that are finished.
+    """
 
     engine: Engine
     name: str
@@ -173,10 +192,18 @@ class FleetEngine:
         return self._retry_s
 
     def prepare(self, member: Member) -> None:
-        """Make a member ready; called in its thread before each hand-out, and not counted as computing."""
+        """Make a member ready; called in its thread before each hand-out, and not counted as computing.
+
+        Args:
+            member: the engine, and what is known of it.
+        """
 
     def abandon(self, member: Member) -> None:
-        """Make a member stop at once, where that is possible; its thread ends when its engine returns."""
+        """Make a member stop at once, where that is possible; its thread ends when its engine returns.
+
+        Args:
+            member: the engine, and what is known of it.
+        """
 
 
 class _HandingOut:

@@ -74,7 +74,15 @@ class Pieces:
 def stream(
     engine: Engine, job: Job, simulations: Sequence[range], progress: Progress, *, by_group: bool = False
 ) -> Generator[Histogram]:
-    """Results piece by piece, from any engine; see `StreamingEngine.stream`."""
+    """Results piece by piece, from any engine; see `StreamingEngine.stream`.
+
+    Args:
+        engine: who computes.
+        job: what to compute.
+        simulations: ranges of simulation numbers, ascending, none twice.
+        progress: called as simulations are finished.
+        by_group: whether every part must lie in one group of the job.
+    """
     if isinstance(engine, StreamingEngine):
         yield from engine.stream(job, simulations, progress, by_group=by_group)
         return
@@ -91,10 +99,19 @@ def stream(
 
 
 def joins_groups(engine: Engine) -> bool:
-    """Whether the engine's parts may span several groups."""
+    """Whether the engine's parts may span several groups.
+
+    Args:
+        engine: any engine.
+    """
     return bool(getattr(engine, "joins_groups", False))
 
 
 def single_groups(job: Job, simulations: Sequence[range]) -> list[range]:
-    """The same simulations, cut at the borders of the job's groups."""
+    """The same simulations, cut at the borders of the job's groups.
+
+    Args:
+        job: what is computed.
+        simulations: ranges of simulation numbers, ascending.
+    """
     return [group for part in simulations for group in group_ranges(job, part)]

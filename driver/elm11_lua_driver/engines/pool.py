@@ -252,13 +252,21 @@ class PoolEngine(FleetEngine):
         return [worker.pid for worker in self._workers if worker.pid is not None]
 
     def prepare(self, member: Member) -> None:
-        """Start the process."""
+        """Start the process.
+
+        Args:
+            member: the engine, and what is known of it.
+        """
         worker = member.engine
         assert isinstance(worker, WorkerProcess)
         worker.prepare()
 
     def abandon(self, member: Member) -> None:
-        """Kill the process; the next hand-out starts another."""
+        """Kill the process; the next hand-out starts another.
+
+        Args:
+            member: the engine, and what is known of it.
+        """
         worker = member.engine
         assert isinstance(worker, WorkerProcess)
         worker.kill()
