@@ -31,6 +31,7 @@ MEASURED_QUICK: Final = (30, 60, 120)
 SIMULATIONS: Final = 300
 _PYCWT_UP_TO: Final = 3000
 """Beyond it one simulation of pycwt takes some ten seconds."""
+_BUDGET_S: Final = 120
 LONG_S: Final = 8 * 3600.0
 """A night: what takes longer needs more computers, and a checkpoint."""
 
@@ -84,7 +85,8 @@ def measure_costs(pairs: list[Pair], sizes: tuple[int, ...], rounds: int, second
             name = f"pycwt {n_samples}"
             keys[name] = ("pycwt", n_samples, n)
             tasks[name] = partial(pycwt_levels, LAG1, 1.0, DJ, job.s0, job.J, n)
-    times = measure.interleaved(tasks, rounds, slow_s=1.0, slow_rounds=2)
+    measure.say(f"tests of {', '.join(map(str, sizes))} samples")
+    times = measure.interleaved(tasks, rounds, slow_s=1.0, slow_rounds=2, budget_s=_BUDGET_S)
     return [
         {
             "label": label,

@@ -31,6 +31,9 @@ PIPELINES: Final = ("exact", "fast")
 SINGLE: Final = ("numpy", "lua")
 PARALLEL: Final = ("pool", "dask")
 _START_TIMEOUT_S: Final = 60
+_COST_BUDGET_S: Final = 50  # for each J
+_OVERHEAD_BUDGET_S: Final = 120
+_SCALING_BUDGET_S: Final = 80  # for each pipeline
 
 
 @dataclass(frozen=True)
@@ -143,7 +146,8 @@ def cost(pairs: list[Pair], scales: list[int], rounds: int, seconds: float) -> l
         tasks["pycwt"] = partial(
             pycwt_levels, STANDARD["lag1_x"], STANDARD["dt"], STANDARD["dj"], STANDARD["s0"], J, counts["pycwt"]
         )
-        for label, timing in measure.interleaved(tasks, rounds, slow_s=20).items():
+        measure.say(f"cost of a simulation at J = {J}")
+        for label, timing in measure.interleaved(tasks, rounds, slow_s=20, budget_s=_COST_BUDGET_S).items():
             rows.append({"label": label, "J": J, "n_simulations": counts[label], **timing.to_dict()})
     return rows
 
@@ -176,7 +180,8 @@ def overhead(pairs: list[Pair], J: int, counts: list[int], rounds: int, cores: i
                 name = f"{pair.label} {n}"
                 keys[name] = (pair, n)
                 tasks[name] = partial(_whole_run, pair, J, n, cores, fixed)
-        times = measure.interleaved(tasks, rounds, slow_s=20, warm_up=rounds > 1)
+        measure.say(f"whole runs of {', '.join(map(str, counts))} simulations")
+        times = measure.interleaved(tasks, rounds, slow_s=20, warm_up=rounds > 1, budget_s=_OVERHEAD_BUDGET_S)
     for pair in dict.fromkeys(pair for pair, _ in keys.values()):
         mine = [(n, times[name]) for name, (other, n) in keys.items() if other == pair]
         line = fits.line([n for n, _ in mine], [timing.wall.median for _, timing in mine])
@@ -224,7 +229,8 @@ def scaling(pairs: list[Pair], J: int, seconds: float, rounds: int, cores: int) 
                         name = f"{pair.label} {workers} {kind}"
                         keys[name] = (pair, workers, kind, work)
                         tasks[name] = partial(run_job, pair.job(J, work), engine)
-            times = measure.interleaved(tasks, rounds, slow_s=60)
+            measure.say(f"strong and weak scaling, {pipeline} pipeline")
+            times = measure.interleaved(tasks, rounds, slow_s=60, budget_s=_SCALING_BUDGET_S)
         one = times["one"].wall
         rows.append(
             {"label": single.label, "kind": "reference", "n_workers": 1, "n_simulations": n, "wall": asdict(one)}
@@ -238,6 +244,9 @@ def scaling(pairs: list[Pair], J: int, seconds: float, rounds: int, cores: int) 
                     "n_simulations": work,
                     "wall": asdict(times[name].wall),
                     "speed_up": one.median * (work / n) / times[name].wall.median,
+                    # From the ends of both intervals: wider than an interval of the ratio need be, never narrower.
+                    "speed_up_low": one.low * (work / n) / times[name].wall.high,
+                    "speed_up_high": one.high * (work / n) / times[name].wall.low,
                 }
             )
     return rows
@@ -269,24 +278,25 @@ def run(*, quick: bool, cores: int) -> dict[str, Any]:
         warnings.simplefilter("ignore")
         pairs, missing = usable_pairs()
         for label, reason in missing.items():
-            print(f"  skipped: {label}: {reason}", flush=True)
+            measure.say(f"skipped: {label}: {reason}")
         if quick:
-            in_quick = [pair for pair in pairs if pair.engine != "dask"]  # a cluster takes seconds to start
+            # A cluster takes seconds to start, so Dask is in the last of these only.
+            in_quick = [pair for pair in pairs if pair.engine != "dask"]
             small = overhead(in_quick, 10, [1, 256, 1024], 1, cores)
             return {
                 "missing": missing,
-                "cost": cost(pairs, [10, 20], 2, 0.05),
+                "cost": cost(pairs, [6, 10], 2, 0.05),
                 "overhead": small,
-                "scaling": scaling(in_quick, 10, 0.2, 2, cores),
-                "sameness": sameness(in_quick, 6, 64, cores),
+                "scaling": scaling(in_quick, 10, 0.1, 2, cores),
+                "sameness": sameness(pairs, 6, 64, cores),
                 "pays_off_s": {pipeline: pays_off_s(small, pipeline) for pipeline in PIPELINES},
             }
-        small = overhead(pairs, 20, [1, 10, 100, 300, 1000, 3000], 5, cores)
+        small = overhead(pairs, 20, [1, 10, 100, 300, 1000, 3000], 6, cores)
         return {
             "missing": missing,
             "cost": cost(pairs, [10, 20, 28], 7, 0.5),
             "overhead": small,
-            "scaling": scaling(pairs, 20, 3.0, 5, cores),
+            "scaling": scaling(pairs, 20, 3.0, 6, cores),
             "sameness": sameness(pairs, 10, 512, cores),
             "pays_off_s": {pipeline: pays_off_s(small, pipeline) for pipeline in PIPELINES},
         }
