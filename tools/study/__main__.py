@@ -13,7 +13,6 @@ import sys
 import tempfile
 import time
 import traceback
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,9 +72,8 @@ def measured(
     data = {**data, "quick": quick, "runs": dict(data.get("runs", {}))}
     failed: dict[str, str] = {}
 
-    @cache
     def pairs() -> list[monte_carlo.Pair]:
-        return monte_carlo.usable_pairs()[0]
+        return monte_carlo.usable_pairs(quick=quick)[0]
 
     measurements: dict[str, Callable[[], dict[str, Any]]] = {
         "scaling": lambda: scaling.run(quick=quick),

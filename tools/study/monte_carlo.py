@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import logging
 import time
 import warnings
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 from elm11_lua_driver import Elm11Error, Job, engines
@@ -77,9 +78,14 @@ def why_missing(pair: Pair) -> str | None:
     return None
 
 
-def usable_pairs() -> tuple[list[Pair], dict[str, str]]:
-    """The pairs that can be used, and why the others cannot."""
-    reasons = {pair: why_missing(pair) for pair in PAIRS}
+@cache
+def usable_pairs(*, quick: bool = False) -> tuple[list[Pair], dict[str, str]]:
+    """The pairs that can be used, and why the others cannot.
+
+    Args:
+        quick: Dask, whose cluster takes seconds to start, with one pipeline only.
+    """
+    reasons = {pair: why_missing(pair) for pair in PAIRS if not (quick and pair == Pair("dask", "fast"))}
     missing = {pair.label: reason for pair, reason in reasons.items() if reason is not None}
     return [pair for pair, reason in reasons.items() if reason is None], missing
 
@@ -94,6 +100,9 @@ def opened(name: str, n_workers: int) -> Iterator[Engine]:
             options["n_workers"] = n_workers
         if name == "dask":
             import distributed  # noqa: PLC0415  a large package, which not everybody has
+
+            # Some of the compared libraries give the root logger a handler, by which a cluster tells its whole life.
+            logging.getLogger("distributed").propagate = False
 
             cluster = distributed.LocalCluster(
                 n_workers=n_workers,
@@ -276,12 +285,12 @@ def run(*, quick: bool, cores: int) -> dict[str, Any]:
     with warnings.catch_warnings():
         # distributed and what it loads warn about their own future; nothing of it concerns the measurement.
         warnings.simplefilter("ignore")
-        pairs, missing = usable_pairs()
+        pairs, missing = usable_pairs(quick=quick)
         for label, reason in missing.items():
             measure.say(f"skipped: {label}: {reason}")
         if quick:
-            # A cluster takes seconds to start, so Dask is in the last of these only.
-            in_quick = [pair for pair in pairs if pair.engine != "dask"]
+            # Processes take seconds to start, so the last of these alone has all that there are.
+            in_quick = [pair for pair in pairs if pair.engine in SINGLE or pair == Pair("pool", "exact")]
             small = overhead(in_quick, 10, [1, 256, 1024], 1, cores)
             return {
                 "missing": missing,
