@@ -6,6 +6,7 @@ Run as a module it measures memory: `python -m study.decision exact 1000` prints
 from __future__ import annotations
 
 import json
+import math
 import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -65,6 +66,16 @@ def n_scales_for(n_samples: int) -> int:
     return default_scales(n_samples, 1.0, DJ, wavelets.WAVELETS["morlet"], None, None)[1] + 1
 
 
+def padded_for(n_samples: int) -> int:
+    """Padded length of the surrogates for data of that length, also where no job may have them.
+
+    Six times the largest scale, which is the series' length only to within a twelfth of an octave: what is padded to
+    the next power of two may be another one than for six times the series.
+    """
+    s0, J = default_scales(n_samples, 1.0, DJ, wavelets.WAVELETS["morlet"], None, None)
+    return fft.padded_length(math.ceil(6 * s0 * 2 ** (J * DJ)))
+
+
 def board_largest_J(pipeline: str) -> int | None:  # noqa: N802  the paper's J
     """Largest J of the standard job (dt = dj = 0.25, s0 = 0.5) that fits into the board's memory."""
     fits = [J for J in range(41) if memory_plan.plan(Job(**STANDARD, J=J, pipeline=pipeline)).fits]
@@ -97,7 +108,7 @@ def measure_costs(pairs: list[Pair], sizes: tuple[int, ...], rounds: int, second
             "label": label,
             "n_samples": n_samples,
             "n_scales": n_scales_for(n_samples),
-            "n_padded": job_for(n_samples).n_padded,
+            "n_padded": padded_for(n_samples),
             "n_simulations": n,
             **times[name].to_dict(),
         }
@@ -129,7 +140,7 @@ def measure_memory(pairs: list[Pair], sizes: tuple[int, ...]) -> list[dict[str, 
         {
             "label": pair.label,
             "n_samples": n_samples,
-            "n_padded": job_for(n_samples).n_padded,
+            "n_padded": padded_for(n_samples),
             "n_scales": n_scales_for(n_samples),
             "peak_bytes": peak,
         }
@@ -178,7 +189,7 @@ def thresholds(laws: dict[str, Any], pays_off_s: dict[str, float | None]) -> dic
         return low
 
     def seconds(label: str, n_samples: int) -> float:
-        padded = fft.padded_length(6 * n_samples)
+        padded = padded_for(n_samples)
         return float(
             SIMULATIONS * laws[label]["factor"] * (padded * n_scales_for(n_samples)) ** laws[label]["exponents"][0]
         )
@@ -245,7 +256,7 @@ def table(
         if scaling is not None:
             row["pycwt_wct_s"] = _predict(scaling["laws"]["wct"]["time"], fft.padded_length(n_samples), n_scales)
             row["pycwt_wct_bytes"] = _predict(scaling["laws"]["wct"]["memory"], fft.padded_length(n_samples), n_scales)
-        n_padded = fft.padded_length(6 * n_samples)
+        n_padded = padded_for(n_samples)
         if scaling is not None:
             row["pycwt_test_bytes"] = _predict(scaling["laws"]["wct"]["memory"], n_padded, n_scales)
         row["test_s"] = {

@@ -330,6 +330,33 @@ def _agreement_text(agreement: dict[str, Any]) -> list[str]:
             "ends of the series: pycwt pads to the next power of two, however near, so that what leaves at one end "
             "comes in at the other; ssqueezepy pads farther, or by reflection."
         )
+
+    def median_and_largest(key: str) -> str:
+        errors = agreement[key]["relative_error"]
+        return f"{statistics.median(errors):.0e} (median over the scales; largest {max(errors):.0e})"
+
+    if "fcwt" in agreement:
+        sentences.append(
+            f"fCWT differs by {median_and_largest('fcwt')}: it computes in single precision and looks its wavelet up "
+            "in a table. For a picture that is enough; for differences of levels see below."
+        )
+    if "mne" in agreement:
+        sentences.append(
+            f"MNE-Python differs by {median_and_largest('mne')}: it samples the wavelet in time and cuts it at five "
+            "standard deviations, so at the smallest scales what lies above the Nyquist frequency is folded back."
+        )
+    if "obspy" in agreement:
+        shift = agreement["obspy"]["shift_samples"]
+        sentences.append(
+            f"ObsPy's wavelet sits off the middle: by {abs(shift[0]):.2f} samples at the smallest scale, "
+            f"{abs(shift[-1]):.2f} at the largest, which is why it differs by {median_and_largest('obspy')}. Both "
+            "series of a coherence are shifted alike."
+        )
+    if "elephant" in agreement:
+        sentences.append(
+            "Elephant's is pycwt's but for the negative frequencies, which it leaves out: it differs by "
+            f"{median_and_largest('elephant')}."
+        )
     return sentences
 
 
