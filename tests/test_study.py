@@ -385,6 +385,10 @@ class TestPages:
         assert any(one.startswith("  word") for one in page)
         assert not re.search(r"\n{3}", "\n".join(page))
 
+    def test_short_lines_of_a_paragraph_are_joined_and_others_are_not(self) -> None:
+        text = "# Head\none\ntwo\n- three\n  four\n- five\n\n| a |\n| b |\nsix\n1. seven\n   eight\n"
+        assert report.wrapped(text) == ("# Head\none two\n- three four\n- five\n\n| a |\n| b |\nsix\n1. seven eight\n")
+
     def test_the_pages_in_docs_are_those_of_the_data(self, data: dict[str, Any]) -> None:
         """`make study-pages` writes them again."""
         for name, text in report.pages(data).items():
@@ -397,7 +401,7 @@ class TestPages:
 
     def test_a_disturbed_part_is_named(self, data: dict[str, Any]) -> None:
         quiet = {part: run | {"others_share": 0.01} for part, run in data["runs"].items()}
-        said = report.pages({**data, "runs": quiet})["performance.md"]
+        said = " ".join(report.pages({**data, "runs": quiet})["performance.md"].split())
         assert "Other programs took at most 1.0 % of the processor" in said
         assert "Other programs were running" not in said
         busy = quiet | {"hybrid": quiet["hybrid"] | {"others_share": 0.4}}

@@ -37,7 +37,7 @@ MEASURED_QUICK: Final = (30, 60, 120)
 SIMULATIONS: Final = 300
 _PYCWT_UP_TO: Final = 3000
 """Beyond it one simulation of pycwt takes some ten seconds."""
-_BUDGET_S: Final = 120
+_BUDGET_S: Final = 90
 LONG_S: Final = 8 * 3600.0
 """A night: what takes longer needs more computers, and a checkpoint."""
 

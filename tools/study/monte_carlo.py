@@ -32,9 +32,9 @@ PIPELINES: Final = ("exact", "fast")
 SINGLE: Final = ("numpy", "lua")
 PARALLEL: Final = ("pool", "dask")
 _START_TIMEOUT_S: Final = 60
-_COST_BUDGET_S: Final = 50  # for each J
-_OVERHEAD_BUDGET_S: Final = 120
-_SCALING_BUDGET_S: Final = 80  # for each pipeline
+_COST_BUDGET_S: Final = 35  # for each J
+_OVERHEAD_BUDGET_S: Final = 90
+_SCALING_BUDGET_S: Final = 60  # for each pipeline
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ NEEDS: Final = {
 _WORTH_IT: Final = 1.2
 """Times as fast as another library's coefficients must make a coherence before they are called worth the trouble."""
 _WIDTH: Final = 120
+_BULLET: Final = re.compile(r"- |\d+\. ")
 
 
 def pages(data: dict[str, Any]) -> dict[str, str]:
@@ -88,17 +89,27 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def wrapped(text: str) -> str:
-    """The page with its long lines broken, tables left as they are, and runs of empty lines made one."""
-    lines: list[str] = []
+    """The page with its paragraphs filled, tables, headings and pictures left as they are, and no two empty lines.
+
+    What a template says is broken where it was written, before its numbers were put in, so lines are joined first.
+    """
+    blocks: list[str] = []
+    open_block = False  # whether the next line of text belongs to the last block
     for line in text.splitlines():
-        if len(line) <= _WIDTH or line.startswith(("|", "#", "!")):
-            lines.append(line)
+        alone = not line.strip() or line.startswith(("|", "#", "!"))
+        if alone or not open_block or _BULLET.match(line):
+            blocks.append(line)
         else:
-            bullet = re.match(r"- |\d+\. ", line)
-            indent = " " * len(bullet[0]) if bullet else ""
-            lines += textwrap.wrap(
-                line, _WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
-            )
+            blocks[-1] += " " + line.strip()
+        open_block = not alone
+    lines: list[str] = []
+    for block in blocks:
+        if block.startswith(("|", "#", "!")) or not block.strip():
+            lines.append(block.rstrip())
+            continue
+        bullet = _BULLET.match(block)
+        indent = " " * len(bullet[0]) if bullet else ""
+        lines += textwrap.wrap(block, _WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines).rstrip() + "\n")
 
 

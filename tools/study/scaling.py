@@ -33,7 +33,7 @@ _SMALLEST_FITTED_BYTES: Final = 5_000_000
 
 FULL: Final = ([100, 316, 1000, 3162, 10_000, 31_623, 100_000, 316_228, 1_000_000], [10, 50, 150, 500])
 QUICK: Final = ([8000, 16_000], [16, 48])
-_BUDGET_S: Final = 150
+_BUDGET_S: Final = 120
 
 
 def spacing(n_samples: int, n_scales: int) -> float:
