@@ -133,23 +133,22 @@ def law(rows: list[dict[str, Any]], label: str) -> fits.PowerLaw | None:
 
 
 def measure_memory(pairs: list[Pair], sizes: tuple[int, ...]) -> list[dict[str, Any]]:
-    """Growth of the peak memory by one run of the NumPy engine, in processes that do nothing else."""
+    """Growth of the peak memory by one run of the NumPy engine, each in a process of its own.
+
+    One process for all would not do: what an earlier run gave back stays with the process, and hides the next one's.
+    """
     measure.say("memory of the NumPy engine")
-    batches = [sizes] if measure.can_reset_peak() else [(n_samples,) for n_samples in sizes]
     return [
         {
             "label": pair.label,
             "n_samples": n_samples,
             "n_padded": padded_for(n_samples),
             "n_scales": n_scales_for(n_samples),
-            "peak_bytes": peak,
+            **measure.in_child("decision", pair.pipeline, n_samples),
         }
         for pair in pairs
         if pair.engine == "numpy"
-        for batch in batches
-        for n_samples, peak in zip(
-            batch, measure.in_child("decision", pair.pipeline, *batch)["peak_bytes"], strict=True
-        )
+        for n_samples in sizes
     ]
 
 
@@ -323,7 +322,8 @@ def run(
     costs = measure_costs(pairs, sizes, 2 if quick else 5, 0.02 if quick else 0.5)
     fitted = {label: law(costs, label) for label in dict.fromkeys(row["label"] for row in costs)}
     laws = {label: one.to_dict() for label, one in fitted.items() if one is not None}
-    peaks = measure_memory(pairs, sizes)
+    # In the quick mode a process for each would take longer than all the rest.
+    peaks = measure_memory(pairs[:1] if quick else pairs, sizes)
     memory = memory_laws(peaks)
     return {
         "costs": costs,
@@ -339,18 +339,14 @@ def run(
 
 
 def main() -> int:
-    """Print, size by size, how far one run of the NumPy engine raises the peak memory of this process."""
-    pipeline, *sizes = sys.argv[1:]
-    run_job(job_for(30, pipeline, 2), "numpy")  # imports and small tables are not the run's
-    peaks = []
-    for n_samples in map(int, sizes):
-        # As many simulations as the engine computes at once for small jobs, and few of large ones, which take seconds.
-        job = job_for(n_samples, pipeline, max(2, min(64, 100_000 // n_samples)))
-        measure.reset_peak()
-        before = measure.peak_bytes()
-        run_job(job, "numpy")
-        peaks.append(measure.peak_bytes() - before)
-    print(json.dumps({"peak_bytes": peaks}))
+    """Print how far one run of the NumPy engine raises the peak memory of this process."""
+    pipeline, n_samples = sys.argv[1], int(sys.argv[2])
+    # As many simulations as the engine computes at once for small jobs, and few of large ones, which take seconds.
+    job = job_for(n_samples, pipeline, max(2, min(64, 100_000 // n_samples)))
+    measure.reset_peak()
+    before = measure.peak_bytes()
+    run_job(job, "numpy")
+    print(json.dumps({"peak_bytes": measure.peak_bytes() - before}))
     return 0
 
 
