@@ -323,6 +323,9 @@ class TestEngines:
             job = decision.job_for(n_samples)
             return decision.SIMULATIONS * 1e-6 * job.n_padded * (job.J + 1)
 
+        nothing = {"factor": 1e-15, "exponents": [1.0]}
+        free = decision.thresholds({"numpy, fast": nothing, "pycwt": nothing}, {})
+        assert free["night"]["numpy, fast"] == free["longest_job"] < free["night"]["pycwt"]
         n = found["pool_from"]["exact"]
         assert seconds(n) <= 60 < seconds(round(1.02 * n) + 1)
         decision.job_for(found["longest_job"])
