@@ -6,7 +6,8 @@
 #   make docs    the documentation site, in site/    make install  the package alone, for use
 #   make dist    wheel and sdist in dist/, checked, the wheel installed and used    make audit  known vulnerabilities
 #   make cost    what jobs cost on the board: docs/cost.md    make cost-check    whether that has grown
-#   make study   the performance study: measures some 15 minutes, writes docs/performance.md and docs/comparison.md
+#   make study   the performance study: measures 15 to 20 minutes, writes docs/performance.md and docs/comparison.md;
+#                started again after an interruption, it goes on with the parts that are missing
 #   make study-quick   every part of it on small sizes, into a temporary folder
 #   make study-pages   its pages again from the numbers that are there
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import math
+import os
 import re
 import time
 from functools import partial
@@ -13,7 +14,22 @@ from typing import Any
 
 import numpy as np
 import pytest
-from study import board, checks, decision, fits, libraries, measure, monte_carlo, report, scaling, transforms
+from study import (
+    board,
+    checks,
+    decision,
+    figures,
+    fits,
+    hybrid,
+    libraries,
+    load,
+    measure,
+    monte_carlo,
+    report,
+    resume,
+    scaling,
+    transforms,
+)
 from study.__main__ import main
 
 ROOT = Path(__file__).parent.parent
@@ -86,6 +102,85 @@ class TestInterleaved:
             assert measure.interleaved({"short": int}, 5)["short"].wall.n == 2
         finally:
             measure.limit_rounds(None)
+
+    def test_no_turn_begins_after_the_time_is_over_but_two_are_made(self) -> None:
+        timings = measure.interleaved({"short": int, "other": float}, 50, budget_s=0)
+        assert {timing.wall.n for timing in timings.values()} == {2}
+
+
+class TestLoad:
+    @staticmethod
+    def proc(folder: Path, idle: int, processes: dict[int, tuple[int, tuple[int, int, int, int]]]) -> Path:
+        """A /proc with one line of counters, and processes by number: parent, and ticks as in proc(5)."""
+        total = sum(sum(ticks) for _, ticks in processes.values())
+        folder.mkdir(exist_ok=True)
+        (folder / "stat").write_text(f"cpu  {total} 0 0 {idle} 0 0 0 0 0 0\n")
+        (folder / "version").write_text("no process")
+        for pid, (parent, ticks) in processes.items():
+            (folder / str(pid)).mkdir(exist_ok=True)
+            numbers = " ".join(map(str, ticks))
+            (folder / str(pid) / "stat").write_text(f"{pid} (a) b) S {parent} 1 1 0 -1 0 0 0 0 0 {numbers} 20 0\n")
+        return folder
+
+    def test_children_are_ours_and_the_rest_are_others(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(os, "sysconf", lambda _: 100)
+        me = os.getpid()
+        family = {me: (1, (100, 20, 0, 0)), me + 1: (me, (50, 0, 0, 30)), me + 2: (me + 1, (7, 0, 0, 0))}
+        before = load.read(self.proc(tmp_path, 0, family | {1: (0, (500, 0, 0, 0))}))
+        assert before is not None
+        assert before.own == pytest.approx(2.07)
+        assert before.everybody == pytest.approx(7.07)
+
+    def test_a_child_that_ends_is_counted_once(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(os, "sysconf", lambda _: 100)
+        me = os.getpid()
+        alive = load.read(self.proc(tmp_path / "a", 0, {me: (1, (100, 0, 0, 0)), me + 1: (me, (50, 0, 0, 0))}))
+        ended = load.read(self.proc(tmp_path / "b", 0, {me: (1, (100, 0, 50, 0))}))
+        assert alive is not None
+        assert ended is not None
+        assert alive.own == ended.own
+
+    def test_the_share_is_of_all_cores(self) -> None:
+        found = load.between(load.Reading(10, 100, 50), load.Reading(20, 112, 60), cores=2)
+        assert found["others_share"] == pytest.approx(0.1)
+        assert load.disturbed(found, 2)
+        assert not load.disturbed({"others_share": 0.01, "load_average": 9.0}, 2), "the counters know better"
+
+    def test_without_counters_the_load_average_has_to_do(self, tmp_path: Path) -> None:
+        assert load.read(tmp_path) is None
+        assert load.between(None, None, 2)["others_share"] is None
+        assert load.disturbed({"others_share": None, "load_average": 4.5}, 2)
+        assert not load.disturbed({"others_share": None, "load_average": 2.1}, 2)
+        assert not load.disturbed({"others_share": None, "load_average": None}, 2)
+
+
+class TestResume:
+    def test_a_part_comes_back_only_with_the_same_programs_and_settings(self, tmp_path: Path) -> None:
+        kept = resume.Kept(tmp_path / "kept", "one")
+        kept.save("scaling", {"result": [1, 2]})
+        assert kept.load("scaling") == {"result": [1, 2]}
+        assert kept.load("hybrid") is None
+        assert resume.Kept(tmp_path / "kept", "other").load("scaling") is None
+        (tmp_path / "kept" / "scaling.json").write_text("{")
+        assert kept.load("scaling") is None
+        kept.forget(["scaling", "hybrid"])
+        assert not (tmp_path / "kept").exists()
+
+    def test_the_fingerprint_follows_what_measures_and_not_what_shows(self, tmp_path: Path) -> None:
+        source = tmp_path / "code"
+        source.mkdir()
+        (source / "fft.py").write_text("a")
+        (source / "report.py").write_text("a")
+
+        def key(*, quick: bool) -> str:
+            return resume.fingerprint({"quick": quick}, tmp_path, ["code"])
+
+        first = key(quick=True)
+        (source / "report.py").write_text("b")
+        assert key(quick=True) == first
+        assert key(quick=False) != first
+        (source / "fft.py").write_text("b")
+        assert key(quick=True) != first
 
 
 class TestPowerLaw:
@@ -216,6 +311,36 @@ class TestEngines:
         job = decision.job_for(1000)
         assert (job.J + 1, decision.n_scales_for(1000)) == (109, 109)
         assert job.scales[-1] == pytest.approx(1000, rel=0.03)
+        for n_samples in (30, 100, 341, 342, 1000, 10_000):
+            assert decision.padded_for(n_samples) == decision.job_for(n_samples).n_padded
+
+    def test_thresholds_are_where_the_laws_cross_them(self) -> None:
+        law = {"factor": 1e-6, "exponents": [1.0]}
+        found = decision.thresholds({"numpy, exact": law, "pycwt": law}, {"exact": 60.0, "fast": None})
+        assert found["pool_from"]["fast"] is None
+
+        def seconds(n_samples: int) -> float:
+            job = decision.job_for(n_samples)
+            return decision.SIMULATIONS * 1e-6 * job.n_padded * (job.J + 1)
+
+        nothing = {"factor": 1e-15, "exponents": [1.0]}
+        free = decision.thresholds({"numpy, fast": nothing, "pycwt": nothing}, {})
+        assert free["night"]["numpy, fast"] == free["longest_job"] < free["night"]["pycwt"]
+        n = found["pool_from"]["exact"]
+        assert seconds(n) <= 60 < seconds(round(1.02 * n) + 1)
+        decision.job_for(found["longest_job"])
+        with pytest.raises(ValueError, match="largest scale"):
+            decision.job_for(round(1.02 * found["longest_job"]))
+
+    def test_memory_of_our_engine_is_a_line(self) -> None:
+        rows = [
+            {"label": "numpy, fast", "n_padded": n, "n_scales": 10, "peak_bytes": 5000 + 16 * 10 * n}
+            for n in (64, 1024, 4096)
+        ]
+        law = decision.memory_laws(rows)["numpy, fast"]
+        assert law["start"] == pytest.approx(5000)
+        assert law["slope"] == pytest.approx(16)
+        assert decision.memory_laws(rows[:2]) == {}
 
 
 class TestBoard:
@@ -263,6 +388,10 @@ class TestPages:
         assert any(one.startswith("  word") for one in page)
         assert not re.search(r"\n{3}", "\n".join(page))
 
+    def test_short_lines_of_a_paragraph_are_joined_and_others_are_not(self) -> None:
+        text = "# Head\none\ntwo\n- three\n  four\n- five\n\n| a |\n| b |\nsix\n1. seven\n   eight\n"
+        assert report.wrapped(text) == ("# Head\none two\n- three four\n- five\n\n| a |\n| b |\nsix\n1. seven eight\n")
+
     def test_the_pages_in_docs_are_those_of_the_data(self, data: dict[str, Any]) -> None:
         """`make study-pages` writes them again."""
         for name, text in report.pages(data).items():
@@ -272,6 +401,17 @@ class TestPages:
         for quick in (True, False):
             for text in report.pages({**data, "quick": quick}).values():
                 assert ("A first look" in text) == quick
+
+    def test_a_disturbed_part_is_named(self, data: dict[str, Any]) -> None:
+        quiet = {part: run | {"others_share": 0.01} for part, run in data["runs"].items()}
+        said = " ".join(report.pages({**data, "runs": quiet})["performance.md"].split())
+        assert "Other programs took at most 1.0 % of the processor" in said
+        assert "Other programs were running" not in said
+        busy = quiet | {"hybrid": quiet["hybrid"] | {"others_share": 0.4}}
+        said = " ".join(report.pages({**data, "runs": busy})["performance.md"].split())
+        assert "**Other programs were running**" in said
+        assert "hybrid (40 %)" in said
+        assert "engines (" not in said
 
     def test_the_data_in_docs_are_plausible(self, data: dict[str, Any]) -> None:
         pictures = sorted((ROOT / "docs" / "figures").glob("[cp]*.png"))
@@ -296,7 +436,7 @@ class TestPages:
     def test_the_checks_find_what_cannot_be(
         self, data: dict[str, Any], path: tuple[str | int, ...], value: object, sentence: str
     ) -> None:
-        wrong: Any = copy.deepcopy(data)
+        wrong: Any = copy.deepcopy(data) | {"quick": False}
         *way, last = path
         place = wrong
         for step in way:
@@ -332,3 +472,61 @@ def test_unknown_parts_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
 def test_pages_need_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--pages-only", "--output", str(tmp_path)]) == 1
     assert "does not exist: measure first" in capsys.readouterr().err
+
+
+class TestInterruptedStudy:
+    """Two parts that measure nothing, in place of the real ones."""
+
+    @pytest.fixture
+    def calls(self, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+        calls: dict[str, Any] = {"transforms": 0, "hybrid": 0, "failing": True}
+
+        def transforms_run(*, quick: bool) -> dict[str, Any]:
+            calls["transforms"] += 1
+            return {"quick": quick, "value": 1 / 3}
+
+        def hybrid_run(*, quick: bool) -> dict[str, Any]:
+            calls["hybrid"] += 1
+            if calls["failing"]:
+                raise calls["failing"] if isinstance(calls["failing"], BaseException) else ValueError("no luck")
+            return {"quick": quick}
+
+        monkeypatch.setattr(transforms, "run", transforms_run)
+        monkeypatch.setattr(hybrid, "run", hybrid_run)
+        monkeypatch.setattr(figures, "draw", lambda _data, _folder: [])
+        monkeypatch.setattr(checks, "problems", lambda _data, _files: [])
+        return calls
+
+    WORDS = ("--quick", "--parts", "transforms,hybrid", "--output")
+
+    def test_a_part_that_fails_costs_the_others_nothing(
+        self, calls: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main([*self.WORDS, str(tmp_path)]) == 1
+        assert "problem: hybrid failed: ValueError: no luck" in capsys.readouterr().err
+        assert not (tmp_path / "performance.json").exists()
+        calls["failing"] = False
+        assert main([*self.WORDS, str(tmp_path)]) == 0
+        assert "[1/2] transforms: kept from before" in capsys.readouterr().out
+        assert (calls["transforms"], calls["hybrid"]) == (1, 2)
+        written = json.loads((tmp_path / "performance.json").read_text())
+        assert written["transforms"] == {"quick": True, "value": 0.33333}
+        assert set(written["runs"]) == {"transforms", "hybrid"}
+        assert [path.name for path in tmp_path.iterdir()] == ["performance.json"], "a study that is done keeps nothing"
+        assert main([*self.WORDS, str(tmp_path)]) == 0
+        assert calls["transforms"] == 2, "and the next one measures everything"
+
+    def test_an_interrupted_study_goes_on(
+        self, calls: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        calls["failing"] = KeyboardInterrupt()
+        assert main([*self.WORDS, str(tmp_path)]) == 130
+        assert "goes on from there" in capsys.readouterr().err
+        calls["failing"] = False
+        assert main([*self.WORDS, str(tmp_path)]) == 0
+        assert calls["transforms"] == 1
+
+    def test_fresh_measures_everything(self, calls: dict[str, Any], tmp_path: Path) -> None:
+        assert main([*self.WORDS, str(tmp_path)]) == 1
+        assert main([*self.WORDS, str(tmp_path), "--fresh"]) == 1
+        assert calls["transforms"] == 2

@@ -1,7 +1,12 @@
 """The performance study: measures, fits, figures, and the pages docs/performance.md and docs/comparison.md.
 
-    make study          everything, some 15 minutes; writes the pages, their figures and docs/performance.json
-    make study-quick    every part on small sizes, into a temporary folder, under a minute; checks what comes out
+    make study          everything, 15 to 20 minutes; writes the pages, their figures and docs/performance.json
+    make study-quick    every part on small sizes, into a temporary folder, about a minute; checks what comes out
+
+Every measurement has a time after which it begins no further turn, so that the whole cannot grow without bound. Each
+part is kept in docs/.study as soon as it is done: after an interruption, or when a part has failed, `make study` goes
+on with what is missing; `python -m study --fresh` does not. fCWT wants FFTW in single precision from the system
+(`libfftw3-single3` in Debian); a library that cannot be loaded is left out, and the reason is printed.
 
 One core for each side: the variables below are read when NumPy, SciPy and Numba are loaded, so they stand here, before
 any module of the study can load them. Engines that use several cores do so by processes, which this does not forbid.

@@ -37,6 +37,7 @@ NOVEMBER_2026: Final = {
 """Milliseconds per simulation of the standard job at J = 20 and 28, measured November 2026 on one core of a 2.5 GHz
 Xeon, for tools that pip cannot install, and for pycwt to compare the computers by."""
 
+_BUDGET_S: Final = 45  # for each J
 _PROBE_LAG1: Final = 0.9
 _PROBE_SAMPLES: Final = 100_000
 
@@ -49,6 +50,10 @@ def missing_tools() -> dict[str, str]:
         "waipy": ("waipy", "pandas"),  # which it imports without requiring it
         "PyWavelets": ("pywt",),
         "ssqueezepy": ("ssqueezepy",),
+        "fCWT": ("fcwt",),
+        "MNE-Python": ("mne",),
+        "ObsPy": ("obspy",),
+        "Elephant": ("elephant",),
     }.items():
         lacking = [package for package in packages if importlib.util.find_spec(package) is None]
         if lacking:
@@ -108,7 +113,8 @@ def time_levels(pairs: list[Pair], missing: dict[str, str], *, quick: bool) -> l
             if pair.engine in {"numpy", "lua"}:
                 counts[pair.label] = of_numpy if pair.engine == "numpy" else of_lua
                 tasks[pair.label] = partial(significance, pair.job(J, counts[pair.label]), engine=pair.engine)
-        times = measure.interleaved(tasks, 2 if quick else 9, slow_s=20)
+        measure.say(f"Monte Carlo test at J = {J}")
+        times = measure.interleaved(tasks, 2 if quick else 9, slow_s=20, budget_s=_BUDGET_S)
         for tool, timing in times.items():
             rows.append(
                 {
@@ -131,7 +137,7 @@ def time_transforms(missing: dict[str, str], *, quick: bool) -> list[dict[str, A
     usable = libraries.available()[0]
     tasks: dict[str, Callable[[], object]] = {
         libraries.TRANSFORMS[key].label: partial(usable[key].make(job.sigma), x)
-        for key in ("pycwt", "ours", "pywt12", "ssq")
+        for key in ("pycwt", "ours", "pywt12", "ssq", "fcwt", "mne", "obspy", "elephant")
         if key in usable
     }
     if "waipy" not in missing:
@@ -140,7 +146,8 @@ def time_transforms(missing: dict[str, str], *, quick: bool) -> list[dict[str, A
         import piwavelet  # noqa: PLC0415
 
         tasks["piwavelet"] = partial(piwavelet.cwt, x, DT, DJ, S0, job.J, piwavelet.Morlet())
-    times = measure.interleaved(tasks, 3 if quick else 15)
+    measure.say("one transform")
+    times = measure.interleaved(tasks, 3 if quick else 15, budget_s=_BUDGET_S)
     return [
         {"tool": tool, "n_samples": job.n_samples, "n_scales": job.J + 1, **timing.to_dict()}
         for tool, timing in times.items()
@@ -166,6 +173,7 @@ def false_alarms(missing: dict[str, str], *, quick: bool) -> dict[str, Any]:
 
     Only samples inside the cone of influence count, and every scale that has a level counts alike.
     """
+    measure.say("do the levels hold what they promise?")
     J, n_pairs, n_simulations = (10, 20, 40) if quick else (20, 400, 1000)
     job = Pair("numpy", "exact").job(J, n_simulations)
     # Another seed than that of the levels: a test on the noise that made the level would be too kind.
@@ -220,7 +228,7 @@ def run(*, quick: bool, pairs: list[Pair]) -> dict[str, Any]:
     """Measure all tools that are installed."""
     missing = missing_tools()
     for tool, reason in missing.items():
-        print(f"  skipped: {tool}: {reason}", flush=True)
+        measure.say(f"skipped: {tool}: {reason}")
     return {
         "missing": missing,
         "levels": time_levels(pairs, missing, quick=quick),

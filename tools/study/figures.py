@@ -30,6 +30,11 @@ LOOKS: Final = (
     ("#56B4E9", "P", "--"),
     ("#000000", "X", "-."),
     ("#7F7F7F", "*", ":"),
+    # Colours return with another marker and stroke.
+    ("#0072B2", "<", "--"),
+    ("#D55E00", ">", "-."),
+    ("#009E73", "h", ":"),
+    ("#CC79A7", "p", "-"),
 )
 _FOURIER_FACTOR: Final = wavelets.WAVELETS["morlet"].fourier_factor
 _MEMORIES_GB: Final = (16, 64)
@@ -96,7 +101,7 @@ def scaling(data: dict[str, Any]) -> Figure:
 
 def transform_times(data: dict[str, Any]) -> Figure:
     """Time by library over the length of the series; gain and error by scale."""
-    figure = _figure(7.2, 3.4)
+    figure = _figure(7.2, 4.0)
     time, error = figure.subplots(1, 2)
     looks = dict(zip(libraries.TRANSFORMS, LOOKS, strict=False))
     for key in dict.fromkeys(row["key"] for row in data["timing"]):
@@ -156,7 +161,7 @@ def difference_map(n_samples: int) -> Figure | None:
     found = {key: pair for key, pair in transforms.differences(n_samples).items() if key != "ssq_kept"}
     if not found:
         return None
-    n_columns = 2
+    n_columns = 3
     n_rows = -(-len(found) // n_columns)
     figure = _figure(7.2, 1.0 + 1.9 * n_rows)
     panels = np.atleast_2d(figure.subplots(n_rows, n_columns, sharex=True, sharey=True))
@@ -297,9 +302,15 @@ def engines(data: dict[str, Any]) -> Figure:
         LOOKS, dict.fromkeys((row["label"], row["kind"]) for row in rows), strict=False
     ):
         mine = [row for row in rows if (row["label"], row["kind"]) == (label, kind)]
-        workers.plot(
+        speed_up = np.array([row["speed_up"] for row in mine])
+        workers.errorbar(
             [row["n_workers"] for row in mine],
-            [row["speed_up"] for row in mine],
+            speed_up,
+            yerr=[
+                speed_up - [row["speed_up_low"] for row in mine],
+                np.array([row["speed_up_high"] for row in mine]) - speed_up,
+            ],
+            capsize=2,
             color=colour,
             marker=marker,
             linestyle=stroke,

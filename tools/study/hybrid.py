@@ -24,6 +24,7 @@ DJ: Final = 1 / 12
 SMALLEST_SCALE: Final = 2.0
 TIMED: Final = (1000, 10_000, 30_000)
 TIMED_QUICK: Final = (500,)
+_BUDGET_S: Final = 40  # for each length
 COMPARED: Final = 2000
 COMPARED_QUICK: Final = 500
 LEVEL: Final = 0.95
@@ -31,8 +32,8 @@ N_GROUPS: Final = 20
 SIMULATIONS: Final = 1000
 SIMULATIONS_QUICK: Final = 40
 # In a Monte Carlo run filters are made once, so a library that can keep them is given the chance.
-FOR_LEVELS: Final = ("pycwt", "pywt12", "pywt", "ssq_kept", "ssq_reflect")
-FOR_TIMES: Final = ("pywt12", "pywt", "ssq", "ssq_kept")
+FOR_LEVELS: Final = ("pycwt", "pywt12", "pywt", "ssq_kept", "ssq_reflect", "fcwt")
+FOR_TIMES: Final = ("pywt12", "pywt", "ssq", "ssq_kept", "fcwt")
 STANDARD_JOB: Final[dict[str, Any]] = {"lag1_x": 0.72, "lag1_y": 0.72, "dt": 0.25, "dj": 0.25, "s0": 0.5, "J": 20}
 
 
@@ -96,7 +97,8 @@ def time_coherence(n_samples: int, rounds: int) -> list[dict[str, Any]]:
     tasks |= {key: partial(_hybrid, transform, x, y, sigma) for key, transform in made.items()}
     alone: dict[str, Any] = {"pycwt": usable["pycwt"].make(sigma), **made}
     tasks.update({f"{key} transforms": partial(_both, transform, x, y) for key, transform in alone.items()})
-    times = measure.interleaved(tasks, rounds, slow_s=2.0, slow_rounds=3)
+    measure.say(f"coherence of {n_samples} samples")
+    times = measure.interleaved(tasks, rounds, slow_s=2.0, slow_rounds=6, budget_s=_BUDGET_S)
     return [
         {"what": what, "n_samples": n_samples, "n_scales": int(sigma.size), **time.to_dict()}
         for what, time in times.items()
@@ -124,6 +126,7 @@ def compare_levels(n_simulations: int) -> dict[str, Any]:
     The surrogates being the same, the differences have much smaller errors than the levels; their standard errors come
     from a jackknife over groups of simulations.
     """
+    measure.say(f"levels from {n_simulations} simulations")
     job = Job(**STANDARD_JOB, n_simulations=n_simulations)
     usable = libraries.available()[0]
     pairs = rednoise.surrogate_pairs(job.seed, range(n_simulations), *job.noise_lag1, job.n_samples)
@@ -172,7 +175,7 @@ def time_levels(rounds: int, n_simulations: int) -> list[dict[str, Any]]:
 
     tasks: dict[str, Any] = {key: partial(all_of, usable[key].make(job.sigma)) for key in FOR_LEVELS if key in usable}
     tasks["numpy engine"] = partial(run_job, job)
-    times = measure.interleaved(tasks, rounds)
+    times = measure.interleaved(tasks, rounds, budget_s=_BUDGET_S)
     return [{"what": what, "n_simulations": n_simulations, **time.to_dict()} for what, time in times.items()]
 
 

@@ -10,9 +10,12 @@ import contextlib
 import importlib.util
 import io
 import math
+import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, cast
 
+import numpy as np
 from elm11_host_ref import wavelet as wavelets
 
 from study.quiet_pycwt import MORLET, pycwt
@@ -49,7 +52,21 @@ class Transform:
     @property
     def missing(self) -> str | None:
         """Why it cannot be used, or None."""
-        return None if importlib.util.find_spec(self.package) else f"{self.package} is not installed"
+        return _why_missing(self.package)
+
+
+@cache
+def _why_missing(package: str) -> str | None:
+    """Why a package cannot be imported, or None: being installed is not enough where it wants a system library too."""
+    if importlib.util.find_spec(package) is None:
+        return f"{package} is not installed"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            importlib.import_module(package)
+    except (ImportError, OSError) as error:
+        return f"{package} cannot be loaded: {error}"
+    return None
 
 
 def pywt_precision(largest_sigma: float) -> int:
@@ -101,6 +118,82 @@ def _ssqueezepy(sigma: FloatArray, padding: str, *, keep: bool) -> Callable[[Flo
     return transform
 
 
+def _frequencies(sigma: FloatArray) -> FloatArray:
+    """Centre of each scale's wavelet, cycles per sample."""
+    result: FloatArray = OMEGA0 / (2 * math.pi * sigma)
+    return result
+
+
+def _mne(sigma: FloatArray) -> Callable[[FloatArray], ComplexArray]:
+    from mne.time_frequency import tfr_array_morlet  # noqa: PLC0415
+
+    # `n_cycles` is 2 pi f times the standard deviation in time: omega_0. Its wavelet has the energy 2.
+    def transform(series: FloatArray) -> ComplexArray:
+        with warnings.catch_warnings():
+            # Of wavelets longer than the series: what comes of them is what the study measures.
+            warnings.simplefilter("ignore", UserWarning)
+            W: ComplexArray = tfr_array_morlet(
+                series[None, None],
+                1.0,
+                _frequencies(sigma),
+                n_cycles=OMEGA0,
+                zero_mean=False,
+                output="complex",
+                verbose=False,
+            )
+        return W.reshape(sigma.size, series.size) / math.sqrt(2)
+
+    return transform
+
+
+def _obspy(sigma: FloatArray) -> Callable[[FloatArray], ComplexArray]:
+    from obspy.signal.tf_misfit import cwt  # noqa: PLC0415
+
+    lowest, *_, highest = sorted(_frequencies(sigma))  # it spaces what lies between evenly in the logarithm, as we do
+
+    def transform(series: FloatArray) -> ComplexArray:
+        W: ComplexArray = cwt(series, 1.0, OMEGA0, lowest, highest, nf=sigma.size)
+        return W[::-1]
+
+    return transform
+
+
+def _elephant(sigma: FloatArray) -> Callable[[FloatArray], ComplexArray]:
+    from elephant.signal_processing import wavelet_transform  # noqa: PLC0415
+
+    # The standard deviation in time is n_cycles / 6 f; its Gaussian has sqrt(2 pi f) for Torrence & Compo's
+    # pi**(-1/4) sqrt(2 pi / s).
+    factor = math.pi**-0.25 * math.sqrt(2 * math.pi / OMEGA0)
+
+    def transform(series: FloatArray) -> ComplexArray:
+        W: ComplexArray = wavelet_transform(
+            series, frequency=_frequencies(sigma), n_cycles=6 * OMEGA0 / (2 * math.pi), sampling_frequency=1.0
+        )
+        W *= factor
+        return W
+
+    return transform
+
+
+def _fcwt(sigma: FloatArray) -> Callable[[FloatArray], ComplexArray]:
+    import fcwt  # noqa: PLC0415
+
+    # The library keeps a bare pointer to the wavelet: the function below has to keep the object alive.
+    wavelet = fcwt.Morlet(OMEGA0 / (2 * math.pi))
+    lowest, *_, highest = sorted(_frequencies(sigma).tolist())
+    scales = fcwt.Scales(wavelet, fcwt.FCWT_LOGSCALES, 1, lowest, highest, sigma.size)
+    engine = fcwt.FCWT(wavelet, 1, False, True)  # noqa: FBT003  one thread, no search for FFTW plans, normalised
+    factor = np.sqrt(sigma)[:, None].astype(np.float32)
+
+    def transform(series: FloatArray, _kept: object = wavelet) -> ComplexArray:
+        W = np.zeros((sigma.size, series.size), np.complex64)
+        engine.cwt(series.astype(np.float32), scales, W)
+        W *= factor
+        return cast("ComplexArray", W)  # of half the precision, which nobody who takes it minds
+
+    return transform
+
+
 TRANSFORMS: Final = {
     transform.key: transform
     for transform in (
@@ -141,6 +234,34 @@ TRANSFORMS: Final = {
             "ssqueezepy",
             lambda sigma: _ssqueezepy(sigma, "reflect", keep=False),
             "as above, with its default padding, `padtype='reflect'`",
+        ),
+        Transform(
+            "fcwt",
+            "fCWT",
+            "fcwt",
+            _fcwt,
+            "`Morlet(6 / 2 pi)`, `FCWT_LOGSCALES`, one thread, single precision (it has no other); times s^(1/2)",
+        ),
+        Transform(
+            "mne",
+            "MNE-Python",
+            "mne",
+            _mne,
+            "`tfr_array_morlet` with `n_cycles=6`, `zero_mean=False`, `output='complex'`; times 2^(-1/2)",
+        ),
+        Transform(
+            "obspy",
+            "ObsPy",
+            "obspy",
+            _obspy,
+            "`signal.tf_misfit.cwt` with `w0=6`; times 1",
+        ),
+        Transform(
+            "elephant",
+            "Elephant",
+            "elephant",
+            _elephant,
+            "`wavelet_transform` with `n_cycles=36 / 2 pi`; times pi^(-1/4) (2 pi / 6)^(1/2)",
         ),
     )
 }

@@ -18,6 +18,10 @@ PACKAGES = (
     "PyWavelets",
     "ssqueezepy",
     "numba",
+    "fCWT",
+    "mne",
+    "obspy",
+    "elephant",
     "piwavelet",
     "waipy",
     "lupa",
@@ -61,5 +65,4 @@ def describe() -> dict[str, Any]:
         "python": platform.python_version(),
         "versions": versions,
         "date": dt.datetime.now(tz=dt.UTC).date().isoformat(),
-        "load_average": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
     }

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 CONFIDENCE: Final = 0.95
 _SHORTEST_SAMPLE_S: Final = 0.01
+_FEWEST_ROUNDS: Final = 2
 _CHILD_TIMEOUT_S: Final = 900
 _most_rounds: int | None = None
 _CLEAR: Final = Path("/proc/self/clear_refs")
@@ -107,6 +108,7 @@ def interleaved(
     slow_rounds: int = 2,
     seed: int = 1,
     warm_up: bool = True,
+    budget_s: float = math.inf,
 ) -> dict[str, Timing]:
     """Time several functions in turns: every round calls each of them once, in another order.
 
@@ -121,6 +123,8 @@ def interleaved(
         seed: for the order.
         warm_up: call each once before the first turn, so that caches and lazy imports are in place. What shows itself
             as slow then has had its first turn: such things are small beside it.
+        budget_s: no further turn is begun when so many seconds are over and everything has had two. Turns that are
+            left out are left out for all, so the comparison stays fair; the intervals say how few there were.
 
     Returns:
         Name to timing, in the order of `tasks`.
@@ -130,6 +134,7 @@ def interleaved(
     order = random.Random(seed)  # noqa: S311  an order need not be secret
     repeats = dict.fromkeys(tasks, 1)
     slow: set[str] = set()
+    begun = time.perf_counter()
     wall: dict[str, list[float]] = {name: [] for name in tasks}
     process: dict[str, list[float]] = {name: [] for name in tasks}
     for name, task in tasks.items() if warm_up else ():
@@ -146,6 +151,8 @@ def interleaved(
             wall[name].append(seconds)
             process[name].append(process_seconds)
     for turn in range(rounds):
+        if turn >= _FEWEST_ROUNDS and time.perf_counter() - begun > budget_s:
+            break
         names = [name for name in tasks if name not in slow or (turn and len(wall[name]) < slow_rounds)]
         order.shuffle(names)
         for name in names:
@@ -158,6 +165,11 @@ def interleaved(
             if wall[name][-1] > slow_s:
                 slow.add(name)
     return {name: Timing(median_interval(wall[name]), median_interval(process[name])) for name in tasks}
+
+
+def say(what: str) -> None:
+    """A line of progress."""
+    print(f"  {what}", flush=True)
 
 
 def peak_bytes() -> int:

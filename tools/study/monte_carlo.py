@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import logging
 import time
 import warnings
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 from elm11_lua_driver import Elm11Error, Job, engines
@@ -31,6 +32,9 @@ PIPELINES: Final = ("exact", "fast")
 SINGLE: Final = ("numpy", "lua")
 PARALLEL: Final = ("pool", "dask")
 _START_TIMEOUT_S: Final = 60
+_COST_BUDGET_S: Final = 35  # for each J
+_OVERHEAD_BUDGET_S: Final = 90
+_SCALING_BUDGET_S: Final = 60  # for each pipeline
 
 
 @dataclass(frozen=True)
@@ -74,9 +78,14 @@ def why_missing(pair: Pair) -> str | None:
     return None
 
 
-def usable_pairs() -> tuple[list[Pair], dict[str, str]]:
-    """The pairs that can be used, and why the others cannot."""
-    reasons = {pair: why_missing(pair) for pair in PAIRS}
+@cache
+def usable_pairs(*, quick: bool = False) -> tuple[list[Pair], dict[str, str]]:
+    """The pairs that can be used, and why the others cannot.
+
+    Args:
+        quick: Dask, whose cluster takes seconds to start, with one pipeline only.
+    """
+    reasons = {pair: why_missing(pair) for pair in PAIRS if not (quick and pair == Pair("dask", "fast"))}
     missing = {pair.label: reason for pair, reason in reasons.items() if reason is not None}
     return [pair for pair, reason in reasons.items() if reason is None], missing
 
@@ -91,6 +100,9 @@ def opened(name: str, n_workers: int) -> Iterator[Engine]:
             options["n_workers"] = n_workers
         if name == "dask":
             import distributed  # noqa: PLC0415  a large package, which not everybody has
+
+            # Some of the compared libraries give the root logger a handler, by which a cluster tells its whole life.
+            logging.getLogger("distributed").propagate = False
 
             cluster = distributed.LocalCluster(
                 n_workers=n_workers,
@@ -143,7 +155,8 @@ def cost(pairs: list[Pair], scales: list[int], rounds: int, seconds: float) -> l
         tasks["pycwt"] = partial(
             pycwt_levels, STANDARD["lag1_x"], STANDARD["dt"], STANDARD["dj"], STANDARD["s0"], J, counts["pycwt"]
         )
-        for label, timing in measure.interleaved(tasks, rounds, slow_s=20).items():
+        measure.say(f"cost of a simulation at J = {J}")
+        for label, timing in measure.interleaved(tasks, rounds, slow_s=20, budget_s=_COST_BUDGET_S).items():
             rows.append({"label": label, "J": J, "n_simulations": counts[label], **timing.to_dict()})
     return rows
 
@@ -176,7 +189,8 @@ def overhead(pairs: list[Pair], J: int, counts: list[int], rounds: int, cores: i
                 name = f"{pair.label} {n}"
                 keys[name] = (pair, n)
                 tasks[name] = partial(_whole_run, pair, J, n, cores, fixed)
-        times = measure.interleaved(tasks, rounds, slow_s=20, warm_up=rounds > 1)
+        measure.say(f"whole runs of {', '.join(map(str, counts))} simulations")
+        times = measure.interleaved(tasks, rounds, slow_s=20, warm_up=rounds > 1, budget_s=_OVERHEAD_BUDGET_S)
     for pair in dict.fromkeys(pair for pair, _ in keys.values()):
         mine = [(n, times[name]) for name, (other, n) in keys.items() if other == pair]
         line = fits.line([n for n, _ in mine], [timing.wall.median for _, timing in mine])
@@ -224,7 +238,8 @@ def scaling(pairs: list[Pair], J: int, seconds: float, rounds: int, cores: int) 
                         name = f"{pair.label} {workers} {kind}"
                         keys[name] = (pair, workers, kind, work)
                         tasks[name] = partial(run_job, pair.job(J, work), engine)
-            times = measure.interleaved(tasks, rounds, slow_s=60)
+            measure.say(f"strong and weak scaling, {pipeline} pipeline")
+            times = measure.interleaved(tasks, rounds, slow_s=60, budget_s=_SCALING_BUDGET_S)
         one = times["one"].wall
         rows.append(
             {"label": single.label, "kind": "reference", "n_workers": 1, "n_simulations": n, "wall": asdict(one)}
@@ -238,6 +253,9 @@ def scaling(pairs: list[Pair], J: int, seconds: float, rounds: int, cores: int) 
                     "n_simulations": work,
                     "wall": asdict(times[name].wall),
                     "speed_up": one.median * (work / n) / times[name].wall.median,
+                    # From the ends of both intervals: wider than an interval of the ratio need be, never narrower.
+                    "speed_up_low": one.low * (work / n) / times[name].wall.high,
+                    "speed_up_high": one.high * (work / n) / times[name].wall.low,
                 }
             )
     return rows
@@ -267,26 +285,27 @@ def run(*, quick: bool, cores: int) -> dict[str, Any]:
     with warnings.catch_warnings():
         # distributed and what it loads warn about their own future; nothing of it concerns the measurement.
         warnings.simplefilter("ignore")
-        pairs, missing = usable_pairs()
+        pairs, missing = usable_pairs(quick=quick)
         for label, reason in missing.items():
-            print(f"  skipped: {label}: {reason}", flush=True)
+            measure.say(f"skipped: {label}: {reason}")
         if quick:
-            in_quick = [pair for pair in pairs if pair.engine != "dask"]  # a cluster takes seconds to start
+            # Processes take seconds to start, so the last of these alone has all that there are.
+            in_quick = [pair for pair in pairs if pair.engine in SINGLE or pair == Pair("pool", "exact")]
             small = overhead(in_quick, 10, [1, 256, 1024], 1, cores)
             return {
                 "missing": missing,
-                "cost": cost(pairs, [10, 20], 2, 0.05),
+                "cost": cost(pairs, [6, 10], 2, 0.05),
                 "overhead": small,
-                "scaling": scaling(in_quick, 10, 0.2, 2, cores),
-                "sameness": sameness(in_quick, 6, 64, cores),
+                "scaling": scaling(in_quick, 10, 0.1, 2, cores),
+                "sameness": sameness(pairs, 6, 64, cores),
                 "pays_off_s": {pipeline: pays_off_s(small, pipeline) for pipeline in PIPELINES},
             }
-        small = overhead(pairs, 20, [1, 10, 100, 300, 1000, 3000], 5, cores)
+        small = overhead(pairs, 20, [1, 10, 100, 300, 1000, 3000], 6, cores)
         return {
             "missing": missing,
             "cost": cost(pairs, [10, 20, 28], 7, 0.5),
             "overhead": small,
-            "scaling": scaling(pairs, 20, 3.0, 5, cores),
+            "scaling": scaling(pairs, 20, 3.0, 6, cores),
             "sameness": sameness(pairs, 10, 512, cores),
             "pays_off_s": {pipeline: pays_off_s(small, pipeline) for pipeline in PIPELINES},
         }

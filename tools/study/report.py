@@ -10,7 +10,7 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any, Final
 
-from study import libraries
+from study import libraries, load
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -22,8 +22,8 @@ NEEDS: Final = {
 }
 _WORTH_IT: Final = 1.2
 """Times as fast as another library's coefficients must make a coherence before they are called worth the trouble."""
-_BUSY: Final = 0.5
 _WIDTH: Final = 120
+_BULLET: Final = re.compile(r"- |\d+\. ")
 
 
 def pages(data: dict[str, Any]) -> dict[str, str]:
@@ -76,6 +76,12 @@ def spread(interval: dict[str, float], factor: float = 1.0) -> str:
     )
 
 
+def between(estimate: Sequence[float]) -> str:
+    """An extrapolated time with its interval, `(value, low, high)`."""
+    value, low, high = estimate
+    return f"{seconds(value)}, {seconds(low)} to {seconds(high)}"
+
+
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
@@ -83,17 +89,27 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def wrapped(text: str) -> str:
-    """The page with its long lines broken, tables left as they are, and runs of empty lines made one."""
-    lines: list[str] = []
+    """The page with its paragraphs filled, tables, headings and pictures left as they are, and no two empty lines.
+
+    What a template says is broken where it was written, before its numbers were put in, so lines are joined first.
+    """
+    blocks: list[str] = []
+    open_block = False  # whether the next line of text belongs to the last block
     for line in text.splitlines():
-        if len(line) <= _WIDTH or line.startswith(("|", "#", "!")):
-            lines.append(line)
+        alone = not line.strip() or line.startswith(("|", "#", "!"))
+        if alone or not open_block or _BULLET.match(line):
+            blocks.append(line)
         else:
-            bullet = re.match(r"- |\d+\. ", line)
-            indent = " " * len(bullet[0]) if bullet else ""
-            lines += textwrap.wrap(
-                line, _WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
-            )
+            blocks[-1] += " " + line.strip()
+        open_block = not alone
+    lines: list[str] = []
+    for block in blocks:
+        if block.startswith(("|", "#", "!")) or not block.strip():
+            lines.append(block.rstrip())
+            continue
+        bullet = _BULLET.match(block)
+        indent = " " * len(bullet[0]) if bullet else ""
+        lines += textwrap.wrap(block, _WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines).rstrip() + "\n")
 
 
@@ -110,10 +126,9 @@ def _label(key: str) -> str:
 def _common(data: dict[str, Any]) -> dict[str, str]:
     machine = data["machine"]
     versions = {name: version for name, version in machine["versions"].items() if version}
-    load = machine["load_average"]
     first_look = (
-        "**A first look**, in parts with small sizes, and with few turns: the laws are known roughly and what is "
-        "extended by them is worth little. `make study` makes the whole study.\n\n"
+        "**A first look**, with small sizes and few turns: the laws are known roughly and what is extended by them is "
+        "worth little. `make study` makes the whole study.\n\n"
         if data["quick"]
         else ""
     )
@@ -123,15 +138,36 @@ def _common(data: dict[str, Any]) -> dict[str, str]:
         "memory": number(machine["memory_gb"]) if machine["memory_gb"] else "an unknown number of",
         "system": machine["system"],
         "python": machine["python"],
-        "date": machine["date"],
+        "date": " to ".join(sorted({run["date"] for run in _extremes(data["runs"])})),
         "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
-        "load": (
-            ""
-            if load is None or load <= machine["cores"] * _BUSY + 1
-            else f"**Other programs were running** (load average {load:g} on {machine['cores']} cores): the times are "
-            "too long, and their intervals wide."
-        ),
+        "load": _load(data["runs"], machine["cores"]),
+        "study_minutes": number(sum(run["seconds"] for run in data["runs"].values()) / 60, 2),
     }
+
+
+def _extremes(runs: dict[str, Any]) -> list[dict[str, Any]]:
+    """The runs of the first and the last day."""
+    ordered = sorted(runs.values(), key=lambda run: run["date"])
+    return [ordered[0], ordered[-1]]
+
+
+def _load(runs: dict[str, Any], cores: int) -> str:
+    """What other programs took meanwhile, and which parts must therefore not be trusted."""
+    spoilt = {part: run for part, run in runs.items() if load.disturbed(run, cores)}
+    if spoilt:
+        said = ", ".join(
+            f"{part} ({100 * run['others_share']:.0f} %)" if run["others_share"] is not None else part
+            for part, run in spoilt.items()
+        )
+        return (
+            f"**Other programs were running**, and took so much of the processor while these parts were measured: "
+            f"{said}. Their times are too long and their intervals wide; do not quote them. Ratios within a table "
+            "suffer less, since all sides took turns."
+        )
+    known = [run["others_share"] for run in runs.values() if run["others_share"] is not None]
+    if len(known) < len(runs):
+        return "What other programs took meanwhile cannot be told on this system."
+    return f"Other programs took at most {100 * max(known):.1f} % of the processor in any part."
 
 
 # docs/performance.md
@@ -206,7 +242,8 @@ def _scaling(part: dict[str, Any]) -> dict[str, str]:
                     for stop in part["stops"]
                     if (stop["function"], stop["memory_gb"], stop["n_scales"]) == (function, memory, n_scales)
                 )
-                row.append(f"{grouped(stop['largest_n'])} ({seconds(stop['seconds'][0])})")
+                unsure = stop["bytes"][2] > memory * 2**30
+                row.append(f"{grouped(stop['largest_n'])}{'?' * unsure} ({between(stop['seconds'])})")
         stops.append(row)
     wct = part["laws"]["wct"]
     box = wct["time"]["exponents"][1]
@@ -221,7 +258,8 @@ def _scaling(part: dict[str, Any]) -> dict[str, str]:
         "stops_table": table(
             ["scales", *(f"`{function}`, {memory} GB" for function in part["laws"] for memory in (16, 64))], stops
         )
-        + "\n\nIn brackets the expected time of the call.",
+        + "\n\nIn brackets the expected time of the call, with the 95 % interval of a new measurement. A question "
+        "mark: the upper end of that interval of the *memory* is above what there is, so it may not fit after all.",
     }
 
 
@@ -302,6 +340,33 @@ def _agreement_text(agreement: dict[str, Any]) -> list[str]:
             "the Nyquist frequency, which it halves and pycwt takes for a negative frequency. At the others it is the "
             "ends of the series: pycwt pads to the next power of two, however near, so that what leaves at one end "
             "comes in at the other; ssqueezepy pads farther, or by reflection."
+        )
+
+    def median_and_largest(key: str) -> str:
+        errors = agreement[key]["relative_error"]
+        return f"{statistics.median(errors):.0e} (median over the scales; largest {max(errors):.0e})"
+
+    if "fcwt" in agreement:
+        sentences.append(
+            f"fCWT differs by {median_and_largest('fcwt')}: it computes in single precision and looks its wavelet up "
+            "in a table. For a picture that is enough; for differences of levels see below."
+        )
+    if "mne" in agreement:
+        sentences.append(
+            f"MNE-Python differs by {median_and_largest('mne')}: it samples the wavelet in time and cuts it at five "
+            "standard deviations, so at the smallest scales what lies above the Nyquist frequency is folded back."
+        )
+    if "obspy" in agreement:
+        shift = agreement["obspy"]["shift_samples"]
+        sentences.append(
+            f"ObsPy's wavelet sits off the middle: by {abs(shift[0]):.2f} samples at the smallest scale, "
+            f"{abs(shift[-1]):.2f} at the largest, which is why it differs by {median_and_largest('obspy')}. Both "
+            "series of a coherence are shifted alike."
+        )
+    if "elephant" in agreement:
+        sentences.append(
+            "Elephant's is pycwt's but for the negative frequencies, which it leaves out: it differs by "
+            f"{median_and_largest('elephant')}."
         )
     return sentences
 
@@ -474,7 +539,9 @@ def _engines(part: dict[str, Any]) -> dict[str, str]:
                     str(row["n_workers"]),
                     grouped(row["n_simulations"]),
                     spread(row["wall"]),
-                    f"{row['speed_up']:.2f}" if "speed_up" in row else "1",
+                    f"{row['speed_up']:.2f} ({row['speed_up_low']:.2f} to {row['speed_up_high']:.2f})"
+                    if "speed_up" in row
+                    else "1",
                 ]
                 for row in part["scaling"]
             ],
@@ -529,17 +596,27 @@ def _pays_off(part: dict[str, Any]) -> str:
 
 def _decision(part: dict[str, Any]) -> dict[str, str]:
     labels = list(dict.fromkeys(label for row in part["table"] for label in row["test_s"]))
-    rows = [
-        [
-            grouped(row["n_samples"]),
-            str(row["n_scales"]),
-            *(seconds(row["test_s"][label]) for label in labels),
-            gigabytes(row["pycwt_test_bytes"]) if "pycwt_test_bytes" in row else "",
-            "fits" if row["board_fits"] else "too large",
-            row["advice"],
-        ]
-        for row in part["table"]
-    ]
+    rows = []
+    for row in part["table"]:
+        board = row["board"]
+        rows.append(
+            [
+                grouped(row["n_samples"]),
+                str(row["n_scales"]),
+                *(
+                    ("" if label in row["measured"] else "~ ") + seconds(row["test_s"][label])
+                    if label in row["test_s"]
+                    else "refused"
+                    for label in labels
+                ),
+                f"~ {gigabytes(row['pycwt_test_bytes'])}" if "pycwt_test_bytes" in row else "",
+                f"~ {gigabytes(max(row['own_bytes'].values()))}" if row["own_bytes"] else "",
+                f"{seconds(board['fewest_s'])} to {seconds(board['most_s'])} (`{board['pipeline']}`)"
+                if board
+                else "too large",
+                row["advice"],
+            ]
+        )
     measured = max(row["n_samples"] for row in part["costs"])
     return {
         "decision_measured": grouped(measured),
@@ -553,12 +630,14 @@ def _decision(part: dict[str, Any]) -> dict[str, str]:
                 "samples",
                 "scales",
                 *(label if label == "pycwt" else f"`{label}`" for label in labels),
-                "memory pycwt needs",
+                "memory, pycwt",
+                "memory, this project",
                 "board",
                 "use",
             ],
             rows,
         ),
+        "thresholds": bullets(_thresholds(part)),
         "decision_text": (
             "Scales up to the length of the series are pycwt's default and seldom of use: at the largest none of the "
             "data are inside the cone of influence, and the surrogates are six times as long as that scale. A J that "
@@ -570,7 +649,41 @@ def _decision(part: dict[str, Any]) -> dict[str, str]:
     }
 
 
+def _thresholds(part: dict[str, Any]) -> list[str]:
+    """Where the advice changes, in samples."""
+    found = part["thresholds"]
+    sentences = []
+    for pipeline, n in found["pool_from"].items():
+        sentences.append(
+            f"`{pipeline}` pipeline: the pool of processes is faster than one process above {_samples(n)}."
+            if n is not None
+            else f"`{pipeline}` pipeline: the pool of processes was not faster at any size measured."
+        )
+    nights = ", ".join(
+        f"{_samples(n)} ({label if label == 'pycwt' else f'`{label}`'})" for label, n in found["night"].items()
+    )
+    sentences += [
+        (
+            f"A night of eight hours on one core is enough for up to {nights}. Longer than that: more processes, or a "
+            "Dask cluster, and a checkpoint in any case."
+        ),
+        (
+            f"Above {_samples(found['longest_job'])} pycwt's default scales make surrogates longer than a job may "
+            "have: give a smaller J."
+        ),
+    ]
+    return sentences
+
+
+def _samples(n: int) -> str:
+    """A threshold with two significant digits: it is known no better."""
+    digits = max(0, len(str(n)) - 2)
+    return f"{grouped(round(n, -digits))} samples"
+
+
 # docs/comparison.md
+
+_NAMED: Final = ("pycwt", "piwavelet", "PyWavelets", "ssqueezepy", "fCWT", "mne", "obspy", "elephant")
 
 
 def _comparison(data: dict[str, Any]) -> dict[str, str]:
@@ -582,7 +695,7 @@ def _comparison(data: dict[str, Any]) -> dict[str, str]:
     alarms = part["false_alarms"]
     waipy = part["waipy_coherence"]
     return {
-        **{name: versions.get(name) or "(not measured)" for name in ("pycwt", "piwavelet", "PyWavelets", "ssqueezepy")},
+        **{name: versions.get(name) or "(not measured)" for name in _NAMED},
         "waipy": versions.get("waipy") or "(not measured)",
         "waipy_text": (
             "waipy does not smooth, and without smoothing the squared coherence of any two series is 1 everywhere"

@@ -32,7 +32,8 @@ _SHORTEST_FITTED_S: Final = 0.002
 _SMALLEST_FITTED_BYTES: Final = 5_000_000
 
 FULL: Final = ([100, 316, 1000, 3162, 10_000, 31_623, 100_000, 316_228, 1_000_000], [10, 50, 150, 500])
-QUICK: Final = ([10_000, 30_000], [10, 40])
+QUICK: Final = ([8000, 16_000], [16, 48])
+_BUDGET_S: Final = 120
 
 
 def spacing(n_samples: int, n_scales: int) -> float:
@@ -72,7 +73,9 @@ def run(*, quick: bool) -> dict[str, Any]:
     wanted = cells(sizes, scales)
     names = {f"{function} {n} {s}": (function, n, s) for function, n, s in wanted}
     tasks = {name: partial(call, function, n, s, _series(n)) for name, (function, n, s) in names.items()}
-    times = measure.interleaved(tasks, 2 if quick else 6, slow_s=1.0, slow_rounds=2)
+    measure.say(f"times of {len(tasks)} cells")
+    times = measure.interleaved(tasks, 2 if quick else 6, slow_s=1.0, slow_rounds=2, budget_s=_BUDGET_S)
+    measure.say("their memory")
     peaks = memory_peaks(wanted)
     rows = []
     for name, (function, n, s) in names.items():

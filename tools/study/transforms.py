@@ -19,6 +19,7 @@ N_SCALES: Final = 60
 SMALLEST_SCALE: Final = 2.0
 TIMED: Final = (1000, 10_000, 100_000)
 TIMED_QUICK: Final = (1000,)
+_BUDGET_S: Final = 45  # for each length
 COMPARED: Final = 3000
 COMPARED_QUICK: Final = 700
 REFERENCE: Final = "pycwt"
@@ -84,15 +85,17 @@ def run(*, quick: bool) -> dict[str, Any]:
     """Time the libraries and compare their coefficients."""
     usable, missing = libraries.available()
     for key, reason in missing.items():
-        print(f"  skipped: {libraries.TRANSFORMS[key].label}: {reason}", flush=True)
+        measure.say(f"skipped: {libraries.TRANSFORMS[key].label}: {reason}")
     timing = []
     for n_samples in TIMED_QUICK if quick else TIMED:
         sigma, (series, _) = sigma_for(n_samples), red_series(n_samples)
         tasks = {key: partial(one.make(sigma), series) for key, one in usable.items()}
-        times = measure.interleaved(tasks, 3 if quick else 11, slow_s=3.0, slow_rounds=5)
+        measure.say(f"times at {n_samples} samples")
+        times = measure.interleaved(tasks, 3 if quick else 11, slow_s=3.0, slow_rounds=6, budget_s=_BUDGET_S)
         timing += [
             {"key": key, "n_samples": n_samples, "n_scales": N_SCALES, **time.to_dict()} for key, time in times.items()
         ]
+    measure.say("agreement")
     n_compared = COMPARED_QUICK if quick else COMPARED
     sigma = sigma_for(n_compared)
     compared = {key: agreement(W, reference, sigma) for key, (W, reference) in differences(n_compared).items()}
