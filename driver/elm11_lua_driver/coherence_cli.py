@@ -78,7 +78,12 @@ if TYPE_CHECKING:
 @click.option(
     "--names", nargs=2, metavar="X Y", help="Names of the series, for the picture.  [default: from the files]"
 )
-@click.option("--time-unit", default="", metavar="TEXT", help="Unit of the times, for picture and table.")
+@click.option(
+    "--time-unit",
+    default="",
+    metavar="TEXT",
+    help="Unit of the times, for picture and table.  [default: that of dates: years for months, else days]",
+)
 @click.option("--title", default="", metavar="TEXT", help="Title of the picture.")
 @click.option("--longest-period", type=Number(0), help="End of the picture's period axis.  [default: what is safe]")
 def coherence(x: str, y: str | None, **options: Any) -> None:  # noqa: ANN401  click hands over what is declared above
@@ -86,7 +91,8 @@ def coherence(x: str, y: str | None, **options: Any) -> None:  # noqa: ANN401  c
 
     The series stand in one file X (two columns, or three with the time first), or in two files X and Y (one column
     each, or two with the time first): comma-, semicolon-, tab- or blank-separated text, # for comments. Two files with
-    times are cut to the time they have in common.
+    times are cut to the time they have in common. Times are numbers or dates (1990-01-31, 1990-01); decimal commas, and
+    what spreadsheets export as CSV or Unicode text, are read too.
 
     Existing files given with --output and --table are overwritten.
 
@@ -99,7 +105,7 @@ def coherence(x: str, y: str | None, **options: Any) -> None:  # noqa: ANN401  c
         raise ValueError(f"{'Y' if x else 'X'}: the name is empty; give a file")
     _check_outputs((("--output", options["output"]), ("--table", options["table"])), inputs=(x, y))
     pair = _read(x, y, options["columns"], options["percentiles"], options["dt"])
-    who = options["who"]
+    unit, who = options["time_unit"] or pair.time_unit, options["who"]
     with (
         telling_what_is_kept(options["checkpoint"]),
         engine_of(who) as engine,
@@ -128,17 +134,18 @@ def coherence(x: str, y: str | None, **options: Any) -> None:  # noqa: ANN401  c
             target_standard_error=options["target_standard_error"],
         )
     if options["output"]:
-        _write_picture(result, options["output"], options["time_unit"], options["title"], options["longest_period"])
+        words = {name: options[name] for name in ("title", "longest_period")}
+        _write_picture(result, options["output"], unit, first_day=pair.first_day, **words)
     if options["table"]:
-        _write_table(result, options["table"], options["time_unit"])
+        _write_table(result, options["table"], unit)
     if options["as_json"]:
-        files = {"output": options["output"], "table": options["table"]}
-        click.echo(json.dumps({**result.to_dict(), **files}, indent=2, allow_nan=False))
+        more = {"time_unit": unit, "first_day": pair.first_day, "output": options["output"], "table": options["table"]}
+        click.echo(json.dumps({**result.to_dict(), **more}, indent=2, allow_nan=False))
         return
-    click.echo(_summary(result, options["time_unit"]))
+    click.echo(_summary(result, unit, pair.first_day))
     if not (options["output"] or options["table"]):
         click.echo()
-        click.echo(level_table(result.by_scale(), options["time_unit"]))
+        click.echo(level_table(result.by_scale(), unit))
     for name in ("output", "table"):
         if options[name]:
             click.echo(f"{'picture' if name == 'output' else 'table'}: {options[name]}")
@@ -383,11 +390,14 @@ def _read(
 
 
 def _write_picture(
-    result: CoherenceAnalysis, path: str, time_unit: str, title: str = "", longest_period: float | None = None
+    result: CoherenceAnalysis,
+    path: str,
+    time_unit: str,
+    **words: Any,  # noqa: ANN401  those of `coherence_figure`
 ) -> None:
     from .plot import coherence_figure, save_figure  # noqa: PLC0415  matplotlib takes half a second to load
 
-    figure = coherence_figure(result, time_unit=time_unit, title=title, longest_period=longest_period)
+    figure = coherence_figure(result, time_unit=time_unit, **words)
     save_figure(figure, path, f"elm11-lua-driver {version('elm11-lua-driver')}, job {result.job.to_json()}")
 
 
@@ -397,7 +407,7 @@ def _write_table(result: CoherenceAnalysis, path: str, time_unit: str) -> None:
         file.write(text.encode(errors="replace"))  # a file's name, which is a label here, need not be text
 
 
-def _summary(result: CoherenceAnalysis, time_unit: str) -> str:
+def _summary(result: CoherenceAnalysis, time_unit: str, first_day: str = "") -> str:
     """Three lines on the series, the simulations and what was found."""
     job, fraction = result.job, result.significant_fraction
     by_chance = f"{100 * (1 - result.levels.level):.3g} % would by chance"
@@ -408,4 +418,5 @@ def _summary(result: CoherenceAnalysis, time_unit: str) -> str:
     )
     periods = f"periods {job.periods[0]:.4g} to {job.periods[-1]:.4g} {time_unit}".rstrip()
     times = f"{result.times.size} samples, {result.times[0]:.10g} to {result.times[-1]:.10g}"
+    times += f" {time_unit} since {first_day}" if first_day else ""
     return f"{result.names[0]} and {result.names[1]}: {times}, {periods}\n{simulated(result.levels)}\n{found}"

@@ -75,13 +75,19 @@ def check_suffix(path: Path | str) -> None:
 
 
 def coherence_figure(
-    analysis: CoherenceAnalysis, *, time_unit: str = "", title: str = "", longest_period: float | None = None
+    analysis: CoherenceAnalysis,
+    *,
+    time_unit: str = "",
+    first_day: str = "",
+    title: str = "",
+    longest_period: float | None = None,
 ) -> Figure:
     """Squared coherence over time and period, as `plot_coherence` draws it, and a line below that explains it.
 
     Args:
         analysis: what to draw.
         time_unit: for the axes; empty for "unit of dt".
+        first_day: the day from which the times are counted, for the axis of time; empty for none.
         title: empty for the names of the series.
         longest_period: where the period axis ends, as for `plot_coherence`.
 
@@ -90,7 +96,14 @@ def coherence_figure(
     """
     figure = Figure(figsize=(7.2, 4.6), layout="constrained")
     FigureCanvasAgg(figure)
-    plot_coherence(analysis, figure.add_subplot(), time_unit=time_unit, title=title, longest_period=longest_period)
+    plot_coherence(
+        analysis,
+        figure.add_subplot(),
+        time_unit=time_unit,
+        first_day=first_day,
+        title=title,
+        longest_period=longest_period,
+    )
     figure.supxlabel(caption(analysis), fontsize=7, x=0.01, ha="left", linespacing=1.4, parse_math=False)
     return figure
 
@@ -100,6 +113,7 @@ def plot_coherence(
     ax: Axes | None = None,
     *,
     time_unit: str = "",
+    first_day: str = "",
     title: str = "",
     longest_period: float | None = None,
 ) -> Axes:
@@ -114,6 +128,7 @@ def plot_coherence(
         analysis: coherence and phase, shape (J + 1, n_samples), and all that belongs to them.
         ax: axes to draw on; None for those of a new figure. The colour bar takes a part of them.
         time_unit: for the axes; empty for "unit of dt".
+        first_day: the day from which the times are counted, for the axis of time; empty for none.
         title: empty for the names of the series.
         longest_period: where the period axis ends, in the unit of dt; None for the first power of two (in units of
             dt) that is not below the longest safe period, since all beyond is hatched.
@@ -161,7 +176,8 @@ def plot_coherence(
     log2_axis(axes.yaxis, top, bottom)
     axes.set_xlim(times[0], times[-1])
     axes.ticklabel_format(axis="x", style="plain", useOffset=False)
-    axes.set_xlabel(f"Time ({unit})", parse_math=False)
+    since = f" since {drawable(first_day)}" if first_day else ""
+    axes.set_xlabel(f"Time ({unit}{since})", parse_math=False)
     axes.set_ylabel(f"Period ({unit})", parse_math=False)
     heading = drawable(title) or f"Wavelet coherence: {_short(analysis.names[0])} and {_short(analysis.names[1])}"
     axes.set_title(heading, fontsize=11, parse_math=False)
