@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from elm11_lua_driver import EngineError, Job, LuaError, cli, coherence_cli, significance
+from elm11_lua_driver import EngineError, Job, LuaError, cli, cli_jobs, coherence_cli, significance
 from elm11_lua_driver.engines import ENGINES, NumpyEngine, Progress
 
 if TYPE_CHECKING:
@@ -171,6 +172,21 @@ class TestSignificance:
     def test_unknown_command(self) -> None:
         assert "'nonsense'" in one_line(invoke("nonsense"))
 
+    def test_what_takes_long_says_so_before_it_begins(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(cli_jobs, "LONG_S", 0)
+        told = invoke(*SIGNIFICANCE).stderr.splitlines()
+        assert told[0].startswith("20 simulations of 24 samples will take about ")
+        assert "with --pipeline fast" not in told[0]  # which would not be quicker here
+        assert "coherence significance: 100 % (20 of 20 simulations)" in told[-1]
+        assert succeeded(invoke(*SIGNIFICANCE, "--quiet"))
+
+    def test_the_fast_pipeline_is_named_where_it_is_quicker(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(cli_jobs, "LONG_S", 0)
+        job = Job(0.7, 0.7, dt=1, dj=1 / 12, s0=2, J=187)
+        with cli_jobs.advancing("x", "numpy", job, quiet=True):
+            assert "with --pipeline fast" in cli_jobs.duration_told(job, "numpy")
+        assert "with --pipeline fast" not in cli_jobs.duration_told(replace(job, pipeline="fast"), "numpy")
+
     def test_warnings_are_one_plain_line_on_standard_error(self) -> None:
         result = invoke(*SIGNIFICANCE, "--s0", "0.3", "--json")
         assert result.exit_code == 0
@@ -202,6 +218,14 @@ class TestCoherence:
         Path("out.csv").write_text("old")
         succeeded(coherence(data, "--table", "out.csv"))
         assert Path("out.csv").read_text().startswith("# elm11-lua-driver")
+
+    def test_dates_give_the_unit_and_the_first_day(self, data: Path) -> None:
+        rows = [f"2024-{1 + i // 28:02}-{1 + i % 28:02},{i * i % 7},{i * i % 11}" for i in range(28)]
+        data.write_text("\n".join(["day,a,b", *rows]) + "\n")
+        assert "28 samples, 0 to 27 days since 2024-01-01" in succeeded(coherence(data))
+        result = json.loads(succeeded(coherence(data, "--json", "--output", "picture.svg")))
+        assert (result["time_unit"], result["first_day"]) == ("days", "2024-01-01")
+        assert "(period and scale: days;" in succeeded(coherence(data))
 
     def test_json(self, data: Path) -> None:
         values = json.loads(succeeded(coherence(data, "--json", "--table", "out.csv", "--level", "0.9")))

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import sys
+import warnings
 from importlib import resources
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +16,7 @@ import click
 import numpy as np
 from elm11_host_ref.experiment import MAX_SIMULATIONS
 from elm11_host_ref.percentiles import percentile_transform
+from elm11_host_ref.wavelet import WAVELETS
 
 from . import histogram_files, series_files
 from .analysis import DEFAULT_UNIT, CoherenceAnalysis, analyse
@@ -36,11 +38,11 @@ from .cli_output import level_table, plot_option, print_levels, simulated
 from .errors import EngineError
 from .job import Job
 from .levels import significance
-from .pycwt_drop_in import progress_bar
+from .pycwt_drop_in import default_scales, progress_bar
 from .run import run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 
 @click.command(short_help="Coherence of two series: picture, table, levels.")
@@ -109,7 +111,7 @@ def coherence(x: str, y: str | None, **options: Any) -> None:  # noqa: ANN401  c
     with (
         telling_what_is_kept(options["checkpoint"]),
         engine_of(who) as engine,
-        advancing("coherence significance", who.engine, quiet=options["quiet"]) as advance,
+        advancing("coherence significance", who.engine, _size(pair, options), quiet=options["quiet"]) as advance,
     ):
         result = analyse(
             pair.x,
@@ -149,6 +151,16 @@ def coherence(x: str, y: str | None, **options: Any) -> None:  # noqa: ANN401  c
     for name in ("output", "table"):
         if options[name]:
             click.echo(f"{'picture' if name == 'output' else 'table'}: {options[name]}")
+
+
+def _size(pair: series_files.SeriesPair, options: Mapping[str, Any]) -> Job:
+    """A job that is as large as that of two series, for telling how long it will take."""
+    mother = WAVELETS[options["wavelet"]]
+    s0, J = default_scales(pair.x.size, pair.dt, options["dj"], mother, options["s0"], options["J"])
+    rest = {name: options[name] for name in ("wavelet", "pipeline", "scale_box")}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # the job itself will warn
+        return Job(0.0, 0.0, dt=pair.dt, dj=options["dj"], s0=s0, J=J, n_simulations=options["simulations"], **rest)
 
 
 @click.command("significance", short_help="Only the significance levels.")
@@ -196,7 +208,7 @@ def _significance(
     with (
         telling_what_is_kept(checkpoint),
         engine_of(who) as engine,
-        advancing("coherence significance", who.engine, quiet=quiet) as advance,
+        advancing("coherence significance", who.engine, job, quiet=quiet) as advance,
     ):
         result = significance(
             job, level, engine, advance, checkpoint=checkpoint, target_standard_error=target_standard_error
