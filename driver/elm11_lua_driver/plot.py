@@ -20,7 +20,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from .analysis import DEFAULT_UNIT
 from .atomic_file import atomic_file
-from .plot_axes import axes_or_new, drawable, log2_axis
+from .plot_axes import axes_or_new, drawable, log2_axis, short, small_enough
 from .plot_levels import plot_convergence, plot_histogram, plot_significance
 from .plot_performance import plot_engine_scaling, plot_instruction_budget
 
@@ -58,6 +58,8 @@ ARROW_COHERENCE: Final = 0.5
 _COLOURS: Final = "viridis"
 # More columns than this are not to be seen at 200 dots per inch.
 _MAX_COLUMNS: Final = 2000
+# Powers of ten of times that are written out: years, days and seconds of a day are, those since 1970 are not.
+_PLAIN_TIMES: Final = (-3, 8)
 _ARROW_COLUMNS: Final = 30
 _ARROW_ROWS: Final = 18
 
@@ -175,12 +177,13 @@ def plot_coherence(
     axes.set_ylim(bottom, top)
     log2_axis(axes.yaxis, top, bottom)
     axes.set_xlim(times[0], times[-1])
-    axes.ticklabel_format(axis="x", style="plain", useOffset=False)
+    axes.ticklabel_format(axis="x", style="sci", scilimits=_PLAIN_TIMES, useOffset=False)
     since = f" since {drawable(first_day)}" if first_day else ""
     axes.set_xlabel(f"Time ({unit}{since})", parse_math=False)
-    axes.set_ylabel(f"Period ({unit})", parse_math=False)
-    heading = drawable(title) or f"Wavelet coherence: {_short(analysis.names[0])} and {_short(analysis.names[1])}"
-    axes.set_title(heading, fontsize=11, parse_math=False)
+    label = f"Period ({unit})"
+    axes.set_ylabel(label, parse_math=False, fontsize=small_enough(label, 10, 40))
+    heading = drawable(title) or f"Wavelet coherence: {short(analysis.names[0])} and {short(analysis.names[1])}"
+    axes.set_title(heading, fontsize=small_enough(heading, 11, 64), parse_math=False)
     figure = axes.get_figure(root=True)
     assert figure is not None
     bar = figure.colorbar(image, ax=axes, pad=0.02, aspect=25)
@@ -190,7 +193,7 @@ def plot_coherence(
 
 def caption(analysis: CoherenceAnalysis) -> str:
     """What lines, hatching and arrows of `coherence_figure` mean, in three lines."""
-    job, first, second = analysis.job, _short(analysis.names[0]), _short(analysis.names[1])
+    job, first, second = analysis.job, short(analysis.names[0]), short(analysis.names[1])
     lag1 = job.noise_lag1
     noise = f"red noise, lag-1 autocorrelation {lag1[0]:.2f} and {lag1[1]:.2f}" if any(lag1) else "white noise"
     plural = "s" * (job.n_simulations != 1)
@@ -201,11 +204,6 @@ def caption(analysis: CoherenceAnalysis) -> str:
         "right: in phase, left: in antiphase,\n"
         f"down: {first} leads by a quarter of the period, up: {second} leads by a quarter of the period."
     )
-
-
-def _short(name: str) -> str:
-    name = drawable(name)
-    return name if len(name) <= 32 else name[:31] + "…"
 
 
 def _draw_edge_effects(axes: Axes, analysis: CoherenceAnalysis, bottom: float) -> None:
