@@ -252,7 +252,7 @@ class TestInstructions:
         assert bottom > top, "the first stage is on top"
 
     def test_very_many_and_very_few(self) -> None:
-        ax = plot.plot_instruction_budget({"smoothing over time and scales": 9.01e13, "set-up": 12.0, "nothing": 0.0})
+        ax = plot.plot_instruction_budget({"smoothing": 9.01e13, "set-up": 12.0, "nothing": 0.0})
         assert [text.get_text() for text in ax.texts] == ["90,100,000 (100 %)", "< 0.01 (< 1 %)", "0 (0 %)"]
         assert_legible(ax)
 
