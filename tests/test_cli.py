@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from elm11_lua_driver import EngineError, Job, LuaError, cli, cli_jobs, coherence_cli, significance
+from elm11_lua_driver import EngineError, Job, LuaError, cli, cli_jobs, coherence_cli, scripts_cli, significance
 from elm11_lua_driver.engines import ENGINES, NumpyEngine, Progress
 
 if TYPE_CHECKING:
+    import click
     from elm11_lua_driver import Histogram
 
 STANDARD = ["--dt", "0.25", "--dj", "0.25", "--s0", "0.5", "--scales", "4", "--simulations", "20"]
@@ -71,6 +72,22 @@ class TestHelp:
     @pytest.mark.parametrize("option", ["--help", "-h"])
     def test_help(self, command: list[str], option: str) -> None:
         assert "Usage:" in succeeded(invoke(*command, option))
+
+    @pytest.mark.parametrize(
+        ("program", "words"),
+        [
+            *((cli.main, name) for name in cli.COMMANDS if name not in {"cache", "config"}),
+            *((cli.main, f"{group} {name}") for group, name in (("cache", "show"), ("cache", "clear"))),
+            *((cli.main, f"config {name}") for name in ("show", "path")),
+            (scripts_cli.upload_scripts, ""),
+            (scripts_cli.check_scripts, ""),
+        ],
+    )
+    def test_every_help_has_an_example_of_the_command(self, program: click.Command, words: str) -> None:
+        text = succeeded(CliRunner().invoke(program, [*words.split(), "--help"]))
+        _, _, after = text.partition("\n  Example")
+        examples = after.partition("\nOptions:")[0].splitlines()[1:]
+        assert any(f"{program.name} {words}".rstrip() in line for line in examples), text
 
     def test_scales_are_explained(self) -> None:
         text = " ".join(succeeded(invoke("significance", "--help")).split())

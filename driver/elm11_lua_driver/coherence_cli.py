@@ -238,7 +238,11 @@ def resume(
 
     FILE is what --checkpoint of significance and coherence named, or the histogram of elm11 run. It holds the job; any
     engine can finish what another has begun. A computation with --target-standard-error keeps its target.
-    """
+
+    \b
+    Example:
+      elm11 resume levels.npz --engine pool
+    """  # noqa: D301
     try:
         histogram, aim = histogram_files.load_with_aim(file)
     except OSError as error:
@@ -285,7 +289,11 @@ def demo(output_dir: str, lua_simulations: int, simulations: int, seed: int, *, 
 
     Computes simulations of the significance test in Lua and in NumPy and compares their counts; then draws the picture,
     with the levels of the NumPy engine. The data are those that pycwt brings.
-    """
+
+    \b
+    Example:
+      elm11 demo --output-dir demo
+    """  # noqa: D301
     tell = say if as_json else _say
     if not output_dir:
         raise ValueError("--output-dir: the name is empty; give a folder")

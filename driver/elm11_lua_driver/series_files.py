@@ -524,7 +524,7 @@ def _check_times(table: _Table, column: int, times: FloatArray, unit: str) -> fl
     allowed = f"(tolerance {100 * tolerance:.2g} % of a step)"
     if off.size:
         i = int(off[0])
-        came, others = (f"{value:.6g} {unit}".rstrip() for value in (steps[i - 1], step))
+        came, others = (f"{value:.6g} {unit[:-1] if value == 1 else unit}".rstrip() for value in (steps[i - 1], step))
         what = f"time {cells[i]} comes {came} after line {table.lines[i - 1]}, the others {others}"
         raise _fault(table.file, table.lines[i], f"{what} {allowed}", remedy)
     mean = (times[-1] - times[0]) / (times.size - 1)
