@@ -370,6 +370,14 @@ class TestRun:
         assert "has these simulations already" in again.stderr
         done(again)
 
+    def test_a_board_that_holds_more_than_is_asked_for(self, server: str) -> None:
+        done(elm11("run", *JOB_OPTIONS, "--detach", "--port", server))
+        done(elm11("attach", "--status", "--port", server))
+        fewer = elm11("run", *JOB_OPTIONS, "--simulations", "8", "--port", server)
+        done(fewer)
+        assert "20 simulations, which is more than the 8 that were asked for" in fewer.stderr
+        assert "goes on with the rest" not in fewer.stderr
+
     def test_attach_on_another_computer(self, server: str, tmp_path: Path) -> None:
         done(elm11("run", *JOB_OPTIONS, "--detach", "--port", server))
         for record in (tmp_path / "config" / "runs").iterdir():

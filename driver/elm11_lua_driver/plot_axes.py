@@ -32,7 +32,11 @@ _TICK_LETTERS: Final = 36
 
 
 def plain_number(value: float) -> str:
-    """A number on an axis or in a legend: without an exponent where it needs none, with few digits where it does."""
+    """A number on an axis or in a legend: without an exponent where it needs none, with few digits where it does.
+
+    Args:
+        value: the number.
+    """
     return f"{value:g}" if 1e-3 <= abs(value) < 1e5 else f"{value:.3g}"
 
 
@@ -51,7 +55,12 @@ def small_enough(text: str, points: float, letters: int) -> float:
 
 
 def short(text: str, letters: int = 32) -> str:
-    """A name, drawable, cut where it is longer than there is room for."""
+    """A name, drawable, cut where it is longer than there is room for.
+
+    Args:
+        text: the name.
+        letters: how many have room.
+    """
     text = drawable(text)
     return text if len(text) <= letters else text[: letters - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
