@@ -370,6 +370,14 @@ class TestRun:
         assert "has these simulations already" in again.stderr
         done(again)
 
+    def test_a_board_that_holds_more_than_is_asked_for(self, server: str) -> None:
+        done(elm11("run", *JOB_OPTIONS, "--detach", "--port", server))
+        done(elm11("attach", "--status", "--port", server))
+        fewer = elm11("run", *JOB_OPTIONS, "--simulations", "8", "--port", server)
+        done(fewer)
+        assert "20 simulations, which is more than the 8 that were asked for" in fewer.stderr
+        assert "goes on with the rest" not in fewer.stderr
+
     def test_attach_on_another_computer(self, server: str, tmp_path: Path) -> None:
         done(elm11("run", *JOB_OPTIONS, "--detach", "--port", server))
         for record in (tmp_path / "config" / "runs").iterdir():
@@ -508,7 +516,7 @@ class TestCalibrate:
 @pytest.mark.skipif(os.name != "posix", reason="ptys and signals are POSIX")
 class TestVirtual:
     @pytest.mark.parametrize("where", [["--pty", "port"], ["--tcp", "0", "--pace"]])
-    @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+    @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
     def test_it_serves_until_it_is_told_to_end(self, where: list[str], end: signal.Signals, tmp_path: Path) -> None:
         program = "from elm11_lua_driver.cli import main; main()"
         arguments = [sys.executable, "-c", program, "virtual", *where, "--store", "flash.json"]
@@ -533,11 +541,13 @@ class TestVirtual:
 
     def test_wrong_arguments_are_one_line(self, tmp_path: Path) -> None:
         (tmp_path / "there").write_text("no store")
+        (tmp_path / "link").symlink_to("there")
         for arguments, text in (
             (["--faults", "lose=2"], "--faults: 'lose=2' needs a probability"),
             (["--faults", "nonsense"], "--faults: "),
             (["--pty", "a", "--tcp", "1"], "--pty and --tcp: choose one"),
-            (["--pty", "there"], "--pty: there exists already"),
+            (["--pty", "there"], "--pty: there exists already; give another name"),
+            (["--pty", "link"], "give another name, or delete the link if no virtual board uses it"),
             (["--store", "there"], "--store: there is not a program store"),
             (["--store", "no/flash.json"], "--store: no/flash.json: there is no folder no"),
             (["--tcp", "70000"], "from 0 to 65535"),

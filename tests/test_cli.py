@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from elm11_lua_driver import EngineError, Job, LuaError, cli, coherence_cli, significance
+from elm11_lua_driver import EngineError, Job, LuaError, cli, cli_jobs, coherence_cli, scripts_cli, significance
 from elm11_lua_driver.engines import ENGINES, NumpyEngine, Progress
 
 if TYPE_CHECKING:
+    import click
     from elm11_lua_driver import Histogram
 
 STANDARD = ["--dt", "0.25", "--dj", "0.25", "--s0", "0.5", "--scales", "4", "--simulations", "20"]
@@ -70,6 +72,22 @@ class TestHelp:
     @pytest.mark.parametrize("option", ["--help", "-h"])
     def test_help(self, command: list[str], option: str) -> None:
         assert "Usage:" in succeeded(invoke(*command, option))
+
+    @pytest.mark.parametrize(
+        ("program", "words"),
+        [
+            *((cli.main, name) for name in cli.COMMANDS if name not in {"cache", "config"}),
+            *((cli.main, f"{group} {name}") for group, name in (("cache", "show"), ("cache", "clear"))),
+            *((cli.main, f"config {name}") for name in ("show", "path")),
+            (scripts_cli.upload_scripts, ""),
+            (scripts_cli.check_scripts, ""),
+        ],
+    )
+    def test_every_help_has_an_example_of_the_command(self, program: click.Command, words: str) -> None:
+        text = succeeded(CliRunner().invoke(program, [*words.split(), "--help"]))
+        _, _, after = text.partition("\n  Example")
+        examples = after.partition("\nOptions:")[0].splitlines()[1:]
+        assert any(f"{program.name} {words}".rstrip() in line for line in examples), text
 
     def test_scales_are_explained(self) -> None:
         text = " ".join(succeeded(invoke("significance", "--help")).split())
@@ -171,6 +189,21 @@ class TestSignificance:
     def test_unknown_command(self) -> None:
         assert "'nonsense'" in one_line(invoke("nonsense"))
 
+    def test_what_takes_long_says_so_before_it_begins(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(cli_jobs, "LONG_S", 0)
+        told = invoke(*SIGNIFICANCE).stderr.splitlines()
+        assert told[0].startswith("20 simulations of 24 samples will take about ")
+        assert "with --pipeline fast" not in told[0]  # which would not be quicker here
+        assert "coherence significance: 100 % (20 of 20 simulations)" in told[-1]
+        assert succeeded(invoke(*SIGNIFICANCE, "--quiet"))
+
+    def test_the_fast_pipeline_is_named_where_it_is_quicker(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(cli_jobs, "LONG_S", 0)
+        job = Job(0.7, 0.7, dt=1, dj=1 / 12, s0=2, J=187)
+        with cli_jobs.advancing("x", "numpy", job, quiet=True):
+            assert "with --pipeline fast" in cli_jobs.duration_told(job, "numpy")
+        assert "with --pipeline fast" not in cli_jobs.duration_told(replace(job, pipeline="fast"), "numpy")
+
     def test_warnings_are_one_plain_line_on_standard_error(self) -> None:
         result = invoke(*SIGNIFICANCE, "--s0", "0.3", "--json")
         assert result.exit_code == 0
@@ -202,6 +235,14 @@ class TestCoherence:
         Path("out.csv").write_text("old")
         succeeded(coherence(data, "--table", "out.csv"))
         assert Path("out.csv").read_text().startswith("# elm11-lua-driver")
+
+    def test_dates_give_the_unit_and_the_first_day(self, data: Path) -> None:
+        rows = [f"2024-{1 + i // 28:02}-{1 + i % 28:02},{i * i % 7},{i * i % 11}" for i in range(28)]
+        data.write_text("\n".join(["day,a,b", *rows]) + "\n")
+        assert "28 samples, 0 to 27 days since 2024-01-01" in succeeded(coherence(data))
+        result = json.loads(succeeded(coherence(data, "--json", "--output", "picture.svg")))
+        assert (result["time_unit"], result["first_day"]) == ("days", "2024-01-01")
+        assert "(period and scale: days;" in succeeded(coherence(data))
 
     def test_json(self, data: Path) -> None:
         values = json.loads(succeeded(coherence(data, "--json", "--table", "out.csv", "--level", "0.9")))

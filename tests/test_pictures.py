@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from elm11_lua_driver import plot
+from elm11_lua_driver import Job, analyse, plot, significance
 from elm11_lua_driver.convergence import convergence
 from elm11_lua_driver.histogram import Histogram
 from elm11_lua_driver.levels import quantiles, standard_errors
 from matplotlib.figure import Figure
 from matplotlib.testing.compare import compare_images
+from matplotlib.text import Text
 from pictures import BASELINES, PICTURES, analysis, draw, engines, instructions, result
 
 if TYPE_CHECKING:
@@ -52,6 +55,74 @@ def test_every_baseline_is_of_a_picture_and_small() -> None:
     files = sorted(BASELINES.glob("*.png"))
     assert [file.stem for file in files] == sorted(PICTURES)
     assert sum(file.stat().st_size for file in files) < 250_000
+
+
+def assert_legible(ax: Axes) -> None:
+    """All letters are inside of the picture, and the numbers of an axis do not touch."""
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    figure.canvas.draw()
+    inside = figure.bbox.padded(1)
+    for text in filter(Text.get_text, (ax.title, ax.xaxis.label, ax.yaxis.label, *ax.texts)):
+        box = text.get_window_extent()
+        assert inside.x0 <= box.x0, text.get_text()
+        assert box.x1 <= inside.x1, text.get_text()
+        assert inside.y0 <= box.y0, text.get_text()
+        assert box.y1 <= inside.y1, text.get_text()
+    legend = ax.get_legend()
+    if legend is not None:
+        assert inside.x0 <= legend.get_window_extent().x0
+    for axis in (ax.xaxis, ax.yaxis):
+        low, high = sorted(axis.get_view_interval())
+        ticks = [tick for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
+        boxes = [tick.label1.get_window_extent() for tick in ticks if tick.label1.get_text()]
+        assert boxes
+        assert not any(a.overlaps(b) for a, b in itertools.pairwise(boxes)), axis.get_label().get_text()
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_pictures_are_legible(name: str) -> None:
+    assert_legible(PICTURES[name]())
+
+
+LONG_UNIT = "months since the beginning of the observations"
+
+
+class TestUnusual:
+    def test_many_scales(self) -> None:
+        many_scales = significance(Job(0.7, 0.7, 0.25, 1 / 12, 0.5, 150, n_simulations=8, pipeline="fast"))
+        for ax in (
+            plot.plot_significance(many_scales, time_unit=LONG_UNIT),
+            plot.plot_histogram(many_scales.histogram, time_unit=LONG_UNIT),
+            plot.plot_convergence(many_scales.histogram, time_unit=LONG_UNIT),
+        ):
+            assert_legible(ax)
+        labels = [text.get_text() for text in ax.get_legend().get_texts()]  # type: ignore[union-attr]
+        assert labels[-1] == "2990"
+
+    def test_one_simulation_and_no_level_at_all(self) -> None:
+        one = significance(Job(0.7, 0.7, 0.25, 0.25, 0.5, 1, n_simulations=1))
+        ax = plot.plot_significance(one)
+        assert ax.get_legend_handles_labels()[1] == ["95 % level, 1 simulation, numpy"]
+        nothing = np.full(2, np.nan)
+        ax = plot.plot_significance(replace(one, significance=nothing, standard_error=nothing))
+        assert ax.get_ylim() == (0, 1)
+
+    def test_a_long_label_stays_inside(self) -> None:
+        ax = plot.plot_significance(result(), label="a name of a curve that goes on and on and on until nobody reads")
+        ax.legend()
+        assert_legible(ax)
+
+    def test_long_names_and_units(self) -> None:
+        named = replace(analysis(), names=("The first of the two series, at length", "And the second, at length too"))
+        assert_legible(plot.coherence_figure(named, time_unit=LONG_UNIT).axes[0])
+        assert_legible(plot.coherence_figure(named, title="A title of ninety letters " * 3).axes[0])
+
+    @pytest.mark.parametrize(("start", "dt"), [(0.0, 1e-9), (1.6e9, 1e6), (2440587.5, 1.0)])
+    def test_times_of_any_size(self, start: float, dt: float) -> None:
+        x, y = np.random.default_rng(1).standard_normal((2, 300))
+        analysed = analyse(x, y, dt, dj=0.5, n_simulations=4, times=start + dt * np.arange(300))
+        assert_legible(plot.coherence_figure(analysed, time_unit="s").axes[0])
 
 
 @pytest.mark.parametrize("name", ["histogram", "coherence"])
@@ -176,9 +247,14 @@ class TestInstructions:
         ax = instructions()
         assert [bar.get_width() for bar in ax.patches] == [41, 230, 310, 0.9]  # type: ignore[attr-defined]
         assert [text.get_text() for text in ax.texts] == ["41 (7 %)", "230 (40 %)", "310 (53 %)", "0.9 (< 1 %)"]
-        assert ax.get_xlabel() == "Instructions per simulation (millions; all together 582)"
+        assert ax.get_xlabel() == "Instructions per simulation (millions)\nall together 582 million"
         bottom, top = ax.get_ylim()
         assert bottom > top, "the first stage is on top"
+
+    def test_very_many_and_very_few(self) -> None:
+        ax = plot.plot_instruction_budget({"smoothing": 9.01e13, "set-up": 12.0, "nothing": 0.0})
+        assert [text.get_text() for text in ax.texts] == ["90,100,000 (100 %)", "< 0.01 (< 1 %)", "0 (0 %)"]
+        assert_legible(ax)
 
     @pytest.mark.parametrize("stages", [{}, {"a": 0.0}, {"a": -1.0, "b": 2.0}, {"a": float("nan")}])
     def test_what_cannot_be_drawn(self, stages: dict[str, float]) -> None:

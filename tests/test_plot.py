@@ -65,6 +65,8 @@ class TestCoherenceFigure:
         axes, _ = axes_of(plot.coherence_figure(analysed(), title="$ own _ title"))
         assert axes.get_xlabel() == "Time (unit of dt)"
         assert axes.get_title() == "$ own _ title"
+        axes, _ = axes_of(plot.coherence_figure(analysed(), time_unit="days", first_day="1990-01-01"))
+        assert (axes.get_xlabel(), axes.get_ylabel()) == ("Time (days since 1990-01-01)", "Period (days)")
 
     @pytest.mark.parametrize("longest", [4.0, 10.0, 1e-9, 1e9])
     def test_the_longest_period(self, longest: float) -> None:

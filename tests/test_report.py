@@ -207,6 +207,20 @@ class TestReproduction:
         assert again.sha256 == run(job).sha256
         assert aim.level == 0.9
 
+    def test_what_stopped_early_is_told_and_stops_there_again(self, tmp_path: Path) -> None:
+        first, again = tmp_path / "first.npz", tmp_path / "again.npz"
+        line = command(dataclasses.replace(JOB, n_simulations=5000), 0.9, target_standard_error=0.05)
+        assert line is not None
+        assert invoke(*shlex.split(line)[1:], "--checkpoint", first).exit_code == 0
+        histogram = histogram_files.load(first)
+        assert not histogram.is_complete
+        assert invoke("report", first).exit_code == 0
+        page = first.with_suffix(".html").read_text()
+        assert f"It stopped after {histogram.n_simulations} of 5000 simulations." in text_of(page)
+        (told,) = re.findall(r"<code>(elm11 significance .*?)</code>", page)
+        assert invoke(*shlex.split(unescape(told))[1:], "--checkpoint", again).exit_code == 0
+        assert histogram_files.load(again).sha256 == histogram.sha256
+
     @pytest.mark.parametrize("histogram", [HISTOGRAM, halved()], ids=["whole", "part"])
     def test_the_python_lines_compute_the_same(self, histogram: Histogram, capsys: pytest.CaptureFixture[str]) -> None:
         names: dict[str, Histogram] = {}

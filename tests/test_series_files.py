@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -82,6 +83,101 @@ class TestFormats:
         np.testing.assert_array_equal(result.y, X)
         assert result.time_name == "year"
 
+    @pytest.mark.parametrize("separator", [";", "\t", " "])
+    def test_decimal_commas(self, tmp_path: Path, separator: str) -> None:
+        path = write(tmp_path, table(YEARS, X, Y, separator=separator, header="Jahr x y").replace(".", ","))
+        if separator != " ":
+            path.write_text(path.read_text().replace("Jahr x y", separator.join(("Jahr", "x", "y"))))
+        result = read_pair(path)
+        np.testing.assert_array_equal(result.x, X)
+        np.testing.assert_array_equal(result.y, Y)
+        np.testing.assert_array_equal(result.times, YEARS)
+
+    def test_decimal_commas_in_quotes(self, tmp_path: Path) -> None:
+        lines = [f'"{x}","{y}"'.replace(".", ",") for x, y in zip(X, Y, strict=True)]
+        np.testing.assert_array_equal(read_pair(write(tmp_path, "\n".join(lines)), dt=1).y, Y)
+
+    def test_the_first_line_of_excel_and_a_column_of_whole_numbers(self, tmp_path: Path) -> None:
+        lines = [f"{int(100 * x)};{y}".replace(".", ",") for x, y in zip(X, Y, strict=True)]
+        result = read_pair(write(tmp_path, "\r\n".join(["sep=;", "x;y", *lines, ";", ";"])), dt=1)
+        np.testing.assert_array_equal(result.y, Y)
+        assert result.name_x == "x"
+
+    def test_utf_16_as_spreadsheets_write_it(self, tmp_path: Path) -> None:
+        text = table(YEARS, X, Y, separator="\t", header="Jahr\tGröße\ty", end="\r\n")
+        result = read_pair(write(tmp_path, text.encode("utf-16")))
+        np.testing.assert_array_equal(result.y, Y)
+        assert result.name_x == "Größe"
+
+    def test_windows_1252_is_read_and_told(self, tmp_path: Path) -> None:
+        path = write(tmp_path, table(X, Y, separator=",", header="Größe,€").encode("cp1252"))
+        with pytest.warns(UserWarning, match=r"data.txt:1: byte 0xf6 is not UTF-8 text; read as Windows-1252"):
+            result = read_pair(path, dt=1)
+        assert (result.name_x, result.name_y) == ("Größe", "€")
+
+    def test_a_real_minus_sign(self, tmp_path: Path) -> None:
+        path = write(tmp_path, table(YEARS - 1990, X, Y).replace("-", "\N{MINUS SIGN}"))
+        np.testing.assert_array_equal(read_pair(path).x, X)
+
+    @pytest.mark.parametrize(
+        ("pattern", "first", "unit", "first_day"),
+        [
+            ("1990-{:02}", 1990, "years", ""),
+            ("1990-{:02}-15", 1990, "years", ""),
+            ("01.{:02}.1990", 1990, "years", ""),
+            ("1.{}.1990 12:00", 1990, "years", ""),
+            ("1990-02-{:02}", 0, "days", "1990-02-01"),
+            ("1990/02/{:02}", 0, "days", "1990-02-01"),
+            ("{}.2.1990", 0, "days", "1990-02-01"),
+            ("1990-02-03T{:02}:00:00Z", 1 / 24, "days", "1990-02-03"),
+            ("1990-02-03 {:02}:30:00+01:00", 0.5 / 24, "days", "1990-02-03"),
+        ],
+    )
+    def test_dates(self, tmp_path: Path, pattern: str, first: float, unit: str, first_day: str) -> None:
+        result = read_pair(write(tmp_path, dated(pattern)))
+        step = {"years": 1 / 12, "days": 1 / 24 if ":00" in pattern else 1}[unit]
+        assert (result.time_unit, result.first_day) == (unit, first_day)
+        np.testing.assert_allclose(result.times, first + np.arange(12) * step, rtol=0, atol=1e-9)
+        assert result.dt == pytest.approx(step, abs=1e-12)
+        np.testing.assert_array_equal(result.x, np.arange(1, 13) + 0.5)
+
+    def test_the_last_days_of_months_are_months(self, tmp_path: Path) -> None:
+        last = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+        text = "".join(f"2024-{i:02}-{day},{i},{i * i % 7}\n" for i, day in enumerate(last, 1))
+        np.testing.assert_allclose(read_pair(write(tmp_path, text)).times, 2024 + np.arange(12) / 12)
+
+    def test_dates_of_two_files_are_cut_and_counted_from_the_first_in_common(self, tmp_path: Path) -> None:
+        x = "".join(f"2024-01-{i:02},{i * i}\n" for i in range(1, 25))
+        y = "".join(f"2024-01-{i:02},{i * i % 5}\n" for i in range(9, 32))
+        result = pair(read_series(write(tmp_path, x, "x.csv")), read_series(write(tmp_path, y, "y.csv")))
+        assert (result.first_day, result.times[0], result.times[-1]) == ("2024-01-09", 0, 15)
+        assert result.x[0] == 81
+
+    def test_months_and_decimal_years_go_together(self, tmp_path: Path) -> None:
+        y = "".join(f"{1990 + i / 12:.4f},{i * i}\n" for i in range(12))
+        x = read_series(write(tmp_path, dated("1990-{:02}"), "x.csv"), ["1", "2"])
+        assert pair(x, read_series(write(tmp_path, y, "y.csv"))).time_unit == "years"
+
+    def test_two_series_of_one_name_are_told_apart_by_their_files(self, tmp_path: Path) -> None:
+        text = table(YEARS, X, header="year value")
+        x, y = (read_series(write(tmp_path, text, name)) for name in ("rain.csv", "river.csv"))
+        result = pair(x, y)
+        assert (result.name_x, result.name_y) == ("value (rain)", "value (river)")
+        assert pair(x, x).name_y == "value (y)"
+
+    @pytest.mark.parametrize("mark", [-999, -99.9, 9999, 1e20, -9.96921e36])
+    def test_a_mark_for_missing_values_is_told(self, tmp_path: Path, mark: float) -> None:
+        path = write(tmp_path, table(np.where(X[6] == X, mark, X), Y))
+        with pytest.warns(
+            UserWarning, match=r"data.txt:7: .* stands once, far from all other values of 'data column 1'"
+        ):
+            read_pair(path, dt=1)
+
+    @pytest.mark.parametrize("value", [-999.5, 500, 99])
+    def test_an_outlier_is_no_mark_and_nines_among_others_neither(self, tmp_path: Path, value: float) -> None:
+        values = np.where(X[6] == X, value, 100 * X)
+        assert read_pair(write(tmp_path, table(values, Y)), dt=1).x[6] == value  # warnings are errors here
+
     @given(
         values=st.lists(
             st.floats(allow_nan=False, allow_infinity=False), min_size=MIN_SAMPLES, max_size=40, unique=True
@@ -103,7 +199,9 @@ class TestFormats:
         path.write_bytes(content)
         for read in (read_both, read_series):
             try:
-                read(path)
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", UserWarning)  # most are not UTF-8
+                    read(path)
             except ValueError as error:
                 assert str(error).startswith(str(path))  # noqa: PT017  most bytes are no series, some are
                 assert "\n" not in str(error)  # noqa: PT017
@@ -136,6 +234,11 @@ class TestTimes:
         assert read_pair(write(tmp_path, table(np.arange(N) * 0.1, X, Y))).dt == 0.1
 
 
+def dated(pattern: str) -> str:
+    """Twelve lines of a date, a number, and its square, for faults and for reading."""
+    return "".join(f"{pattern.format(i)},{i}.5,{i * i}\n" for i in range(1, 13))
+
+
 def replaced(line: int, text: str, *columns: np.ndarray, separator: str = " ") -> str:
     lines = table(*columns, separator=separator).splitlines()
     lines[line - 1] = text
@@ -149,8 +252,8 @@ FAULTS = {
     "binary": (b"1 2\n3 \x00 4\n", 2, "binary"),
     "spreadsheet": (b"PK\x03\x04rest", 1, "spreadsheet"),
     "gzip": (b"\x1f\x8brest", 1, "compressed"),
-    "utf-16": ("1 2\n".encode("utf-16"), 1, "UTF-16"),
-    "latin-1": ("x,y\n1,2 \xb0\n".encode("latin-1"), 2, "UTF-8"),
+    "half a character of UTF-16": ("1 2\n3 4".encode("utf-16") + b"0", 2, "UTF-16 text is damaged"),
+    "an old spreadsheet": (b"\xd0\xcf\x11\xe0rest", 1, "spreadsheet"),
     "nan": (replaced(7, "1 NaN", X, Y), 7, "missing ('NaN')"),
     "nan in the first line": (replaced(1, "NaN 1", X, Y), 1, "missing"),
     "only NA in the first line": (replaced(1, "NA NA", X, Y), 1, "missing"),
@@ -162,10 +265,21 @@ FAULTS = {
     "word": (replaced(7, "1 two", X, Y), 7, "'two' is not a number"),
     "underscore": (replaced(7, "1 1_000", X, Y), 7, "not a number"),
     "second header": (replaced(2, "(K) (m)", X, Y), 2, "not a number"),
-    "decimal commas, semicolons": (table(X, Y, separator=";").replace(".", ","), 1, "decimal commas"),
-    "decimal commas, blanks": (table(YEARS, X, Y).replace(".", ","), None, "decimal commas"),
-    "decimal commas, two blanks": (table(X + 1.5, Y + 1.5).replace(".", ","), None, "decimal commas"),
-    "dates": ("".join(f"1990-{i:02}-01,1,{i}\n" for i in range(1, 13)), 1, "is a date"),
+    "one decimal comma": (replaced(7, "1,5;2", X, Y, separator=";"), 7, "decimal comma, other numbers"),
+    "thousands or decimals": ("".join(f"{i};{i},234\n" for i in range(1, 13)), 1, "separator of thousands"),
+    "thousands and decimals": (replaced(7, "1,234.5;2", X, Y, separator=";"), 7, "separator of thousands"),
+    "blanks between thousands": (replaced(7, "1 234;2", X, Y, separator=";"), 7, "blanks between thousands"),
+    "a month that is none": (table(YEARS, X, Y).replace("1986 ", "1986-13-01 "), 7, "date of a kind"),
+    "dates by stroke": ("".join(f"{i}/1/1990,1,{i}\n" for i in range(1, 13)), 1, "date of a kind"),
+    "a number among dates": (dated("1990-{:02}-01").replace("1990-07-01", "1990.5"), 7, "no date as '1990-01-01'"),
+    "a date among values": (dated("1990-{:02}").replace("7.5", "1990-07"), 7, "first column"),
+    "a month left out": (dated("1990-{:02}").replace("1990-07,7.5,49\n", ""), 7, "0.166667 years"),
+    "a weekend": (
+        dated("2024-01-{:02}").replace("2024-01-06,6.5,36\n2024-01-07,7.5,49\n", ""),
+        6,
+        "comes 3 days after line 5",
+    ),
+    "an error of a spreadsheet": (replaced(7, "1,#DIV/0!", X, Y, separator=","), 7, "missing ('#DIV/0!')"),
     "one column": (table(X), 1, "1 column, but needed"),
     "four columns": (table(YEARS, X, Y, Y), 1, "choose with --columns from 1, 2, 3, 4"),
     "header too short": ("x\n" + table(X, Y), 1, "1 column name for 2 columns"),
@@ -220,6 +334,12 @@ class TestFaults:
         x = read_series(write(tmp_path, table(YEARS, X), "x.dat"))
         y = read_series(write(tmp_path, table(other, Y), "y.dat"))
         with pytest.raises(ValueError, match=what):
+            pair(x, y)
+
+    def test_days_and_numbers_do_not_go_together(self, tmp_path: Path) -> None:
+        x = read_series(write(tmp_path, table(YEARS, X), "x.dat"))
+        y = read_series(write(tmp_path, dated("1990-02-{:02}"), "y.dat"), ["1", "3"])
+        with pytest.raises(ValueError, match=r"y.dat:1: the times are dates, those of .*x.dat numbers; "):
             pair(x, y)
 
     def test_one_file_with_times_and_one_without(self, tmp_path: Path) -> None:

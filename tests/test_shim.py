@@ -289,10 +289,15 @@ def test_ctrl_c_stops_a_long_run() -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
     presser = threading.Thread(target=press)
-    presser.start()
-    with pytest.raises(KeyboardInterrupt):
-        FirmwareLua(check=check, check_interval=10_000).execute(STUBBORN)
-    presser.join()
+    # A shell that starts the tests in the background has them ignore Ctrl-C: then nothing would end the run.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        presser.start()
+        with pytest.raises(KeyboardInterrupt):
+            FirmwareLua(check=check, check_interval=10_000).execute(STUBBORN)
+        presser.join()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize("how", ["exit", "reboot"])

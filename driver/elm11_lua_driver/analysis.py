@@ -231,11 +231,7 @@ def analyse(
     level = check_level(level)
     mother = wavelets.WAVELETS[wavelet_name(wavelet)]
     s0, J = default_scales(n_samples, dt, dj, mother, s0, J)
-    lag1 = (
-        (0.0, 0.0)
-        if pycwt_compatible
-        else (rednoise.lag1_autocorrelation(series_x), rednoise.lag1_autocorrelation(series_y))
-    )
+    lag1 = (0.0, 0.0) if pycwt_compatible else (_lag1(names[0], series_x), _lag1(names[1], series_y))
     job = Job(
         *lag1,
         dt=dt,
@@ -269,3 +265,12 @@ def analyse(
         )
     cone = wavelets.cone_of_influence(n_samples, job.dt, mother)
     return CoherenceAnalysis(names, axis, squared, phase, cone, levels)
+
+
+def _lag1(name: str, series: FloatArray) -> float:
+    """Lag-1 autocorrelation; an error names the series."""
+    try:
+        return rednoise.lag1_autocorrelation(series)
+    except ValueError as error:
+        msg = f"{name}: {error}"
+        raise ValueError(msg) from error

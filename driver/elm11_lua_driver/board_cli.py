@@ -50,7 +50,12 @@ def detect_command(where: Where, *, as_json: bool) -> None:
 
     Only ports with the board's USB chip (FTDI) are opened, and the one that --port or ELM11_PORT names. A board that
     runs something is listed as busy, with its progress where it tells. Takes up to five seconds per port.
-    """
+
+    \b
+    Examples:
+      elm11 detect
+      elm11 detect --port socket://127.0.0.1:7000 --json
+    """  # noqa: D301
     only = where.port if where.given("port") else None
     if where.given("trace") and only is None:
         raise ValueError("--trace: name the port with --port; a trace is of one port")
@@ -131,7 +136,12 @@ def _state(one: detect.Detected) -> str:
 @json_option
 @remarks_option
 def info(where: Where, *, as_json: bool) -> None:
-    """Versions, hardware id, clock, free memory, number of programs, and what calibration found."""
+    """Versions, hardware id, clock, free memory, number of programs, and what calibration found.
+
+    \b
+    Example:
+      elm11 info --port /dev/ttyUSB0
+    """  # noqa: D301
     with where.open_paced() as board:
         found = board.info()
         programs = board.programs()
@@ -176,7 +186,12 @@ def _speed(known: calibration.Calibration | None) -> str:
 @json_option
 @remarks_option
 def reboot(where: Where, *, yes: bool, as_json: bool) -> None:
-    """Start the board anew. Stored programs stay; results in its memory are lost, so it asks."""
+    """Start the board anew. Stored programs stay; results in its memory are lost, so it asks.
+
+    \b
+    Example:
+      elm11 reboot --yes
+    """  # noqa: D301
     confirm("Start the board anew? Results that it holds are lost", yes=yes)
     with where.open_paced() as board:
         board.reboot()
@@ -304,7 +319,11 @@ def repl(where: Where) -> None:
 
     A line is sent when it is complete, and checked on its way; an unfinished statement is asked on. Syntax errors,
     about which the board says nothing, are shown.
-    """
+
+    \b
+    Example:
+      elm11 repl --port virtual://
+    """  # noqa: D301
     is_terminal = sys.stdin.isatty()
     if is_terminal:
         _load_history()
@@ -382,7 +401,12 @@ def _is_unfinished(error: LuaError) -> bool:
 @json_option
 @remarks_option
 def list_command(where: Where, *, as_json: bool) -> None:
-    """Names of the programs that are stored on the board, one per line; broken entries included."""
+    """Names of the programs that are stored on the board, one per line; broken entries included.
+
+    \b
+    Example:
+      elm11 list --port /dev/ttyUSB0
+    """  # noqa: D301
     with where.open_paced() as board:
         names = board.programs()
     if as_json:
@@ -407,7 +431,12 @@ def _complete_program(_: click.Context, __: click.Parameter, incomplete: str) ->
 @json_option
 @remarks_option
 def delete(names: tuple[str, ...], where: Where, *, everything: bool, yes: bool, as_json: bool) -> None:
-    """Delete stored programs by their names. It asks first; --yes does not."""
+    """Delete stored programs by their names. It asks first; --yes does not.
+
+    \b
+    Example:
+      elm11 delete blink.lua
+    """  # noqa: D301
     if everything == bool(names):
         raise ValueError("NAME: give the names of programs, or --all")
     with where.open_paced() as board:
@@ -444,7 +473,11 @@ def calibrate(where: Where, *, as_json: bool, quiet: bool) -> None:
 
     Both are kept for this board (by its hardware id) in your configuration folder. Other commands then use the pause
     when --tx-delay is not given, and say how long a run will take. Nothing is stored on the board.
-    """
+
+    \b
+    Example:
+      elm11 calibrate --port /dev/ttyUSB0
+    """  # noqa: D301
     if where.given("tx_delay_s"):
         raise ValueError("--tx-delay is what calibrate finds; leave it out")
     with where.open() as board, Meter("calibrating", "steps", show=not quiet) as meter:

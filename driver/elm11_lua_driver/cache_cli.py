@@ -50,7 +50,12 @@ def _configured_folder() -> Iterator[None]:
 @json_option
 @remarks_option
 def show(*, as_json: bool) -> None:
-    """List the results, latest used first."""
+    """List the results, latest used first.
+
+    \b
+    Example:
+      elm11 cache show --json
+    """  # noqa: D301
     entries = cache.entries()
     n_bytes = sum(entry.n_bytes for entry in entries)
     if as_json:
@@ -69,7 +74,12 @@ def show(*, as_json: bool) -> None:
 @json_option
 @remarks_option
 def clear(*, yes: bool, as_json: bool) -> None:
-    """Delete every result, of this version of the program and of others."""
+    """Delete every result, of this version of the program and of others.
+
+    \b
+    Example:
+      elm11 cache clear --yes
+    """  # noqa: D301
     number = len(cache.entries())
     plural = "" if number == 1 else "s"
     if number:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,16 +25,19 @@ from .cli_common import (
     Where,
     Whole,
     board_options,
+    duration,
     json_option,
     options,
     quiet_option,
+    say,
     settings_of,
     warn,
 )
-from .engines import ENGINES, AutoEngine, BoardEngine, DaskEngine, FleetEngine, PoolEngine, create
+from .engines import ENGINES, AutoEngine, BoardEngine, DaskEngine, FleetEngine, LuaEngine, PoolEngine, create
 from .engines.pool import MAX_WORKERS
 from .errors import Elm11Error
 from .job import PIPELINES
+from .job_plan import seconds_here
 from .pycwt_drop_in import progress_bar
 
 if TYPE_CHECKING:
@@ -40,6 +45,10 @@ if TYPE_CHECKING:
 
     from .board import Board
     from .engines import Engine
+    from .job import Job
+
+LONG_S: Final = 60
+"""What takes longer is told before it begins, and shows lines of progress also where there is no terminal."""
 
 level_option = click.option(
     "--level", type=Number(0, 1), default="0.95", show_default=True, help="Confidence of the significance levels."
@@ -376,8 +385,14 @@ computation = options(
 
 
 @contextlib.contextmanager
-def advancing(label: str, engine: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]]:
-    """Progress: a bar on a terminal; for what takes long, also lines elsewhere.
+def advancing(label: str, engine: str, job: Job, *, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """Progress: a bar on a terminal; for what takes long, also lines elsewhere, and how long it will be.
+
+    Args:
+        label: what is being done.
+        engine: name of the engine.
+        job: what it computes; its lag-1 autocorrelations do not matter.
+        quiet: nothing is shown.
 
     Args:
         label: stands before the bar.
@@ -387,9 +402,30 @@ def advancing(label: str, engine: str, *, quiet: bool) -> Iterator[Callable[[int
     Yields:
         The function to call with (simulations finished, simulations wanted).
     """
-    if engine in {BoardEngine.name, FleetEngine.name, DaskEngine.name}:
+    is_elsewhere = engine in {BoardEngine.name, FleetEngine.name, DaskEngine.name}
+    seconds = 0.0 if is_elsewhere else _seconds_here(job, engine)
+    if seconds > LONG_S and not quiet:
+        say(duration_told(job, engine))
+    if is_elsewhere or seconds > LONG_S:
         with Meter(label, "simulations", show=not quiet) as meter:
             yield meter.update
     else:
         with progress_bar(label, show=not quiet) as advance:
             yield advance
+
+
+def _seconds_here(job: Job, engine: str) -> float:
+    """Seconds, roughly; the engines of several cores are taken to use all of them."""
+    one_core = seconds_here(job, engine if engine == LuaEngine.name else "numpy")
+    return one_core if engine in {"numpy", LuaEngine.name} else one_core / (os.cpu_count() or 1)
+
+
+def duration_told(job: Job, engine: str) -> str:
+    """How long a job will be on an engine of this computer, and what to do about it."""
+    seconds = _seconds_here(job, engine)
+    ways = ["--checkpoint keeps what is finished", "fewer --simulations or a wider --dj take less"]
+    fast = _seconds_here(dataclasses.replace(job, pipeline="fast"), engine)
+    if fast < seconds / 2:
+        ways.insert(0, f"{duration(max(fast, 1.0))} with --pipeline fast")
+    size = f"{job.n_simulations} simulations of {job.n_samples} samples"
+    return f"{size} will take about {duration(seconds)} ({', '.join(ways)})"

@@ -78,7 +78,7 @@ def _write_plot(result: Significance, path: str) -> None:
     from .plot import plot_significance, save_figure  # noqa: PLC0415  matplotlib takes half a second to load
 
     ax = plot_significance(result)
-    ax.legend(frameon=False)
+    ax.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1))  # above, where no bar can be
     figure = ax.get_figure(root=True)
     assert figure is not None
     save_figure(figure, path, f"elm11-lua-driver {version('elm11-lua-driver')}, job {result.histogram.job.to_json()}")

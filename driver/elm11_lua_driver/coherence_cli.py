@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import sys
+import warnings
 from importlib import resources
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +16,7 @@ import click
 import numpy as np
 from elm11_host_ref.experiment import MAX_SIMULATIONS
 from elm11_host_ref.percentiles import percentile_transform
+from elm11_host_ref.wavelet import WAVELETS
 
 from . import histogram_files, series_files
 from .analysis import DEFAULT_UNIT, CoherenceAnalysis, analyse
@@ -36,11 +38,11 @@ from .cli_output import level_table, plot_option, print_levels, simulated
 from .errors import EngineError
 from .job import Job
 from .levels import significance
-from .pycwt_drop_in import progress_bar
+from .pycwt_drop_in import default_scales, progress_bar
 from .run import run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 
 @click.command(short_help="Coherence of two series: picture, table, levels.")
@@ -78,7 +80,12 @@ if TYPE_CHECKING:
 @click.option(
     "--names", nargs=2, metavar="X Y", help="Names of the series, for the picture.  [default: from the files]"
 )
-@click.option("--time-unit", default="", metavar="TEXT", help="Unit of the times, for picture and table.")
+@click.option(
+    "--time-unit",
+    default="",
+    metavar="TEXT",
+    help="Unit of the times, for picture and table.  [default: that of dates: years for months, else days]",
+)
 @click.option("--title", default="", metavar="TEXT", help="Title of the picture.")
 @click.option("--longest-period", type=Number(0), help="End of the picture's period axis.  [default: what is safe]")
 def coherence(x: str, y: str | None, **options: Any) -> None:  # noqa: ANN401  click hands over what is declared above
@@ -86,7 +93,8 @@ def coherence(x: str, y: str | None, **options: Any) -> None:  # noqa: ANN401  c
 
     The series stand in one file X (two columns, or three with the time first), or in two files X and Y (one column
     each, or two with the time first): comma-, semicolon-, tab- or blank-separated text, # for comments. Two files with
-    times are cut to the time they have in common.
+    times are cut to the time they have in common. Times are numbers or dates (1990-01-31, 1990-01); decimal commas, and
+    what spreadsheets export as CSV or Unicode text, are read too.
 
     Existing files given with --output and --table are overwritten.
 
@@ -99,11 +107,11 @@ def coherence(x: str, y: str | None, **options: Any) -> None:  # noqa: ANN401  c
         raise ValueError(f"{'Y' if x else 'X'}: the name is empty; give a file")
     _check_outputs((("--output", options["output"]), ("--table", options["table"])), inputs=(x, y))
     pair = _read(x, y, options["columns"], options["percentiles"], options["dt"])
-    who = options["who"]
+    unit, who = options["time_unit"] or pair.time_unit, options["who"]
     with (
         telling_what_is_kept(options["checkpoint"]),
         engine_of(who) as engine,
-        advancing("coherence significance", who.engine, quiet=options["quiet"]) as advance,
+        advancing("coherence significance", who.engine, _size(pair, options), quiet=options["quiet"]) as advance,
     ):
         result = analyse(
             pair.x,
@@ -128,20 +136,31 @@ def coherence(x: str, y: str | None, **options: Any) -> None:  # noqa: ANN401  c
             target_standard_error=options["target_standard_error"],
         )
     if options["output"]:
-        _write_picture(result, options["output"], options["time_unit"], options["title"], options["longest_period"])
+        words = {name: options[name] for name in ("title", "longest_period")}
+        _write_picture(result, options["output"], unit, first_day=pair.first_day, **words)
     if options["table"]:
-        _write_table(result, options["table"], options["time_unit"])
+        _write_table(result, options["table"], unit)
     if options["as_json"]:
-        files = {"output": options["output"], "table": options["table"]}
-        click.echo(json.dumps({**result.to_dict(), **files}, indent=2, allow_nan=False))
+        more = {"time_unit": unit, "first_day": pair.first_day, "output": options["output"], "table": options["table"]}
+        click.echo(json.dumps({**result.to_dict(), **more}, indent=2, allow_nan=False))
         return
-    click.echo(_summary(result, options["time_unit"]))
+    click.echo(_summary(result, unit, pair.first_day))
     if not (options["output"] or options["table"]):
         click.echo()
-        click.echo(level_table(result.by_scale(), options["time_unit"]))
+        click.echo(level_table(result.by_scale(), unit))
     for name in ("output", "table"):
         if options[name]:
             click.echo(f"{'picture' if name == 'output' else 'table'}: {options[name]}")
+
+
+def _size(pair: series_files.SeriesPair, options: Mapping[str, Any]) -> Job:
+    """A job that is as large as that of two series, for telling how long it will take."""
+    mother = WAVELETS[options["wavelet"]]
+    s0, J = default_scales(pair.x.size, pair.dt, options["dj"], mother, options["s0"], options["J"])
+    rest = {name: options[name] for name in ("wavelet", "pipeline", "scale_box")}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # the job itself will warn
+        return Job(0.0, 0.0, dt=pair.dt, dj=options["dj"], s0=s0, J=J, n_simulations=options["simulations"], **rest)
 
 
 @click.command("significance", short_help="Only the significance levels.")
@@ -189,7 +208,7 @@ def _significance(
     with (
         telling_what_is_kept(checkpoint),
         engine_of(who) as engine,
-        advancing("coherence significance", who.engine, quiet=quiet) as advance,
+        advancing("coherence significance", who.engine, job, quiet=quiet) as advance,
     ):
         result = significance(
             job, level, engine, advance, checkpoint=checkpoint, target_standard_error=target_standard_error
@@ -219,7 +238,11 @@ def resume(
 
     FILE is what --checkpoint of significance and coherence named, or the histogram of elm11 run. It holds the job; any
     engine can finish what another has begun. A computation with --target-standard-error keeps its target.
-    """
+
+    \b
+    Example:
+      elm11 resume levels.npz --engine pool
+    """  # noqa: D301
     try:
         histogram, aim = histogram_files.load_with_aim(file)
     except OSError as error:
@@ -266,7 +289,11 @@ def demo(output_dir: str, lua_simulations: int, simulations: int, seed: int, *, 
 
     Computes simulations of the significance test in Lua and in NumPy and compares their counts; then draws the picture,
     with the levels of the NumPy engine. The data are those that pycwt brings.
-    """
+
+    \b
+    Example:
+      elm11 demo --output-dir demo
+    """  # noqa: D301
     tell = say if as_json else _say
     if not output_dir:
         raise ValueError("--output-dir: the name is empty; give a folder")
@@ -383,11 +410,14 @@ def _read(
 
 
 def _write_picture(
-    result: CoherenceAnalysis, path: str, time_unit: str, title: str = "", longest_period: float | None = None
+    result: CoherenceAnalysis,
+    path: str,
+    time_unit: str,
+    **words: Any,  # noqa: ANN401  those of `coherence_figure`
 ) -> None:
     from .plot import coherence_figure, save_figure  # noqa: PLC0415  matplotlib takes half a second to load
 
-    figure = coherence_figure(result, time_unit=time_unit, title=title, longest_period=longest_period)
+    figure = coherence_figure(result, time_unit=time_unit, **words)
     save_figure(figure, path, f"elm11-lua-driver {version('elm11-lua-driver')}, job {result.job.to_json()}")
 
 
@@ -397,7 +427,7 @@ def _write_table(result: CoherenceAnalysis, path: str, time_unit: str) -> None:
         file.write(text.encode(errors="replace"))  # a file's name, which is a label here, need not be text
 
 
-def _summary(result: CoherenceAnalysis, time_unit: str) -> str:
+def _summary(result: CoherenceAnalysis, time_unit: str, first_day: str = "") -> str:
     """Three lines on the series, the simulations and what was found."""
     job, fraction = result.job, result.significant_fraction
     by_chance = f"{100 * (1 - result.levels.level):.3g} % would by chance"
@@ -408,4 +438,5 @@ def _summary(result: CoherenceAnalysis, time_unit: str) -> str:
     )
     periods = f"periods {job.periods[0]:.4g} to {job.periods[-1]:.4g} {time_unit}".rstrip()
     times = f"{result.times.size} samples, {result.times[0]:.10g} to {result.times[-1]:.10g}"
+    times += f" {time_unit} since {first_day}" if first_day else ""
     return f"{result.names[0]} and {result.names[1]}: {times}, {periods}\n{simulated(result.levels)}\n{found}"

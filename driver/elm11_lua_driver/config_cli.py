@@ -23,7 +23,12 @@ def config_group() -> None:
 @json_option
 @remarks_option
 def show(*, as_json: bool) -> None:
-    """Print each setting with its value and where it comes from."""
+    """Print each setting with its value and where it comes from.
+
+    \b
+    Example:
+      elm11 config show
+    """  # noqa: D301
     found = config.load()
     settings = {key: found.setting(key) for key in config.KEYS}
     if as_json:
@@ -56,7 +61,12 @@ def show(*, as_json: bool) -> None:
 @json_option
 @remarks_option
 def path(*, as_json: bool) -> None:
-    """Print the path of your configuration file, whether it exists or not."""
+    """Print the path of your configuration file, whether it exists or not.
+
+    \b
+    Example:
+      elm11 config path
+    """  # noqa: D301
     if as_json:
         click.echo(json.dumps(_files(), indent=2))
         return

@@ -42,6 +42,11 @@ def doctor(port: str | None, *, strict: bool, as_json: bool, quiet: bool) -> Non
     \b
     Exit codes: 0 all is well (warnings are advice), 1 a check has failed (or, with --strict, warned),
     2 a wrong argument, 130 interrupted.
+
+    \b
+    Examples:
+      elm11 doctor
+      elm11 doctor --json --strict
     """  # noqa: D301
     done = []
     for check in checks.examine(port=port):
@@ -93,7 +98,11 @@ def support_bundle(output: str | None, port: str | None, *, yes: bool, as_json: 
 
     First shows what goes in, and asks. Of the environment only variables of this program go in (ELM11_PORT and the
     like), and your home directory is written as ~. Nothing is sent anywhere.
-    """
+
+    \b
+    Example:
+      elm11 support-bundle -o bundle.zip
+    """  # noqa: D301
     path = Path(output if output is not None else time.strftime("elm11-support-%Y%m%d-%H%M%S.zip"))
     try:
         check_writable(path)

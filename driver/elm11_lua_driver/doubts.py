@@ -70,12 +70,18 @@ def doubts(result: Significance, sessions: Sequence[Session] = ()) -> list[Doubt
 def _of_simulations(result: Significance) -> Iterator[Doubt]:
     histogram, job = result.histogram, result.histogram.job
     n = histogram.n_simulations
-    if not histogram.is_complete:
+    if not histogram.is_complete and result.target_standard_error is not None and result.precision()["reached"]:
+        yield Doubt(
+            grave=False,
+            what=f"It stopped after {n} of {job.n_simulations} simulations.",
+            advice=f"No standard error is larger than the target, {result.target_standard_error:g}, as asked for.",
+        )
+    elif not histogram.is_complete:
         yield Doubt(
             grave=False,
             what=f"Only {n} of {job.n_simulations} simulations are in the file.",
             advice="The levels are right for these, with the standard errors shown. The command that wrote the file "
-            "goes on with the rest, unless it stopped because its levels were known well enough.",
+            "goes on with the rest.",
         )
     above = _VALUES_PER_SIMULATION * n * (1 - result.level)
     if above < FEW_ABOVE:

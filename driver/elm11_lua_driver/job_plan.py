@@ -116,7 +116,6 @@ def plan(job: Job, instructions_per_s: float | None = None, usable_bytes: int | 
     fastest = instructions_per_s or cost_model.FASTEST_INSTRUCTIONS_PER_S
     slowest = instructions_per_s or cost_model.SLOWEST_INSTRUCTIONS_PER_S
     work = cost.load + cost.total
-    transforms = cost_model.mean_work(job)["butterfly"] * job.n_simulations
     return JobPlan(
         job=job,
         memory=memory_plan.plan(job, usable_bytes),
@@ -127,9 +126,20 @@ def plan(job: Job, instructions_per_s: float | None = None, usable_bytes: int | 
         programs_bytes=sum(program.stored_size for program in elm11_firmware.programs()),
         bytes_up=bytes_up,
         bytes_down=bytes_down,
-        numpy_s=transforms * SECONDS_PER_BUTTERFLY["numpy"][job.pipeline],
-        lua_s=transforms * SECONDS_PER_BUTTERFLY["lua"][job.pipeline],
+        numpy_s=seconds_here(job, "numpy"),
+        lua_s=seconds_here(job, "lua"),
     )
+
+
+def seconds_here(job: Job, engine: str) -> float:
+    """Seconds that a job takes on one core of this computer, roughly: within a factor of two on a server's core.
+
+    Args:
+        job: what to compute.
+        engine: "numpy" or "lua".
+    """
+    transforms = cost_model.mean_work(job)["butterfly"] * job.n_simulations
+    return transforms * SECONDS_PER_BUTTERFLY[engine][job.pipeline]
 
 
 def histogram_bytes(job: Job, blocks: Sequence[range]) -> float:

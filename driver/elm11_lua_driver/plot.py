@@ -20,7 +20,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from .analysis import DEFAULT_UNIT
 from .atomic_file import atomic_file
-from .plot_axes import axes_or_new, drawable, log2_axis
+from .plot_axes import axes_or_new, drawable, log2_axis, short, small_enough
 from .plot_levels import plot_convergence, plot_histogram, plot_significance
 from .plot_performance import plot_engine_scaling, plot_instruction_budget
 
@@ -58,6 +58,8 @@ ARROW_COHERENCE: Final = 0.5
 _COLOURS: Final = "viridis"
 # More columns than this are not to be seen at 200 dots per inch.
 _MAX_COLUMNS: Final = 2000
+# Powers of ten of times that are written out: years, days and seconds of a day are, those since 1970 are not.
+_PLAIN_TIMES: Final = (-3, 8)
 _ARROW_COLUMNS: Final = 30
 _ARROW_ROWS: Final = 18
 
@@ -78,13 +80,19 @@ def check_suffix(path: Path | str) -> None:
 
 
 def coherence_figure(
-    analysis: CoherenceAnalysis, *, time_unit: str = "", title: str = "", longest_period: float | None = None
+    analysis: CoherenceAnalysis,
+    *,
+    time_unit: str = "",
+    first_day: str = "",
+    title: str = "",
+    longest_period: float | None = None,
 ) -> Figure:
     """Squared coherence over time and period, as `plot_coherence` draws it, and a line below that explains it.
 
     Args:
         analysis: what to draw.
         time_unit: for the axes; empty for "unit of dt".
+        first_day: the day from which the times are counted, for the axis of time; empty for none.
         title: empty for the names of the series.
         longest_period: where the period axis ends, in the unit of dt, as for `plot_coherence`.
 
@@ -93,7 +101,14 @@ def coherence_figure(
     """
     figure = Figure(figsize=(7.2, 4.6), layout="constrained")
     FigureCanvasAgg(figure)
-    plot_coherence(analysis, figure.add_subplot(), time_unit=time_unit, title=title, longest_period=longest_period)
+    plot_coherence(
+        analysis,
+        figure.add_subplot(),
+        time_unit=time_unit,
+        first_day=first_day,
+        title=title,
+        longest_period=longest_period,
+    )
     figure.supxlabel(caption(analysis), fontsize=7, x=0.01, ha="left", linespacing=1.4, parse_math=False)
     return figure
 
@@ -103,6 +118,7 @@ def plot_coherence(
     ax: Axes | None = None,
     *,
     time_unit: str = "",
+    first_day: str = "",
     title: str = "",
     longest_period: float | None = None,
 ) -> Axes:
@@ -117,6 +133,7 @@ def plot_coherence(
         analysis: coherence and phase, shape (J + 1, n_samples), and all that belongs to them.
         ax: axes to draw on; None for those of a new figure. The colour bar takes a part of them.
         time_unit: for the axes; empty for "unit of dt".
+        first_day: the day from which the times are counted, for the axis of time; empty for none.
         title: empty for the names of the series.
         longest_period: where the period axis ends, in the unit of dt; None for the first power of two (in units of
             dt) that is not below the longest safe period, since all beyond is hatched.
@@ -163,11 +180,13 @@ def plot_coherence(
     axes.set_ylim(bottom, top)
     log2_axis(axes.yaxis, top, bottom)
     axes.set_xlim(times[0], times[-1])
-    axes.ticklabel_format(axis="x", style="plain", useOffset=False)
-    axes.set_xlabel(f"Time ({unit})", parse_math=False)
-    axes.set_ylabel(f"Period ({unit})", parse_math=False)
-    heading = drawable(title) or f"Wavelet coherence: {_short(analysis.names[0])} and {_short(analysis.names[1])}"
-    axes.set_title(heading, fontsize=11, parse_math=False)
+    axes.ticklabel_format(axis="x", style="sci", scilimits=_PLAIN_TIMES, useOffset=False)
+    since = f" since {drawable(first_day)}" if first_day else ""
+    axes.set_xlabel(f"Time ({unit}{since})", parse_math=False)
+    label = f"Period ({unit})"
+    axes.set_ylabel(label, parse_math=False, fontsize=small_enough(label, 10, 40))
+    heading = drawable(title) or f"Wavelet coherence: {short(analysis.names[0])} and {short(analysis.names[1])}"
+    axes.set_title(heading, fontsize=small_enough(heading, 11, 64), parse_math=False)
     figure = axes.get_figure(root=True)
     assert figure is not None
     bar = figure.colorbar(image, ax=axes, pad=0.02, aspect=25)
@@ -181,7 +200,7 @@ def caption(analysis: CoherenceAnalysis) -> str:
     Args:
         analysis: what is drawn.
     """
-    job, first, second = analysis.job, _short(analysis.names[0]), _short(analysis.names[1])
+    job, first, second = analysis.job, short(analysis.names[0]), short(analysis.names[1])
     lag1 = job.noise_lag1
     noise = f"red noise, lag-1 autocorrelation {lag1[0]:.2f} and {lag1[1]:.2f}" if any(lag1) else "white noise"
     plural = "s" * (job.n_simulations != 1)
@@ -192,11 +211,6 @@ def caption(analysis: CoherenceAnalysis) -> str:
         "right: in phase, left: in antiphase,\n"
         f"down: {first} leads by a quarter of the period, up: {second} leads by a quarter of the period."
     )
-
-
-def _short(name: str) -> str:
-    name = drawable(name)
-    return name if len(name) <= 32 else name[:31] + "…"
 
 
 def _draw_edge_effects(axes: Axes, analysis: CoherenceAnalysis, bottom: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
+from matplotlib.axis import XAxis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
@@ -25,6 +26,43 @@ LOOKS: Final = (
 )
 """Colour, marker and stroke of each curve: the colours of Okabe & Ito (2008), which colour-blind people tell apart;
 markers and strokes differ as colours do, for grey print."""
+
+
+_TICK_LETTERS: Final = 36
+
+
+def plain_number(value: float) -> str:
+    """A number on an axis or in a legend: without an exponent where it needs none, with few digits where it does.
+
+    Args:
+        value: the number.
+    """
+    return f"{value:g}" if 1e-3 <= abs(value) < 1e5 else f"{value:.3g}"
+
+
+def small_enough(text: str, points: float, letters: int) -> float:
+    """Size of the letters of a text, so that it has room.
+
+    Args:
+        text: what is written.
+        points: its usual size.
+        letters: how many letters of that size have room.
+
+    Returns:
+        Points, at least half of the usual size.
+    """
+    return points * max(0.5, min(1.0, letters / max(len(text), 1)))
+
+
+def short(text: str, letters: int = 32) -> str:
+    """A name, drawable, cut where it is longer than there is room for.
+
+    Args:
+        text: the name.
+        letters: how many have room.
+    """
+    text = drawable(text)
+    return text if len(text) <= letters else text[: letters - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
 def axes_or_new(ax: Axes | None, size: tuple[float, float]) -> Axes:
@@ -51,8 +89,10 @@ def log2_axis(axis: Axis, low: float, high: float) -> None:
     """
     powers = range(math.ceil(math.log2(low) - 1e-9), math.floor(math.log2(high) + 1e-9) + 1)
     ticks = [2.0**power for power in powers] if len(powers) > 1 else list(MaxNLocator(4).tick_values(low, high))
-    axis.set_major_locator(FixedLocator(ticks))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    # Side by side there is room for so many letters only.
+    letters = sum(len(plain_number(tick)) + 1 for tick in ticks) if isinstance(axis, XAxis) else len(ticks)
+    axis.set_major_locator(FixedLocator(ticks[:: max(1, -(-letters // _TICK_LETTERS))]))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: plain_number(value)))
     axis.set_minor_locator(NullLocator())
 
 
@@ -69,7 +109,8 @@ def period_axis(ax: Axes, job: Job, time_unit: str) -> None:
     ax.set_xscale("log", base=2)
     ax.set_xlim(low, high)
     log2_axis(ax.xaxis, low, high)
-    ax.set_xlabel(f"Period ({time_unit})", parse_math=False)
+    label = f"Period ({time_unit})"
+    ax.set_xlabel(label, parse_math=False, fontsize=small_enough(label, 10, 56))
 
 
 def light_grid(ax: Axes) -> None:

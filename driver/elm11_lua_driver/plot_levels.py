@@ -12,7 +12,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from .analysis import DEFAULT_UNIT
 from .convergence import convergence
 from .levels import quantiles
-from .plot_axes import LOOKS, axes_or_new, drawable, light_grid, period_axis
+from .plot_axes import LOOKS, axes_or_new, drawable, light_grid, period_axis, plain_number, short
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _SIZE: Final = (5.2, 3.6)
 # Fewer counts than bins make a speckled map; this many rows are as fine as print shows.
 _MAP_ROWS: Final = 100
+_MARKED_SCALES: Final = 40  # markers of more of them hide the line between
+_LABEL_LETTERS: Final = 48  # of a curve's name, so that the legend is not wider than the axes
 
 
 def plot_significance(
@@ -54,7 +56,8 @@ def plot_significance(
     ax = axes_or_new(ax, _SIZE)
     histogram, job = result.histogram, result.histogram.job
     if label is None:
-        label = f"{100 * result.level:g} % level, {histogram.n_simulations} simulations, {result.engine}"
+        n = histogram.n_simulations
+        label = f"{100 * result.level:g} % level, {n} simulation{'s' * (n != 1)}, {result.engine}"
     before = ax.get_xlim() if ax.containers else None
     colour, marker, stroke = LOOKS[len(ax.containers) % len(LOOKS)]
     ax.errorbar(
@@ -68,8 +71,10 @@ def plot_significance(
         linewidth=1.2,
         elinewidth=1.1,
         capsize=2.5,
-        label=drawable(label),
+        label=short(label, _LABEL_LETTERS),
     )
+    if not np.isfinite(ax.dataLim.y1):
+        ax.set_ylim(0, 1)  # nothing is drawn, on the scale where something could have been
     period_axis(ax, job, drawable(time_unit) or DEFAULT_UNIT)
     if before is not None:
         ax.set_xlim(min(before[0], ax.get_xlim()[0]), max(before[1], ax.get_xlim()[1]))
@@ -122,7 +127,13 @@ def plot_histogram(
     )
     if level is not None:
         (line,) = ax.plot(
-            job.periods, quantiles(counts, level), "o-", color="white", markersize=3.5, linewidth=1.4, label="level"
+            job.periods,
+            quantiles(counts, level),
+            "o-" if job.J <= _MARKED_SCALES else "-",
+            color="white",
+            markersize=3.5,
+            linewidth=1.4,
+            label="level",
         )
         line.set_path_effects([withStroke(linewidth=3, foreground="black")])
         line.set_gid("level")
@@ -186,7 +197,7 @@ def plot_convergence(
             linestyle=stroke,
             markersize=4,
             linewidth=1.2,
-            label=f"{job.periods[scale]:.3g}",
+            label=plain_number(float(f"{job.periods[scale]:.3g}")),
         )
     ax.set_xscale("log")
     first, last = int(settling.simulations[0]), int(settling.simulations[-1])

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from .plot_axes import LOOKS, axes_or_new, drawable, light_grid
 
@@ -133,9 +133,10 @@ def plot_instruction_budget(stages: Mapping[str, float], ax: Axes | None = None)
     ax = axes_or_new(ax, (5.2, 1.1 + 0.32 * numbers.size))
     rows = np.arange(numbers.size)
     ax.barh(rows, numbers / 1e6, height=0.7, color=LOOKS[0][0])
-    for row, number in zip(rows.tolist(), numbers.tolist(), strict=True):
+    labels = [f"{_millions(number)} ({_percent(number / numbers.sum())})" for number in numbers.tolist()]
+    for row, number, label in zip(rows.tolist(), numbers.tolist(), labels, strict=True):
         ax.annotate(
-            f"{_millions(number)} ({_percent(number / numbers.sum())})",
+            label,
             (number / 1e6, row),
             xytext=(4, 0),
             textcoords="offset points",
@@ -145,8 +146,11 @@ def plot_instruction_budget(stages: Mapping[str, float], ax: Axes | None = None)
     ax.set_yticks(rows, [drawable(name) for name in stages], parse_math=False)
     ax.yaxis.set_minor_locator(NullLocator())
     ax.invert_yaxis()
-    ax.set_xlim(0, 1.32 * numbers.max() / 1e6)  # room for the numbers beside the longest bar
-    ax.set_xlabel(f"Instructions per simulation (millions; all together {_millions(numbers.sum())})")
+    # Room for the numbers beside the longest bar.
+    ax.set_xlim(0, max(1.32, 1 + 0.034 * max(map(len, labels))) * numbers.max() / 1e6)
+    ax.xaxis.set_major_locator(MaxNLocator(5))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}" if value < 1e6 else f"{value:,.0f}"))
+    ax.set_xlabel(f"Instructions per simulation (millions)\nall together {_millions(numbers.sum())} million")
     ax.spines[["top", "right"]].set_visible(False)
     ax.tick_params(axis="y", length=0)
     light_grid(ax)
@@ -157,7 +161,9 @@ def plot_instruction_budget(stages: Mapping[str, float], ax: Axes | None = None)
 def _millions(number: float) -> str:
     """Millions with three digits, as people write them."""
     millions = number / 1e6
-    return f"{millions:.0f}" if millions >= 100 else f"{millions:.3g}"
+    if 0 < millions < 0.01:
+        return "< 0.01"
+    return f"{millions:,.0f}" if millions >= 100 else f"{millions:.3g}"
 
 
 def _percent(share: float) -> str:

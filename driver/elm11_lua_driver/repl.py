@@ -937,7 +937,7 @@ class Execution:
                 raise self._fail(
                     BoardBusyError,
                     "the board keeps talking by itself.",
-                    "It is running a program: wait for its end, attach to it, or stop it.",
+                    "It is running a program: wait for its end, follow it (elm11 attach), or stop it (elm11 cancel).",
                 )
             case "quiet":
                 self._finish(None)

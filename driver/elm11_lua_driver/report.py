@@ -51,6 +51,7 @@ def report_html(
     time_unit: str = "",
     title: str = "",
     source: str = "",
+    target_standard_error: float | None = None,
 ) -> str:
     """A page about a histogram and the significance levels that follow from it.
 
@@ -61,6 +62,7 @@ def report_html(
         time_unit: unit of dt; empty for "unit of dt".
         title: heading of the page; empty for one that says what it is.
         source: name of the file that the histogram is from, for the page.
+        target_standard_error: at which the computation was to stop; None for all simulations.
 
     Returns:
         HTML, the same for the same arguments and versions.
@@ -87,6 +89,7 @@ def report_html(
         standard_errors(histogram, level),
         _engines(sessions),
         0.0,  # the page takes times from the sessions
+        target_standard_error,
     )
     heading = drawable(title) or f"{100 * level:g} % significance levels of squared wavelet coherence"
     template = resources.files(__package__).joinpath("report_page.html").read_text(encoding="utf-8")
@@ -175,8 +178,7 @@ def _words(result: Significance, time_unit: str) -> Iterable[str]:
     yield (
         f"{pairs} of random series, each series of {job.n_samples} samples at intervals of {job.dt:g}{unit}: "
         f"{_noise(job)}. Of each pair the squared wavelet coherence was computed at {job.J + 1} "
-        f"scale{'s' * (job.J > 0)} (periods {job.periods[0]:.4g} to {job.periods[-1]:.4g}{unit}, "
-        f"{1 / job.dj:.4g} to the octave) with the {job.wavelet} wavelet, smoothed over time and over scales (by "
+        f"{_scales(job, unit)} with the {job.wavelet} wavelet, smoothed over time and over scales (by "
         f"{_BOXES[job.scale_box]}). Samples that the ends of the series do not disturb were counted."
     )
     yield (
@@ -185,6 +187,13 @@ def _words(result: Significance, time_unit: str) -> Iterable[str]:
         "smoothing, is unlikely to be the work of chance at that place alone; of many places, "
         f"{100 * (1 - result.level):.3g} % lie above it by chance."
     )
+
+
+def _scales(job: Job, unit: str) -> str:
+    """Which scales there are, after their number."""
+    if not job.J:
+        return f"scale (period {job.periods[0]:.4g}{unit})"
+    return f"scales (periods {job.periods[0]:.4g} to {job.periods[-1]:.4g}{unit}, {1 / job.dj:.4g} to the octave)"
 
 
 def _doubts(result: Significance, sessions: Sequence[Session]) -> str:
@@ -352,9 +361,12 @@ def _versions_table(sessions: Sequence[Session]) -> str:
 def _again_section(result: Significance, sessions: Sequence[Session]) -> str:
     histogram, job = result.histogram, result.histogram.job
     pieces = []
-    line = command(job, result.level)
+    target = result.target_standard_error
+    line = command(job, result.level, target_standard_error=target)
     if line is not None:
         partial = "" if histogram.is_complete else f" (all {job.n_simulations} simulations)"
+        if target is not None:
+            partial = " (until the levels are known so well)"
         pieces.append(f"<p>On this computer{partial}:</p>\n<pre><code>{escape(line)}</code></pre>")
         if any(session.engine == BoardEngine.name for session in sessions):
             on_board = command(job, result.level, "run")

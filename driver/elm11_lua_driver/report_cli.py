@@ -66,6 +66,7 @@ def report(result: str, output: str | None, level: float | None, time_unit: str,
         time_unit=time_unit,
         title=title,
         source=Path(result).name,
+        target_standard_error=aim.target_standard_error,
     )
     with atomic_file(page) as file:
         file.write(text.encode(errors="replace"))

@@ -20,13 +20,16 @@ _OPTIONS: Final = {
 }
 
 
-def command(job: Job, level: float, subcommand: str = "significance") -> str | None:
+def command(
+    job: Job, level: float, subcommand: str = "significance", target_standard_error: float | None = None
+) -> str | None:
     """The shell command that computes a job.
 
     Args:
         job: the job.
         level: confidence of the levels, 0 < level < 1.
         subcommand: "significance" (on this computer) or "run" (on a board).
+        target_standard_error: at which "significance" is to stop; None for all simulations.
 
     Returns:
         One line; None if there is none, since `n_bins` is no option of the commands.
@@ -39,6 +42,8 @@ def command(job: Job, level: float, subcommand: str = "significance") -> str | N
         if getattr(job, name) != _DEFAULTS[name]:
             words += [option, str(getattr(job, name))]
     words += ["--level", repr(level), "--simulations", str(job.n_simulations), "--seed", str(job.seed)]
+    if target_standard_error is not None:
+        words += ["--target-standard-error", repr(target_standard_error)]
     return shlex.join(words)
 
 

@@ -386,8 +386,11 @@ def _print_result(
     more = {"file": str(path), "simulations_done": histogram.n_simulations, "complete": histogram.is_complete}
     print_levels(result, as_json=as_json, more=more, plot=plot)
     say(f"histogram: {path}")
-    if not histogram.is_complete:
-        warn(f"{histogram.n_simulations} of {job.n_simulations} simulations; elm11 run goes on with the rest")
+    n, wanted = histogram.n_simulations, job.n_simulations
+    if n < wanted:
+        warn(f"{n} of {wanted} simulations; elm11 run goes on with the rest")
+    elif n > wanted:
+        warn(f"{n} simulations, which is more than the {wanted} that were asked for: others of the same job were there")
 
 
 # ---- attach -------------------------------------------------------------------------------------------------
@@ -426,7 +429,12 @@ def attach(
     """Find the run that a board is computing or has computed, wait for its end, fetch and keep its histogram.
 
     Ctrl-C leaves the run going; elm11 cancel stops it. The results stay on the board until the next run.
-    """
+
+    \b
+    Examples:
+      elm11 attach --status
+      elm11 attach --plot levels.png
+    """  # noqa: D301
     job = _job_from(job_path) if job_path is not None else None
     with where.open() as board:
         run = board.attach()
@@ -541,7 +549,12 @@ def _print_status(run: Run, *, as_json: bool) -> None:
 @json_option
 @remarks_option
 def cancel(where: Where, *, as_json: bool) -> None:
-    """Stop whatever runs on a board, and wait for its prompt. Finished simulations can still be fetched."""
+    """Stop whatever runs on a board, and wait for its prompt. Finished simulations can still be fetched.
+
+    \b
+    Example:
+      elm11 cancel, and then elm11 attach --partial
+    """  # noqa: D301
     with where.open() as board:
         try:
             stopped = board.interrupt()

@@ -67,7 +67,11 @@ def upload(
     All files are checked before the port is opened: size, name, characters, syntax, imports, libraries that the board
     does not have. Files that are on the board already, letter for letter, are skipped. Replacing another one deletes
     the old copy before the new one is sent, so it asks.
-    """
+
+    \b
+    Example:
+      elm11 upload blink.lua --dry-run
+    """  # noqa: D301
     wanted = _read_files([Path(name) for name in files])
     with where.open_paced() as board:
         before = _compare(board, wanted, quiet=quiet)
@@ -90,6 +94,10 @@ def upload_scripts(where: Where, *, force: bool, dry_run: bool, no_verify: bool,
     \b
     Exit codes: 0 done, 2 wrong argument or program, 3 no board, 4 several boards, 5 port busy or no
     permission, 6 time-out, 7 verification failed, 8 error in Lua, 10 board busy, 130 interrupted.
+
+    \b
+    Example:
+      elm11-upload-scripts --dry-run
     """  # noqa: D301
     scripts.require_clean()
     wanted = scripts.project_scripts()
@@ -107,7 +115,11 @@ def check_scripts(where: Where, *, as_json: bool, quiet: bool) -> None:
     """Compare this project's programs on a board with those that this driver needs. Changes nothing.
 
     Exit code 0 when all are there and the same, 9 when not; elm11-upload-scripts mends it.
-    """
+
+    \b
+    Example:
+      elm11-check-scripts --port /dev/ttyUSB0
+    """  # noqa: D301
     with where.open_paced() as board:
         report = _compare(board, scripts.project_scripts(), quiet=quiet)
     if as_json:

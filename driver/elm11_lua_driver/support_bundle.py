@@ -43,7 +43,9 @@ class Item:
 
 
 def without_home(text: str, home: Path | None = None) -> str:
-    """Text with the home directory's name replaced by ``~``.
+    """Text with the home directory's name replaced by ``~``, and the user's name in other paths by ``USER``.
+
+    The user's name is the last part of the home directory's; only whole names of folders are replaced.
 
     Args:
         text: any text, JSON included.
@@ -57,7 +59,8 @@ def without_home(text: str, home: Path | None = None) -> str:
         return text  # "/" is everybody's
     for spelling in {name, name.replace("\\", "\\\\"), name.replace("\\", "/")}:
         text = re.sub(re.escape(spelling) + r"(?![\w.-])", "~", text)
-    return text
+    user = re.escape(re.split(r"[/\\]", name.rstrip("/\\"))[-1])
+    return re.sub(rf"(?<=[/\\]){user}(?=[/\\])", "USER", text)
 
 
 def collect(
@@ -90,7 +93,7 @@ def collect(
     calibrations = user_folder.config_folder() / user_folder.CALIBRATION_FILE
     if calibrations.is_file():
         items.append(Item("calibration.json", "calibrations of boards", _text(calibrations)))
-    items += [Item(f"runs/{record.name}", "a run that was started here", _text(record)) for record in _runs()]
+    items += [Item(f"runs/{path.name}", "a run that was started here", _run(path)) for path in _runs()]
     return [Item(item.name, without_home(item.what, home), without_home(item.content, home)) for item in items]
 
 
@@ -136,6 +139,17 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         return f"cannot be read: {error.strerror}\n"
+
+
+def _run(path: Path) -> str:
+    """The record of a run, of whose file only the name goes in: folders can be named after people and projects."""
+    text = _text(path)
+    try:
+        record = json.loads(text)
+        record["output"] = re.split(r"[/\\]", record["output"])[-1]
+    except (ValueError, TypeError, KeyError):
+        return text  # not what this version writes
+    return _json(record)
 
 
 def _end_of(path: Path) -> tuple[str, bool]:

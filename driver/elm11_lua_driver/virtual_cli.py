@@ -75,6 +75,8 @@ def virtual(
     # From here on, also while the board boots: whoever ends the command, nothing is left behind.
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _interrupt)
+        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # not under nohup
+            signal.signal(signal.SIGHUP, _interrupt)  # its window was closed
     try:
         with _board(lua, store, faults, seed) as board, _server(board, link, tcp_port, pace=pace) as server:
             click.echo(json.dumps({"port": server.address}) if as_json else server.address)
@@ -134,7 +136,9 @@ def _server(board: VirtualBoard, link: str | None, tcp_port: int | None, *, pace
         except ImportError as error:
             raise ValueError("--pty: this system has no pseudo terminals; use --tcp") from error
         except FileExistsError as error:
-            msg = f"--pty: {link} exists already; give another name"
+            # A killed server's link may lead to a device that somebody else has by now: only people can tell.
+            remedy = ", or delete the link if no virtual board uses it" if link and Path(link).is_symlink() else ""
+            msg = f"--pty: {link} exists already; give another name{remedy}"
             raise ValueError(msg) from error
         except OSError as error:
             msg = f"--pty: {link} cannot be made: {error.strerror}; give another name"
