@@ -21,7 +21,7 @@ local WIDE_MARGIN = 135 / 100
 local LEAST_DUE = 2
 local INFORMATION = {1, 36 / 10, nil, 125 / 10}
 local PAIR_ROOM = 31000
-local FEW_BINS = 13000
+local FEW_BINS = 11500
 local LEAST_THREEFOLD = 48
 local LARGEST_MAIN = 512
 local SHORT_LENGTH = 45
@@ -93,7 +93,7 @@ end
 
 -- How many series of either kind a part of n points has.
 local function series_of(plan, n)
-    local room = PAIR_ROOM // (plan.bins <= FEW_BINS and 1 or plan.bins <= 2 * FEW_BINS and 2 or 4) // (n * #plan.box)
+    local room = PAIR_ROOM // (plan.bins <= FEW_BINS and 1 or plan.bins <= 2 * FEW_BINS and 2 or 16) // (n * #plan.box)
     return room >= 40 and 4 or room >= 12 and 2 or 1
 end
 

@@ -58,8 +58,8 @@ and 1.05 to 1.3 (m = 4) times that of m^2 independent pairs."""
 PAIR_ROOM: Final = 31_000
 """Smoothed rows of all pairs of a part may have so many points in all, if all its points were outputs."""
 
-FEW_BINS: Final = 13_000
-"""A histogram with more bins in all leaves a board less memory: half of the room; a quarter beyond twice as many."""
+FEW_BINS: Final = 11_500
+"""A histogram with more bins in all leaves a board less memory: half of the room, and hardly any beyond twice as many."""
 
 LARGEST_MAIN: Final = 512
 """Longest transform of a main part. Scales that would need a longer one go to short parts."""
@@ -483,7 +483,7 @@ class FastPlan:
     def _n_series(self, n: int) -> int:
         """How many series of either kind a part of n points has."""
         bins = len(self.due) * self.experiment.n_bins
-        room = PAIR_ROOM // (1 if bins <= FEW_BINS else 2 if bins <= 2 * FEW_BINS else 4) // (n * len(self.box))
+        room = PAIR_ROOM // (1 if bins <= FEW_BINS else 2 if bins <= 2 * FEW_BINS else 16) // (n * len(self.box))
         return next((m for m in (4, 2) if 2 * m * (m + 1) <= room), 1)
 
     def _set_due(self, mains: list[tuple[int, int]]) -> None:
