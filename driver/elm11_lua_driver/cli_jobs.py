@@ -394,11 +394,6 @@ def advancing(label: str, engine: str, job: Job, *, quiet: bool) -> Iterator[Cal
         job: what it computes; its lag-1 autocorrelations do not matter.
         quiet: nothing is shown.
 
-    Args:
-        label: stands before the bar.
-        engine: name of the engine; some take long enough for lines.
-        quiet: show nothing.
-
     Yields:
         The function to call with (simulations finished, simulations wanted).
     """
@@ -421,7 +416,12 @@ def _seconds_here(job: Job, engine: str) -> float:
 
 
 def duration_told(job: Job, engine: str) -> str:
-    """How long a job will be on an engine of this computer, and what to do about it."""
+    """How long a job will be on an engine of this computer, and what to do about it.
+
+    Args:
+        job: what is to be computed.
+        engine: name of the engine.
+    """
     seconds = _seconds_here(job, engine)
     ways = ["--checkpoint keeps what is finished", "fewer --simulations or a wider --dj take less"]
     fast = _seconds_here(dataclasses.replace(job, pipeline="fast"), engine)

@@ -71,7 +71,11 @@ def figures() -> dict[str, Any]:
 
 @lru_cache(maxsize=16)
 def estimate(job: Job) -> Instructions:
-    """What a job costs on the board."""
+    """What a job costs on the board.
+
+    Args:
+        job: either pipeline.
+    """
     costs = figures()["pipelines"][job.pipeline]
     load = figures()["hello"] + (costs["load"] if job.pipeline == "exact" else 0)
     set_up = priced(set_up_work(job), costs["set_up"])
@@ -90,7 +94,11 @@ def estimate(job: Job) -> Instructions:
 
 
 def mean_work(job: Job) -> Counter[str]:
-    """The work of one simulation, on average over many."""
+    """The work of one simulation, on average over many.
+
+    Args:
+        job: either pipeline.
+    """
     if job.pipeline == "exact":
         return simulation_work(job, 0)
     total = sum((simulation_work(job, number) for number in range(CYCLE)), Counter[str]())
@@ -101,6 +109,9 @@ def points(job: Job) -> FloatArray:
     """How many different values of coherence each simulation of a cycle counts at each scale: shape (64, J + 1).
 
     Of the exact pipeline's samples those within 1.2 scales are counted as one, since they hardly differ.
+
+    Args:
+        job: either pipeline.
     """
     if job.pipeline == "exact":
         return np.tile(job.n_usable / (1.2 * job.sigma), (CYCLE, 1))
@@ -115,17 +126,31 @@ def points(job: Job) -> FloatArray:
 
 
 def priced(work: Mapping[str, float], costs: Mapping[str, float]) -> float:
-    """Instructions of some work."""
+    """Instructions of some work.
+
+    Args:
+        work: amounts by kind.
+        costs: instructions for one of each kind.
+    """
     return sum(amount * costs.get(kind, 0.0) for kind, amount in work.items())
 
 
 def simulation_work(job: Job, simulation: int) -> Counter[str]:
-    """The work of one simulation, by kind."""
+    """The work of one simulation, by kind.
+
+    Args:
+        job: either pipeline.
+        simulation: its number, from 0.
+    """
     return _fast_work(job, simulation) if job.pipeline == "fast" else _exact_work(job)
 
 
 def set_up_work(job: Job) -> Counter[str]:
-    """The work before the first simulation, by kind."""
+    """The work before the first simulation, by kind.
+
+    Args:
+        job: either pipeline.
+    """
     return _fast_set_up(job) if job.pipeline == "fast" else _exact_set_up(job)
 
 
@@ -203,6 +228,9 @@ def _add_part(work: Counter[str], planned: FastPlan, part: Part, lowest: int) ->
 def work_arrays(planned: FastPlan) -> tuple[list[int], list[int], list[int]]:
     """Sizes of the arrays that all parts of a fast job share, each as long as the longest use of it.
 
+    Args:
+        planned: the plan.
+
     Returns:
         Of the spectra (there are two of each), of the transforms' grids (four of each), and of smoothed products.
     """
@@ -226,7 +254,11 @@ def work_arrays(planned: FastPlan) -> tuple[list[int], list[int], list[int]]:
 
 
 def different_filters(planned: FastPlan) -> list[int]:
-    """How many frequencies each filter has: of all rows, of those alike one, since parts of one period share theirs."""
+    """How many frequencies each filter has: of all rows, of those alike one, since parts of one period share theirs.
+
+    Args:
+        planned: the plan.
+    """
     different = {
         (row.j, part.period, row.filters.tobytes()): row.filters.shape[1] for part in planned.parts for row in part.rows
     }

@@ -156,6 +156,7 @@ local function planning(modules)
 end
 
 -- Allocates all that the simulations of one experiment need. config as for monte_carlo.new; modules from fast.load.
+-- Cost: docs/cost.md, "set-up". Creates all tables of a run.
 function fast.new(config, modules)
     local tools = planning(modules)
     local mother = tools.wavelet.mothers[config.wavelet]
@@ -181,7 +182,9 @@ function fast.new(config, modules)
     return state
 end
 
--- The innovations of a part's `number`-th series of both kinds, at their places for the transform, to re and im.
+-- The innovations of a part's `number`-th series of both kinds, at their places for the transform, to re and im,
+-- index 1 .. part.n. simulation: 0 .. 2^31 - 1.
+-- Cost: a word, two sums and, of red noise, four multiplications and divisions for each sample. Creates no table.
 function fast.draw(state, part, simulation, number)
     local re, im, deviates = state.re[number], state.im[number], state.deviates
     local places = state.transform.places[part.n]
@@ -225,6 +228,7 @@ end
 
 -- For the transform of x + i y: 2 X(f) to the place of frequency f, 2 Y(f) to that of -f, for the frequencies that the
 -- part's filters use. Both are real at n / 2: re keeps 2 X there, and state.nyquist 2 Y.
+-- number: of the series, index 1 .. part.n_series. Cost: four sums for each frequency. Creates no table.
 function fast.separate(state, part, number)
     local re, im, n = state.re[number], state.im[number], part.n
     local highest = part.highest_frequency
@@ -244,6 +248,8 @@ function fast.separate(state, part, number)
 end
 
 -- Both spectra of a series of either kind times their filters, folded onto the row's grid in bit-reversed order.
+-- part, row: of the plan. number: of the series, index 1 .. row.n_series.
+-- Cost: four multiplications and divisions for each frequency. Creates no table.
 function fast.filter(state, part, row, number)
     local re, im, n = state.re[number], state.im[number], row.n
     local w1_re, w1_im, w2_re, w2_im = state.w1_re[number], state.w1_im[number], state.w2_re[number], state.w2_im[number]
@@ -445,7 +451,8 @@ end
 
 -- Products of the row's transforms, smoothed at its outputs, to arrays out[at + 1], ...: |W1|^2 and |W2|^2 of the first
 -- series of either kind, of the second ones, ...; then real and imaginary part of W1 W2*, for every series of the first
--- kind with all of the second.
+-- kind with all of the second. Each has index 1 .. row.length.
+-- Cost: for each pair four multiplications at every grid point, and two for each weight of the kernel at every output.
 function fast.smooth(state, part, row, out, at)
     local x, y, cross, m = row.sum_divisor_x, row.sum_divisor_y, row.sum_divisor, row.n_series
     if m == 1 then
@@ -569,7 +576,8 @@ local function count_pair(state, row, powers_x, powers_y, products_re, products_
     end
 end
 
--- Sums over the rows of the box, coherence and count, for the outputs of one row and all its pairs.
+-- Sums over the rows of the box, coherence and count, for the outputs of one row of a part and all its pairs.
+-- Cost: at every output the box's sums, and for each pair three multiplications and five divisions. Creates no table.
 function fast.count(state, part, row)
     local sum, sums, m = state.is_five and sum_five or sum_rows, state.sums, row.n_paired
     local s1, s2, s3, s4 = sums[1], sums[2], sums[3], sums[4]
@@ -652,6 +660,7 @@ end
 
 -- Starts a simulation, 0 .. 2^31 - 1. The caller then runs scale(state, k) for k = 0 .. last, in turn. Returns last, -1
 -- if nothing is due in this simulation, and the first k at which something is counted.
+-- Cost: a look at every short part. Creates no table.
 function fast.begin(state, simulation)
     local plan = state.plan
     local place = place_in_cycle(simulation)
@@ -696,7 +705,7 @@ function fast.scale(state)
     state.row, state.rows_left = state.row - 1, state.rows_left - 1
 end
 
--- Starts a new histogram in the same arrays.
+-- Starts a new histogram in the same arrays. Cost: one write for every two bins. Creates no table.
 function fast.reset(state)
     for j = 1, state.J + 1 do
         local row = state.counts[j]
@@ -710,7 +719,7 @@ function fast.reset(state)
     state.n_simulations = 0
 end
 
--- Adds one simulation to state.counts.
+-- Adds one simulation, 0 .. 2^31 - 1, to state.counts. Cost: docs/cost.md, "one simulation". Creates no table.
 function fast.step(state, simulation)
     for k = 0, fast.begin(state, simulation) do
         fast.scale(state, k)

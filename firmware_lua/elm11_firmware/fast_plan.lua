@@ -629,6 +629,8 @@ local function add_mains(plan)
 end
 
 -- config: as for fast.new. deviates: the 256 of one byte. weights: what fast_weights.lua returns.
+-- box: what smoothing.box returns. sigma, first_usable: index 1 .. J + 1, scales and first usable samples, in samples.
+-- deviates: index 0 .. 255. Cost: nearly all of docs/cost.md, "set-up". Creates all tables of the plan.
 function fast_plan.new(config, box, sigma, first_usable, deviates, weights)
     nearest, up, down, least_power = weights.nearest, weights.up, weights.down, weights.least_power
     bits, quadrature, trimmed, kernel = weights.bits, weights.quadrature, weights.trimmed, weights.kernel

@@ -94,7 +94,7 @@ def spectra(part: Part, x: Integers, y: Integers) -> tuple[tuple[Integers, Integ
     Args:
         part: gives n.
         x: innovations of the first kind, shape (n, n_columns).
-        y: of the second one.
+        y: of the second one, of the same shape.
 
     Returns:
         Four arrays of shape (n / 2 + 1, n_columns).
@@ -109,7 +109,18 @@ def spectra(part: Part, x: Integers, y: Integers) -> tuple[tuple[Integers, Integ
 
 
 def wavelet_transform(part: Part, row: Row, series: int, re: Integers, im: Integers) -> tuple[Integers, Integers]:
-    """One row of the wavelet transform at its grid points, clamped: each shape (row.n_points, n_columns)."""
+    """One row of the wavelet transform at its grid points, clamped.
+
+    Args:
+        part: gives the shifts.
+        row: gives filter, grid and clamps.
+        series: 0 or 1: the kind, whose filter is taken.
+        re: real part of the spectra, shape (part.n / 2 + 1, n_columns).
+        im: imaginary part, of the same shape.
+
+    Returns:
+        Real and imaginary part, each shape (row.n_points, n_columns).
+    """
     frequencies = slice(row.first_frequency, row.first_frequency + row.filters.shape[1])
     places = integer_fft.reversed_bits(row.n)[np.arange(frequencies.start, frequencies.stop) % row.n]
     weights = row.filters[series].astype(np.int32)[:, None]
@@ -130,7 +141,7 @@ def powers(row: Row, w1: tuple[Integers, Integers], w2: tuple[Integers, Integers
     Args:
         row: gives the shifts, and the weights at the series' ends.
         w1: real and imaginary part, shape (row.n_points, m * n_simulations).
-        w2: of the other kind.
+        w2: of the other kind, of the same shape.
         m: how many series of either kind there are.
 
     Returns:
@@ -170,7 +181,17 @@ def _guarded(row: Row, product: Integers, guard: int, *, wraps: bool) -> Integer
 
 
 def smooth(row: Row, product: Integers, shift: int, *, wraps: bool = False) -> Integers:
-    """A product smoothed in time, at the row's outputs: shape (row.length, n_columns). See `Part.wraps`."""
+    """A product smoothed in time, at the row's outputs.
+
+    Args:
+        row: gives kernels and outputs.
+        product: shape (row.n_points, n_columns).
+        shift: by which the sums are shifted to the right, in bits.
+        wraps: see `Part.wraps`.
+
+    Returns:
+        Shape (row.length, n_columns).
+    """
     whole = row.kernels[0]
     reach = len(whole) - 1
     guarded = _guarded(row, product, reach + 1, wraps=wraps)

@@ -211,7 +211,7 @@ class Part:
         length: of the series, in samples of the experiment; shorter than the experiment's if the part is short.
         lowest, highest: the scales it counts.
         rows: what it computes, from the smallest scale.
-        lag1: of both series, as sampled here, in 1/4096.
+        lag1: of both kinds of series, as sampled here, -4095 to 4095 in 1/4096.
         start_gain: of the first sample, 1 / sqrt(1 - lag1^2), in 1/4096.
         wraps: whether the kernel reaches around the period to the other end, as the exact pipeline's transforms do: the
             part has the exact pipeline's period.
@@ -238,12 +238,20 @@ class Part:
         return self.n * self.step
 
     def row(self, j: int) -> Row:
-        """The row of scale j."""
+        """The row of scale j.
+
+        Args:
+            j: number of the scale.
+        """
         return self.rows[j - self.rows[0].j]
 
 
 def least_power(x: float) -> int:
-    """The least power of two that is not below x."""
+    """The least power of two that is not below x.
+
+    Args:
+        x: any number.
+    """
     n = 1
     while n < x - _TINY:
         n *= 2
@@ -797,13 +805,21 @@ class FastPlan:
         return counts
 
     def parts_at(self, at: int) -> list[tuple[Part, int]]:
-        """The parts that run at a place of the cycle, and the lowest scale that each counts there."""
+        """The parts that run at a place of the cycle, and the lowest scale that each counts there.
+
+        Args:
+            at: the place, 0 to 63.
+        """
         mains = [(self.parts[number], lowest) for number, lowest in self.main_parts[at : at + 1]]
         short = [(part, part.lowest) for part in self.parts[self.n_main :] if at < self.due[part.lowest]]
         return mains + short
 
     def expected_counts(self, simulations: range) -> IntArray:
-        """How many counts each scale has after these simulations, shape (J + 1,)."""
+        """How many counts each scale has after these simulations, shape (J + 1,).
+
+        Args:
+            simulations: their numbers.
+        """
         cycles, rest = divmod(len(simulations), CYCLE)
         numbers = np.arange(simulations.start, simulations.start + rest) % CYCLE
         counts: IntArray = cycles * self.cycle_counts.sum(axis=0) + self.cycle_counts[numbers].sum(axis=0)
@@ -856,12 +872,19 @@ def coarse_lag1(lag1: float, step: float) -> float:
 
 
 def place(simulation: int) -> int:
-    """Place of a simulation in its cycle: its six lowest bits in reverse, so that due simulations are spread evenly."""
+    """Place of a simulation in its cycle: its six lowest bits in reverse, so that due simulations are spread evenly.
+
+    Args:
+        simulation: its number, from 0.
+    """
     return int(f"{simulation % CYCLE:06b}"[::-1], 2)
 
 
 def check(experiment: Experiment) -> None:
     """Do nothing if the fast pipeline can do this experiment.
+
+    Args:
+        experiment: the parameters.
 
     Raises:
         ValueError: it cannot; the message says why.
@@ -881,5 +904,9 @@ def check(experiment: Experiment) -> None:
 
 @lru_cache(maxsize=16)
 def plan(experiment: Experiment) -> FastPlan:
-    """The plan of an experiment; see `FastPlan`. The last 16 are kept."""
+    """The plan of an experiment; see `FastPlan`. The last 16 are kept.
+
+    Args:
+        experiment: the parameters.
+    """
     return FastPlan(experiment)

@@ -26,7 +26,14 @@ _HALF_ROOT_3: Final = 1774  # sqrt(3/4) in 2^-11
 
 @cache
 def reversed_bits(n: int) -> IntArray:
-    """For each i below n, a power of two: the number whose log2(n) bits are those of i in reverse."""
+    """For each i below n, a power of two: the number whose log2(n) bits are those of i in reverse.
+
+    Args:
+        n: a power of two.
+
+    Returns:
+        Shape (n,).
+    """
     places = np.zeros(1, np.int64)
     while places.size < n:
         places = np.concatenate([2 * places, 2 * places + 1])
@@ -35,9 +42,15 @@ def reversed_bits(n: int) -> IntArray:
 
 @cache
 def order(n: int) -> IntArray:
-    """For each row of what is transformed: its sample. n: a power of two, or three times one.
+    """For each row of what is transformed: its sample.
 
-    Three times one: samples 0, 3, 6, ..., then 1, 4, 7, ..., then 2, 5, 8, ..., each in bit-reversed order.
+    Three times a power of two: samples 0, 3, 6, ..., then 1, 4, 7, ..., then 2, 5, 8, ..., each in bit-reversed order.
+
+    Args:
+        n: a power of two, or three times one.
+
+    Returns:
+        Shape (n,).
     """
     if n % 3:
         return reversed_bits(n)
@@ -47,7 +60,14 @@ def order(n: int) -> IntArray:
 
 @cache
 def twiddles(n: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Cosine and sine of `2 pi k / n`, k = 0 ... 3 n / 4 - 1, rounded, in 2^-11."""
+    """Cosine and sine of `2 pi k / n`, k = 0 ... 3 n / 4 - 1, rounded, in 2^-11.
+
+    Args:
+        n: of the transform.
+
+    Returns:
+        Two arrays of shape (3 n / 4,).
+    """
     cosine, sine = [], []
     turn = 2 * math.pi / n
     # By their recurrence, whose rounding is the same on every machine; that of a library's cosine need not be.
@@ -146,7 +166,7 @@ def transform(re: NDArray[np.int32], im: NDArray[np.int32]) -> None:
         re: shape (n, n_series), C-contiguous; n a power of two from 4, or three times one. Row i holds sample
             `order(n)[i]`; for a power of two row `order(n)[i]` holds sample i as well. On return row f holds frequency
             f.
-        im: as `re`.
+        im: imaginary part, of the same shape as `re`.
     """
     n = re.shape[0]
     if n % 3 == 0:
