@@ -72,7 +72,7 @@ RATIOS: Final = frozenset(
 """Numbers without a unit by nature: their range, or "no unit", is to be told."""
 
 UNIT: Final = re.compile(
-    r"\b(seconds?|milliseconds?|samples?|octaves?|units?|radians?|periods?|numbers? of|index|indices|numbers?)\b"
+    r"\b(bytes?|seconds?|milliseconds?|samples?|octaves?|units?|radians?|periods?|numbers? of|index|indices|numbers?)\b"
 )
 RANGE: Final = re.compile(r"no unit|squared coherence|-?[01]\.?\d* ?(<=?|to|and|\.\.\.?)|\bbetween\b")
 ARRAY: Final = re.compile(r"\w*Array\b|ArrayLike|ndarray|NDArray|\bIntegers\b")

@@ -28,10 +28,10 @@ USABLE_BYTES = 700_000
 """What a job may need: on the board some 40 arrays of 16 384 bytes fit, with what is there after boot. The rest of the
 1 048 576 bytes is lost between blocks."""
 
-USABLE_IN_SMALL_BLOCKS = 990_000
-"""The same for the fast pipeline, whose arrays have 8192 bytes and less, so that little is lost between them. J = 28 at
-dj = 1/4 is planned with 964 000 and peaks at 912 000 on the emulated board, in begun units of 128 bytes; what was asked
-for is 689 000. No job of that size has been run on a real board."""
+USABLE_IN_SMALL_BLOCKS = 980_000
+"""The same for the fast pipeline, whose arrays have 8192 bytes and less, so that little is lost between them. J = 20 at
+dj = 1/4 is planned with 972 000 and peaks at 936 000 on the emulated board, in begun units of 128 bytes; what was asked
+for is 672 000. No job of that size has been run on a real board."""
 
 _PROMPT_UNITS = 40  # the prompt and the line that it reads, which the processor that was measured on does not have
 _PLANNING_GARBAGE_UNITS = 280

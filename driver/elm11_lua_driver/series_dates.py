@@ -29,7 +29,8 @@ class DateTimes:
     """Dates as numbers.
 
     Attributes:
-        times: shape (n,), in the unit of `unit`: decimal years (1990-02 is 1990 + 1/12), or days since the first day of 1970.
+        times: shape (n,), in the unit of `unit`: decimal years (1990-02 is 1990 + 1/12), or days since the first day of
+            1970.
         unit: "years" or "days".
     """
 

@@ -59,7 +59,7 @@ PAIR_ROOM: Final = 31_000
 """Smoothed rows of all pairs of a part may have so many points in all, if all its points were outputs."""
 
 FEW_BINS: Final = 11_500
-"""A histogram with more bins in all leaves a board less memory: half of the room, and hardly any beyond twice as many."""
+"""A histogram with more bins in all leaves a board less memory: half of the room, hardly any beyond twice as many."""
 
 LARGEST_MAIN: Final = 512
 """Longest transform of a main part. Scales that would need a longer one go to short parts."""

@@ -64,7 +64,6 @@ PIPELINES: Final[dict[str, Pipeline]] = {
             "rednoise": ("fast.draw",),
             "transform": ("integer_fft.transform", "fast.separate"),
             "wavelet": ("fast.filter",),
-            "powers": ("fast.multiply",),
             "smoothing": ("fast.smooth",),
             "coherence": ("fast.count",),
         },
