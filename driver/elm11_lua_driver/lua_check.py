@@ -13,6 +13,8 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import elm11_firmware
+
 from elm11_lua_driver.repl import MAX_LINE
 from elm11_lua_driver.upload import MAX_NAME, MAX_PROGRAM_BYTES
 
@@ -130,11 +132,20 @@ def _check_size(name: str, content: bytes) -> Iterator[Problem]:
         yield Problem(name, 0, f"its name has {len(name)} characters", f"the board takes {MAX_NAME}: shorten it")
     if not name or not (name.isascii() and name.isprintable()) or '"' in name:
         yield Problem(name, 0, "its name has other than printable ASCII, or quotes", "rename it")
-    if len(content) > MAX_PROGRAM_BYTES:
-        what = f"it has {len(content)} bytes"
+    size = len(_as_stored(name, content))
+    if size > MAX_PROGRAM_BYTES:
+        what = f"it has {size} bytes"
         yield Problem(name, 0, what, f"the board takes {MAX_PROGRAM_BYTES}: shorten or divide it")
     if not content:
         yield Problem(name, 0, "it is empty", "the board cannot store an empty program")
+
+
+def _as_stored(name: str, content: bytes) -> bytes:
+    """What the board is sent: the project's own programs without comments and with a check, others as they are."""
+    own = next((each for each in elm11_firmware.programs() if each.name == name), None)
+    if own is not None and elm11_firmware.text(name).encode("ascii") == content:
+        return elm11_firmware.stored_text(name).encode("ascii")
+    return content
 
 
 def _check_characters(name: str, content: bytes) -> Iterator[Problem]:
