@@ -31,6 +31,7 @@ DETAILS = {"_other_arguments"}
 """Helpers that put the text into a message of their own, which is read there."""
 
 HANDED_ON = {
+    "analysis.py:_lag1": "the text of another error, with the series' name",
     "board.py:_check_syntax": "Lua's own message",
     "board.py:_line_of_run": "a helper, whose texts are read where it makes the error",
     "board.py:ask": "a helper, whose texts are read where it makes the error",

@@ -66,9 +66,9 @@ class TestStandardErrors:
             assert errors[j] == pytest.approx(np.sqrt(np.mean(terms)))
 
     def test_a_scale_in_one_group_only_has_no_error(self) -> None:
-        """Of simulations 0 to 3 the smallest scale is due in the first alone."""
-        job = Job(0.0, 0.0, 1.0, 0.5, 2.0, 6, n_simulations=4, pipeline="fast")
-        assert (job.fast_plan.cycle_counts[:4, 0] > 0).tolist() == [True, False, False, False]
+        """Of simulations 0 to 31 the smallest scale is due in the first alone."""
+        job = Job(0.0, 0.0, 1.0, 0.5, 2.0, 6, n_simulations=32, pipeline="fast")
+        assert (job.fast_plan.cycle_counts[:32, 0] > 0).tolist() == [True] + [False] * 31
         result = significance(job)
         assert np.isfinite(result.significance).all()
         assert np.isnan(result.standard_error[0])
