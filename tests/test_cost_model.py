@@ -57,7 +57,7 @@ def test_the_file_says_what_it_was_fitted_to_and_how_well(pipeline: str) -> None
         job = Job.from_json(json.dumps(sample["job"]))
         set_up = cost_model.priced(cost_model.set_up_work(job), found["set_up"])
         worst["set_up"] = max(worst["set_up"], abs(set_up / sample["set_up"] - 1))
-        for number, counted in enumerate(sample["simulations"]):
+        for number, counted in zip(fit_model.SIMULATIONS[pipeline], sample["simulations"], strict=True):
             work = cost_model.priced(cost_model.simulation_work(job, number), found["simulation"])
             worst["simulation"] = max(worst["simulation"], abs(work / counted - 1))
     for name, error in worst.items():
