@@ -154,7 +154,7 @@ local function set_counts(plan, part, row, edge)
     local longest = output_step(plan, row.j) * sigma
     local n = least_power(part.period / longest)
     n = n > 4 and n or 4
-    row.n_counted = n < part.n and n or part.n
+    row.n_counted = lesser(n, part.n % 3 == 0 and 2 * part.n // 3 or part.n)
     local step = part.period / row.n_counted
     local low, weights = quadrature(first - HALF, part.length - HALF - first, origin, step)
     if edge then

@@ -622,7 +622,7 @@ class FastPlan:
         row.is_counted = True
         usable = experiment.n_samples - 2 * first
         longest = self._output_step(row.j) * sigma
-        row.n_counted = min(part.n, max(4, least_power(part.period / longest)))
+        row.n_counted = min(part.n if part.n % 3 else 2 * part.n // 3, max(4, least_power(part.period / longest)))
         step = part.period / row.n_counted
         low, weights = quadrature(first - 0.5, part.length - 0.5 - first, origin, step)
         if edge is not None:
