@@ -52,8 +52,8 @@ LEAST_DUE: Final = 2
 """A scale is due in 2 of 64 simulations at least: in 9 or 10 of 300, few but enough for a standard error."""
 
 INFORMATION: Final = {1: 1.0, 2: 3.6, 4: 12.5}
-"""How many independent pairs all pairs of m series with m others are worth. Levels have a variance 1.02 to 1.2 (m = 2)
-and 1.05 to 1.3 (m = 4) times that of m^2 independent pairs."""
+"""How many independent pairs all pairs of m series with m others are worth: `docs/fast-pipeline.md` has what was
+measured, and on which jobs these were settled."""
 
 PAIR_ROOM: Final = 31_000
 """Smoothed rows of all pairs of a part may have so many points in all, if all its points were outputs."""
