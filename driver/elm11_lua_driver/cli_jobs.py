@@ -424,8 +424,8 @@ def duration_told(job: Job, engine: str) -> str:
     """
     seconds = _seconds_here(job, engine)
     ways = ["--checkpoint keeps what is finished", "fewer --simulations or a wider --dj take less"]
-    fast = _seconds_here(dataclasses.replace(job, pipeline="fast"), engine)
+    fast = max(_seconds_here(dataclasses.replace(job, pipeline="fast"), engine), 1.0)  # starting takes that much
     if fast < seconds / 2:
-        ways.insert(0, f"{duration(max(fast, 1.0))} with --pipeline fast")
+        ways.insert(0, f"{duration(fast)} with --pipeline fast")
     size = f"{job.n_simulations} simulations of {job.n_samples} samples"
     return f"{size} will take about {duration(seconds)} ({', '.join(ways)})"
