@@ -199,8 +199,9 @@ def _add_part(work: Counter[str], planned: FastPlan, part: Part, lowest: int) ->
     work["block"] += m * -(-part.n_samples // 128)
     work["butterfly"] += m * part.n * _stages(part.n)
     work["point"] += m * part.n
-    last = max(row.first_frequency + row.filters.shape[1] for row in part.rows)
-    work["separated"] += m * (last - min(row.first_frequency for row in part.rows))
+    last = max(row.first_frequency + row.filter.size for row in part.rows)
+    work["separated"] += m * (last - part.first_frequency)
+    work["red frequency"] += m * (last - part.first_frequency) * is_red
     below = len(planned.box) - 1 - planned.centre
     for row in part.rows:
         if row.j < lowest - below:
@@ -209,7 +210,7 @@ def _add_part(work: Counter[str], planned: FastPlan, part: Part, lowest: int) ->
         if row.length:
             m = row.n_series
             fours = m * (m + 1) // 2 if m > 1 else 1  # quantities are smoothed and summed four at a time
-            work["frequency"] += m * row.filters.shape[1]
+            work["frequency"] += m * row.filter.size
             work["point"] += 2 * m * row.n
             work["butterfly"] += 2 * m * row.n * _stages(row.n)
             work["power"] += m * row.n_points
@@ -260,23 +261,32 @@ def different_filters(planned: FastPlan) -> list[int]:
         planned: the plan.
     """
     different = {
-        (row.j, part.period, row.filters.tobytes()): row.filters.shape[1] for part in planned.parts for row in part.rows
+        (row.j, part.period, row.filter.tobytes()): row.filter.size for part in planned.parts for row in part.rows
     }
     return list(different.values())
 
 
+def different_responses(part: Part) -> list[int]:
+    """How many frequencies the noise's response has: of each kind, of equal ones once; nothing for white noise.
+
+    Args:
+        part: of a plan.
+    """
+    return [re.size for re, _ in {re.tobytes() + im.tobytes(): (re, im) for re, im in part.noise}.values()]
+
+
 def _fast_set_up(job: Job) -> Counter[str]:
     planned = job.fast_plan
-    n_spectra = len(set(job.noise_lag1))
     series, grids, smoothed = work_arrays(planned)
     work = Counter({"job": 1, "bin": (job.J + 1) * job.n_bins, "scale": job.J + 1})
     work["point"] = max(part.n for part in planned.parts)
     work["element"] = 2 * sum(series) + 4 * sum(grids) + sum(smoothed)
-    n_frequencies = sum(different_filters(planned))
-    work["frequency"], work["other frequency"] = n_frequencies, n_frequencies * (n_spectra - 1)
+    work["frequency"] = sum(different_filters(planned))
     for part in planned.parts:
         work["part"] += 1
-        work["spectrum"] += n_spectra * (part.n // 2 + 1)
+        for size in different_responses(part):
+            work["response"] += part.first_frequency + size
+            work["coarse response"] += (part.first_frequency + size) * (part.step != 1)
         for row in part.rows:
             work["row"] += 1
             work["weight"] += len(row.weights)

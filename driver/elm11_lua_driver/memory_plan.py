@@ -203,6 +203,7 @@ def fast_units(planned: FastPlan) -> dict[str, dict[str, int]]:
             "row": len(rows),
             "list": lists(size for row in rows for size in (len(row.weights), *map(len, row.kernels))),
             "filter": lists(cost_model.different_filters(planned)),
+            "response": 2 * lists(size for part in planned.parts for size in cost_model.different_responses(part)),
         },
     }
 

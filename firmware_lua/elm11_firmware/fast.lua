@@ -8,7 +8,8 @@
 --
 -- Interface as monte_carlo.lua: load, new, reset, begin, scale, step.
 import("table", "move")
-local collectgarbage, move, run_program = collectgarbage, table.move, run_program
+import("table", "unpack")
+local collectgarbage, move, run_program, unpack = collectgarbage, table.move, run_program, table.unpack
 local _ENV = nil -- from here a stray global is an error
 local fast = {}
 
@@ -31,9 +32,12 @@ function fast.load()
     }
 end
 
+local SIXTY_FOUR = {}
+for i = 1, 64 do SIXTY_FOUR[i] = 0 end
+
 local function zeros(n)
-    local array, filled = {}, n < 16 and n or 16
-    for i = 1, filled do array[i] = 0 end
+    -- As many as this at once: of more, Lua's stack would need a large piece of memory.
+    local array, filled = {unpack(SIXTY_FOUR, 1, n < 64 and n or 64)}, n < 64 and n or 64
     while filled < n do -- what is there once more, as far as it is wanted
         local more = filled < n - filled and filled or n - filled
         move(array, 1, more, filled + 1)
@@ -226,34 +230,47 @@ function fast.draw(state, part, simulation, number)
     end
 end
 
--- For the transform of x + i y: 2 X(f) to the place of frequency f, 2 Y(f) to that of -f, for the frequencies that the
--- part's filters use. Both are real at n / 2: re keeps 2 X there, and state.nyquist 2 Y.
--- number: of the series, index 1 .. part.n_series. Cost: four sums for each frequency. Creates no table.
+-- For the transform of x + i y: 2 X(f), times the noise's response, to the place of frequency f, 2 Y(f) to that of -f, for
+-- the frequencies that the part's filters use. Both are real at n / 2: re keeps X there, and state.nyquist Y.
+-- number: of the series, index 1 .. part.n_series. Cost: four sums for each frequency, and of red noise eight
+-- multiplications and four divisions. Creates no table.
 function fast.separate(state, part, number)
     local re, im, n = state.re[number], state.im[number], part.n
-    local highest = part.highest_frequency
+    local lowest, highest = part.lowest_frequency, part.highest_frequency
+    local x_re, x_im, y_re, y_im = part.noise_re[1], part.noise_im[1], part.noise_re[2], part.noise_im[2]
     if highest == n // 2 then
-        local i = highest + 1
-        state.nyquist[number] = 2 * im[i]
-        re[i], im[i] = 2 * re[i], 0
+        local i, at = highest + 1, highest - lowest + 1
+        local x, y = 2 * re[i], 2 * im[i]
+        if x_re then
+            x, y = x * x_re[at] // 2048, y * y_re[at] // 2048
+        end
+        re[i], im[i], state.nyquist[number] = x, 0, y
         highest = highest - 1
     end
-    local j = n + 1 - part.lowest_frequency
-    for i = part.lowest_frequency + 1, highest + 1 do
-        local r, s, u, v = re[i], im[i], re[j], im[j]
-        re[i], im[i] = r + u, s - v
-        re[j], im[j] = s + v, u - r
-        j = j - 1
+    local j = n + 1 - lowest
+    if not x_re then
+        for i = lowest + 1, highest + 1 do
+            local r, s, u, v = re[i], im[i], re[j], im[j]
+            re[i], im[i], re[j], im[j], j = r + u, s - v, s + v, u - r, j - 1
+        end
+        return
+    end
+    local at = 1
+    for i = lowest + 1, highest + 1 do
+        local r, s, u, v, a, b, c, d = re[i], im[i], re[j], im[j], x_re[at], x_im[at], y_re[at], y_im[at]
+        r, s, u, v = r + u, s - v, s + v, u - r
+        re[i], im[i], at = (r * a - s * b) // 2048, (r * b + s * a) // 2048, at + 1
+        re[j], im[j], j = (u * c - v * d) // 2048, (u * d + v * c) // 2048, j - 1
     end
 end
 
--- Both spectra of a series of either kind times their filters, folded onto the row's grid in bit-reversed order.
+-- Both spectra of a series of either kind times the row's filter, folded onto its grid in bit-reversed order.
 -- part, row: of the plan. number: of the series, index 1 .. row.n_series.
 -- Cost: four multiplications and divisions for each frequency. Creates no table.
 function fast.filter(state, part, row, number)
     local re, im, n = state.re[number], state.im[number], row.n
     local w1_re, w1_im, w2_re, w2_im = state.w1_re[number], state.w1_im[number], state.w2_re[number], state.w2_im[number]
-    local places, filters = state.transform.places[n], row.filters
+    local places, filter = state.transform.places[n], row.filter
     local divisor_x, divisor_y = part.filter_divisor_x, part.filter_divisor_y
     local first, count = row.first_frequency, row.n_frequencies
     local f = first & n - 1
@@ -269,10 +286,9 @@ function fast.filter(state, part, row, number)
         local stop = k + n - 1 - f
         for at = k, stop < last and stop or last do
             f = f + 1
-            local weights, place = filters[at], places[f]
-            local x, y = weights & 2047, weights >> 11
-            w1_re[place], w1_im[place], i = re[i] * x // divisor_x, im[i] * x // divisor_x, i + 1
-            w2_re[place], w2_im[place], j = re[j] * y // divisor_y, im[j] * y // divisor_y, j - 1
+            local weight, place = filter[at], places[f]
+            w1_re[place], w1_im[place], i = re[i] * weight // divisor_x, im[i] * weight // divisor_x, i + 1
+            w2_re[place], w2_im[place], j = re[j] * weight // divisor_y, im[j] * weight // divisor_y, j - 1
         end
         k = stop + 1
         if f == n then
@@ -281,9 +297,9 @@ function fast.filter(state, part, row, number)
     end
     if has_nyquist then
         f = f + 1
-        local weights, place = filters[count], places[f]
-        w1_re[place], w1_im[place] = re[i] * (weights & 2047) // divisor_x, 0
-        w2_re[place], w2_im[place] = state.nyquist[number] * (weights >> 11) // divisor_y, 0
+        local weight, place = filter[count], places[f]
+        w1_re[place], w1_im[place] = re[i] * weight // divisor_x, 0
+        w2_re[place], w2_im[place] = state.nyquist[number] * weight // divisor_y, 0
         if f == n then
             f = 0
         end

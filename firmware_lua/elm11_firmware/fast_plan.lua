@@ -1,17 +1,18 @@
 -- fast_plan.lua: the fast pipeline's plan, number for number that of fast_plan.py, which explains it.
 --
--- `new` returns parts: tables as `Part` and `Row` there, with these differences. Both filters share one integer (x in the
--- lowest 11 bits, y above). Shifts are kept as what is divided by. Only the grid points at both ends carry a weight.
+-- `new` returns parts: tables as `Part` and `Row` there, with these differences. Shifts are kept as what is divided by. Only
+-- the grid points at both ends carry a weight. Kinds of equal noise share its response.
 --
 -- Loops take the place of logarithms, recurrences that of exponentials and cosines: on the board those cost a hundred
 -- additions, and their last bit differs from library to library.
 import("math", "abs")
 import("math", "cos")
 import("math", "floor")
+import("math", "sin")
 import("math", "sqrt")
 import("table", "unpack")
 local collectgarbage, unpack = collectgarbage, table.unpack
-local abs, cos, floor, sqrt, pi = math.abs, math.cos, math.floor, math.sqrt, math.pi
+local abs, cos, floor, sin, sqrt, pi = math.abs, math.cos, math.floor, math.sin, math.sqrt, math.pi
 local _ENV = nil -- from here a stray global is an error
 local fast_plan = {}
 
@@ -19,11 +20,14 @@ local CYCLE = 64
 local DUE_MARGIN = 11 / 10
 local WIDE_MARGIN = 135 / 100
 local LEAST_DUE = 2
-local INFORMATION = {1, 36 / 10, nil, 125 / 10}
+local INFORMATION = {10, 36, nil, 125} -- in tenths
 local PAIR_ROOM = 31000
 local FEW_BINS = 11500
 local LEAST_THREEFOLD = 48
 local LARGEST_MAIN = 512
+local LEAST_MAIN = 128
+local LARGEST = 1024 -- points of a transform
+local ROOM = 400 -- thousands of bytes in use
 local SHORT_LENGTH = 45
 local LEAST_GRID = 16
 local GRID_STEP = 1
@@ -39,6 +43,7 @@ local PADDING = 22 / 10
 local EDGE = 6
 local INTERIOR = 8
 local LARGEST_FILTER = 2047
+local LARGEST_NOISE = 2047
 local POWER_BITS = 18
 local WEIGHT = 32
 local MEAN_COUNT = 200
@@ -48,7 +53,7 @@ local REACH_OF_CLAMP = 57 / 10
 local HALF = 1 / 2
 
 -- Functions of fast_weights.lua, set by `new`.
-local nearest, up, down, least_power, bits, quadrature, trimmed, kernel
+local nearest, up, down, least_power, bits, quadrature, joined, kernel
 
 -- Lag-1 autocorrelation of a process sampled `step` times less often, with the same spectrum at low frequency.
 local function coarse_lag1(lag1, step)
@@ -85,10 +90,10 @@ local function output_step(plan, j)
     return not is_wide(plan, j) and OUTPUT_STEP or plan.is_sparse[j + 1] and SPARSE_OUTPUT_STEP or WIDE_OUTPUT_STEP
 end
 
--- The information that scale j needs from a cycle, in pairs.
+-- The information that scale j needs from a cycle, in tenths of a pair.
 local function needed(plan, j)
     local margin = is_wide(plan, j) and WIDE_MARGIN or DUE_MARGIN
-    return CYCLE * margin * plan.sigma[j + 1] / plan.sigma[plan.J + 1]
+    return 10 * CYCLE * margin * plan.sigma[j + 1] / plan.sigma[plan.J + 1]
 end
 
 -- How many series of either kind a part of n points has.
@@ -156,32 +161,44 @@ local function set_counts(plan, part, row, edge)
     n = n > 4 and n or 4
     row.n_counted = lesser(n, part.n % 3 == 0 and 2 * part.n // 3 or part.n)
     local step = part.period / row.n_counted
-    local low, weights = quadrature(first - HALF, part.length - HALF - first, origin, step)
-    if edge then
-        local ratio = (plan.n_samples - 2 * edge) / (part.length - 2 * edge)
-        local inner, values = quadrature(edge - HALF, part.length - HALF - edge, origin, step)
-        for i = 1, #values do
-            local place = inner - low + i
-            if weights[place] then
-                weights[place] = weights[place] + (ratio - 1) * values[i]
-            end
-        end
-    end
+    local mean = usable / longest * plan.pairs[row.j + 1] / CYCLE
     local unit = WEIGHT * 1.0
-    while usable / longest * unit * plan.pairs[row.j + 1] / CYCLE > MEAN_COUNT do
+    while mean * unit > MEAN_COUNT do
         unit = unit / 2
     end
-    unit = unit * (step / longest)
-    -- Most weights equal the one before: they are rounded once.
-    local total, last, rounded = 0, -1.0, 0
-    local below = 0
-    for i = 1, #weights do
-        local weight = weights[i] if weight ~= last then
-            last, rounded = weight, nearest(4096 * unit * (weight > 0 and weight or 0.0))
+    -- Whole inside, so that only the ends are rounded.
+    unit = nearest(unit * (step / longest))
+    unit = unit > 1 and unit or 1
+    local low, head, inner, tail = quadrature(first - HALF, part.length - HALF - first, origin, step)
+    if edge then
+        -- The interior of the whole series is so much longer than this part's.
+        local ratio = (plan.n_samples - 2 * edge) / (part.length - 2 * edge)
+        local start, values, count, others = quadrature(edge - HALF, part.length - HALF - edge, origin, step)
+        head, values = joined(head, inner, tail), joined(values, count, others)
+        for i = 1, #values do
+            local place = start - low + i
+            if head[place] then
+                head[place] = head[place] + (ratio - 1) * values[i]
+            end
         end
-        total = total + rounded weights[i], below = (total + 2048 >> 12) - below, total + 2048 >> 12
+        inner, tail = 0, {}
     end
-    row.first_counted, row.weights = trimmed(low, weights)
+    -- Their sum from the first one on is right within 1/2 everywhere, without the zeros at both ends.
+    local weights, before, total, below = {}, 0, 0, 0
+    local function add_rounded(values)
+        for i = 1, #values do
+            local value = values[i] local weight = value > 0 and floor(4096 * unit * value + HALF) or 0
+            total, below = total + weight, total + 2048 >> 12
+            local rounded = (total + 2048 >> 12) - below if rounded == 0 and #weights == 0 then before = before + 1 else weights[#weights + 1] = rounded end
+        end
+    end
+    add_rounded(head)
+    for i = #weights + 1, #weights + inner do weights[i] = unit end
+    add_rounded(tail)
+    while weights[#weights] == 0 do
+        weights[#weights] = nil
+    end
+    row.first_counted, row.weights = low + before, weights
 end
 
 local function row_of(part, j)
@@ -204,29 +221,31 @@ end
 
 -- The points of a grid of that step which belong to the part's series, and the weights of those at its ends, in 1/256.
 local function grid_points(part, step, n)
-    local low, weights = quadrature(-HALF, part.length - HALF, part.step / 2 - HALF, step)
-    local from, to = 0, 0 -- the points whose weight is not zero
-    for i = 1, #weights do
-        if weights[i] == 1 then weights[i], to = 256, i else
-            local weight = nearest(256 * weights[i])
-            weights[i] = weight > 0 and weight or 0
-            if weight > 0 then
-                to = i
-            end
-        end
-        from = from > 0 and from or to
+    local low, head, inner, tail = quadrature(-HALF, part.length - HALF, part.step / 2 - HALF, step)
+    local points = {} -- weights where they may differ from 256, by place from `low` on
+    for i = 1, #head do
+        local weight = nearest(256 * head[i])
+        points[i] = weight > 0 and weight or 0
     end
+    local length = #head + inner
+    for i = 1, #tail do
+        local weight = nearest(256 * tail[i])
+        points[length + i] = weight > 0 and weight or 0
+    end
+    local from, to = 1, length + #tail
+    while points[from] == 0 do from = from + 1 end
+    while points[to] == 0 do to = to - 1 end
     if part.wraps then -- points of both ends may be the same ones of the period: each has what belongs to both
         for i = from, to - n do
-            weights[i] = weights[i] + weights[i + n]
-            weights[i + n] = weights[i]
+            points[i] = (points[i] or 256) + (points[i + n] or 256)
+            points[i + n] = points[i]
         end
     end
-    local edges, edge_weights = {}, {}
+    local edges, weights = {}, {}
     for i = from, to do
-        if weights[i] ~= 256 then edges[#edges + 1], edge_weights[#edge_weights + 1] = i - from + 1, weights[i] end
+        local weight = points[i] if weight and weight ~= 256 then edges[#edges + 1], weights[#weights + 1] = i - from + 1, weight end
     end
-    return {first = low + from - 1, count = to - from + 1, edges = edges, edge_weights = edge_weights}
+    return {first = low + from - 1, count = to - from + 1, edges = edges, edge_weights = weights}
 end
 
 local function set_outputs(plan, part, row)
@@ -234,12 +253,13 @@ local function set_outputs(plan, part, row)
     local first, last = row.j - plan.centre, row.j - plan.centre + n_box - 1
     first = first > part.lowest and first or part.lowest
     last = last < part.highest and last or part.highest
-    local n_outputs, n_series = 0, 0
+    local n_outputs, n_series, from, to = 0, 0, LARGEST, 0 -- these two in 1/LARGEST of the period
     for i = first, last do
-        local user = row_of(part, i)
-        if user.is_counted then
-            n_outputs = user.n_counted > n_outputs and user.n_counted or n_outputs
-            n_series = user.n_paired > n_series and user.n_paired or n_series
+        local user = row_of(part, i) if user.is_counted then
+            local n, m, stride = user.n_counted, user.n_paired, LARGEST // user.n_counted
+            local low, high = user.first_counted * stride, (user.first_counted + #user.weights - 1) * stride
+            n_outputs, n_series = n > n_outputs and n or n_outputs, m > n_series and m or n_series
+            from, to = low < from and low or from, high > to and high or to
         end
     end
     row.n_series = n_series
@@ -247,17 +267,8 @@ local function set_outputs(plan, part, row)
     if n_outputs == 0 then
         return
     end
-    local from, to = nil, nil
-    for i = first, last do
-        local user = row_of(part, i)
-        if user.is_counted then
-            local stride = n_outputs // user.n_counted
-            local low, high = user.first_counted * stride, (user.first_counted + #user.weights - 1) * stride
-            from = from and from < low and from or low
-            to = to and to > high and to or high
-        end
-    end
-    row.n_outputs, row.first_output, row.length = n_outputs, from, to - from + 1
+    local unit = LARGEST // n_outputs
+    row.n_outputs, row.first_output, row.length = n_outputs, from // unit, (to - from) // unit + 1
     if row.n < n_outputs // 2 then
         row.n = n_outputs // 2
     end
@@ -272,145 +283,125 @@ local function set_outputs(plan, part, row)
     row.edges, row.edge_weights = points.edges, points.edge_weights
 end
 
--- 1 / |1 - lag1 exp(-i w)| at frequencies 0 .. n / 2, index f + 1.
-local function noise_spectrum(part, lag1)
-    local turn = 2 * pi / part.period
-    local before, cosine = cos(turn), 1.0
-    local step = 2 * before
-    local spectrum = {}
-    local mean, depth = 1 + lag1 * lag1, 2 * lag1
-    for f = 1, part.n // 2 + 1 do
-        spectrum[f], cosine, before = 1 / sqrt(mean - depth * cosine), step * cosine - before, cosine
-    end
-    return spectrum
-end
-
--- The spectrum from frequency `lowest` to `highest` in 2^-15 of its largest value there, and that value.
-local function scaled_spectrum(spectrum, lowest, highest)
-    local strongest = 0.0
-    for f = lowest + 1, highest + 1 do strongest = spectrum[f] > strongest and spectrum[f] or strongest end
-    local unit = 32768 / strongest
-    for f = lowest + 1, highest + 1 do spectrum[f] = floor(unit * spectrum[f] + HALF) end
-    return spectrum, strongest
-end
-
--- Filters of a row, and their sums: row.total, row.squares, row.slopes of x and of y.
-local function set_filter(plan, part, row, peak, spectrum_x, spectrum_y)
-    local gaussian = plan.gaussian
-    local turn = 2 * pi / part.period
+-- Filter of a row. Parts of one period have the same, unless it reaches to their highest frequency.
+local function set_filter(plan, part, row)
+    local gaussian, nyquist = plan.gaussian, part.n // 2
     local first, n_frequencies = row.first_frequency, row.n_frequencies
-    -- Parts of one period, with equally scaled spectra, have the same filters.
+    local has_nyquist = first + n_frequencies > nyquist
     local known = plan.filters[row.j]
-    if known and known.period == part.period and known.peak == peak and #known.filters == n_frequencies
-        and known.strongest_x == part.strongest_x and known.strongest_y == part.strongest_y then
-        row.filters = known.filters
-        return unpack(known.sums)
+    if known and known.period == part.period and #known.filter == n_frequencies and not has_nyquist then
+        row.filter = known.filter
+        return
     end
-    local k = nearest(turn * plan.sigma[row.j + 1] * 1048576)
-    local filters = {}
-    local total_x, squares_x, slopes_x, before_x = 0, 0, 0, 0
-    local total_y, squares_y, slopes_y, before_y = 0, 0, 0, 0
-    local nyquist = part.n // 2
-    local phase = first * k - 6291456 + 2048 -- 6 in 2^-20, and half a step of the table
+    local k = nearest(2 * pi / part.period * plan.sigma[row.j + 1] * 1048576)
+    local filter = {}
+    local phase = first * k - 6291456 + 4096 -- 6 in 2^-20, and half a step of the table
     for i = 1, n_frequencies do
-        local f = first + i - 1
-        -- The table's index: |phase| / 4096, rounded.
-        local value = gaussian[(phase < 2048 and (4096 - phase) >> 12 or phase >> 12) + 1] * peak >> 15
-        value = f == nyquist and value * part.nyquist >> 15 or value
-        local x = value * spectrum_x[f + 1] + 16384 >> 15
-        total_x, squares_x, slopes_x = total_x + x, squares_x + x * x, slopes_x + (x - before_x) * (x - before_x)
-        if spectrum_y == spectrum_x then
-            filters[i], phase, before_x = x | x << 11, phase + k, x
-        else
-            local y = value * spectrum_y[f + 1] + 16384 >> 15
-            total_y, squares_y, slopes_y = total_y + y, squares_y + y * y, slopes_y + (y - before_y) * (y - before_y)
-            filters[i], phase, before_x, before_y = x | y << 11, phase + k, x, y
-        end
+        -- The table's index: |phase| / 8192, rounded.
+        filter[i], phase = gaussian[(phase < 4096 and 8192 - phase or phase) // 8192 + 1], phase + k
+    end
+    if has_nyquist then
+        filter[n_frequencies] = filter[n_frequencies] * part.nyquist >> 15
     end
     if n_frequencies <= 200 then -- more would need too large a piece of memory for Lua's stack
-        filters = {unpack(filters)} -- no longer than it is: while it grew, its length was a power of two
+        filter = {unpack(filter)} -- no longer than it is: while it grew, its length was a power of two
     end
-    row.filters = filters
-    slopes_x = slopes_x + before_x * before_x
-    if spectrum_y == spectrum_x then
-        total_y, squares_y, slopes_y = total_x, squares_x, slopes_x
+    row.filter = filter
+    plan.filters[row.j] = {period = part.period, filter = filter}
+end
+
+-- The noise's response to its innovations at the part's frequencies (index f - lowest + 1), with a largest modulus of `peak`.
+local function response(part, lag1, coarse, peak)
+    local fine, turn, lowest, highest = 2 * pi / part.period, 2 * pi / part.n, part.lowest_frequency, part.highest_frequency
+    local mean, depth, coarse_mean = 1 + lag1 * lag1, 2 * lag1, 1 + coarse * coarse
+    local one, other = mean - depth * cos(fine * lowest), mean - depth * cos(fine * highest)
+    local unit = peak * sqrt(one < other and one or other)
+    local v_step, step, is_coarse = 2 * cos(fine), 2 * cos(turn), part.step ~= 1
+    -- depth cos(f fine), A cos(f turn), A sin(f turn), and each before it
+    local v, v_before = depth, depth * cos(fine)
+    local c, c_before, s, s_before = coarse, coarse * cos(turn), 0.0, -coarse * sin(turn)
+    local re, im = {}, {}
+    for f = 1 - lowest, highest - lowest + 1 do
+        local inverse = coarse_mean - (c + c) if is_coarse then
+            inverse, v, v_before = sqrt((mean - v) * inverse), v_step * v - v_before, v
+        end
+        if f > 0 then
+            local scale = unit / inverse re[f], im[f] = floor(scale - scale * c + HALF), floor(HALF - scale * s)
+        end
+        c, c_before, s, s_before = step * c - c_before, c, step * s - s_before, s
+    end
+    return re, im
+end
+
+-- Sum over a row's frequencies of |filter times response|^2, from eight of them or some more, and what it cannot exceed.
+local function squares_of(plan, part, row, kind)
+    local filter, count, sum, re, im = row.filter, row.n_frequencies, 0, part.noise_re[kind], part.noise_im[kind]
+    local stride = count // 8
+    stride = stride > 1 and part.lag1[kind] >= 0 and stride or 1
+    local largest = 4194304.0
+    if re then
+        local offset = row.first_frequency - part.lowest_frequency
+        local a, b = re[offset + 1], abs(im[offset + 1])
+        local c, d = re[offset + count], abs(im[offset + count])
+        local one, other = a + b, c + d
+        local shift = bits(one > other and one or other)
+        for i = stride // 2 + 1, count, stride do
+            local weight, at = filter[i], offset + i
+            a, b = weight * re[at] >> shift, weight * abs(im[at]) >> shift sum = sum + a * a + b * b
+        end
+        local power = 1 << shift
+        sum = stride * sum * 1.0 * power * power / 4194304
+        a, b = re[offset + 1], im[offset + 1]
+        one, other = a * a + b * b, c * c + d * d
+        largest = (one > other and one or other) * 1.0
     else
-        slopes_y = slopes_y + before_y * before_y
+        for i = stride // 2 + 1, count, stride do sum = sum + filter[i] * filter[i] end
+        sum = stride * sum * 1.0
     end
-    plan.filters[row.j] = {
-        period = part.period, peak = peak, filters = filters, strongest_x = part.strongest_x,
-        strongest_y = part.strongest_y, sums = {total_x, squares_x, slopes_x, total_y, squares_y, slopes_y},
-    }
-    return total_x, squares_x, slopes_x, total_y, squares_y, slopes_y
+    return sum, largest * (sqrt(pi) / (2 * pi / part.period * plan.sigma[row.j + 1]) + 1)
 end
 
--- What no modulus of a row's transform, nor of any sum on the way to it, can exceed.
-local function transform_bound(plan, part, coarse, gain, total, squares, slopes)
-    local b = squares / (slopes > 1 and slopes or 1)
-    local response = part.n * sqrt((squares + b * slopes) / sqrt(1 + 4 * b))
-    local extra = gain / 4096 + abs(coarse) / (1 - abs(coarse))
-    return 2 * ROUNDING * plan.largest_deviate * (response + extra * total)
-end
-
--- Filters, and the shifts that keep every sum below 2^31 and as large as that allows.
-local function set_filters(plan, part)
-    local rows = part.rows
-    local lag1, gain, coarse = {}, {}, {}
-    local bound = 0.0
-    for series = 1, 2 do
-        local of_series = coarse_lag1(plan.lag1[series], part.step)
-        coarse[series] = of_series
-        lag1[series] = nearest(4096 * of_series)
-        gain[series] = nearest(4096 / sqrt(1 - of_series * of_series))
-        local all = plan.largest_deviate
-            * (part.n_samples + gain[series] / 4096 + abs(of_series) / (1 - abs(of_series)))
-        bound = all > bound and all or bound
+-- What makes noise of innovations: of each kind lag and gain in 1/4096, the response if it is red; and the shifts that keep
+-- every sum below 2^31 and as large as that allows. Returns the standard deviations of all rows' transforms.
+local function set_noise(plan, part)
+    local rows, n_samples = part.rows, part.n_samples
+    local lag1, gain, end_of, is_red = {}, {}, {}, false
+    for kind = 1, 2 do
+        local coarse = coarse_lag1(plan.lag1[kind], part.step)
+        lag1[kind], gain[kind] = nearest(4096 * coarse), nearest(4096 / sqrt(1 - coarse * coarse))
+        end_of[kind] = abs(coarse) / (1 - abs(coarse))
+        is_red = is_red or lag1[kind] ~= 0
     end
-    part.lag1, part.start_gain = lag1, gain
-    local peak = floor(2147483647 / (2 * ROUNDING * bound))
-    peak = peak < LARGEST_FILTER and peak or LARGEST_FILTER
-    local lowest, highest = part.n, 0
-    for r = 1, #rows do
-        local first = rows[r].first_frequency
-        local last = first + rows[r].n_frequencies - 1
-        lowest = first < lowest and first or lowest
-        highest = last > highest and last or highest
-    end
-    part.lowest_frequency, part.highest_frequency = lowest, highest
-    local spectrum_x, spectrum_y
-    spectrum_x, part.strongest_x = scaled_spectrum(noise_spectrum(part, plan.lag1[1]), lowest, highest)
-    spectrum_y, part.strongest_y = spectrum_x, part.strongest_x
-    if plan.lag1[2] ~= plan.lag1[1] then
-        spectrum_y, part.strongest_y = scaled_spectrum(noise_spectrum(part, plan.lag1[2]), lowest, highest)
-    end
-    local squares, largest = {{}, {}}, {0.0, 0.0}
-    local most = {0, 0}
-    for r = 1, #rows do
-        local tx, qx, dx, ty, qy, dy = set_filter(plan, part, rows[r], peak, spectrum_x, spectrum_y)
-        squares[1][r], squares[2][r] = qx, qy
-        local of_row = transform_bound(plan, part, coarse[1], gain[1], tx, qx, dx)
-        largest[1] = of_row > largest[1] and of_row or largest[1]
-        if spectrum_y ~= spectrum_x then
-            of_row = transform_bound(plan, part, coarse[2], gain[2], ty, qy, dy)
+    part.lag1, part.start_gain, part.noise_re, part.noise_im = lag1, gain, {}, {}
+    local divisors, deviations = {}, {}
+    for kind = 1, 2 do
+        if kind == 2 and plan.lag1[1] == plan.lag1[2] then
+            part.noise_re[2], part.noise_im[2] = part.noise_re[1], part.noise_im[1]
+            divisors[2], deviations[2] = divisors[1], deviations[1]
+            break
         end
-        largest[2] = of_row > largest[2] and of_row or largest[2]
-        most[1] = qx > most[1] and qx or most[1]
-        most[2] = qy > most[2] and qy or most[2]
-    end
-    local deviations, shifts = {{}, {}}, {}
-    for series = 1, 2 do
-        local square = gain[series] / 4096 * (gain[series] / 4096)
-        local lag = lag1[series] / 4096
-        local variance = 2 * plan.deviate_variance * (part.n_samples - 1 + square + lag * lag * square)
-        local shift = bits(largest[series] / 1048576)
-        local other = bits(REACH_OF_CLAMP * sqrt(variance * most[series]) / 16384)
-        shift = shift > other and shift or other
-        shifts[series] = shift
+        local start, lag = gain[kind] / 4096, lag1[kind] / 4096
+        local peak = floor(2147483647 / (2 * ROUNDING * (plan.largest_deviate * (n_samples + start + end_of[kind]))))
+        if is_red then
+            part.noise_re[kind], part.noise_im[kind] = response(part, plan.lag1[kind],
+                coarse_lag1(plan.lag1[kind], part.step), peak < LARGEST_NOISE and peak or LARGEST_NOISE)
+        end
+        local squares, largest, most = {}, 0.0, 0.0
         for r = 1, #rows do
-            deviations[series][r] = sqrt(variance * squares[series][r]) / (1 << shift)
+            local square, bound = squares_of(plan, part, rows[r], kind)
+            squares[r], largest, most = square, square > largest and square or largest, bound > most and bound or most
         end
+        local variance = 2 * plan.deviate_variance * (n_samples - 1 + start * start + lag * lag * (start * start))
+        start = start + end_of[kind]
+        local bound = 2 * ROUNDING * plan.largest_deviate * sqrt(part.n * (n_samples - 1 + start * start))
+        local shift = bits(bound * sqrt(most) / 1048576)
+        local other = bits(REACH_OF_CLAMP * (sqrt(variance) * sqrt(largest)) / 16384)
+        shift = shift > other and shift or other
+        divisors[kind] = 1 << shift
+        for r = 1, #rows do squares[r] = sqrt(variance * squares[r]) / divisors[kind] end
+        deviations[kind] = squares
     end
-    part.filter_divisor_x, part.filter_divisor_y = 1 << shifts[1], 1 << shifts[2]
+    part.filter_divisor_x, part.filter_divisor_y = divisors[1], divisors[2]
     return deviations
 end
 
@@ -437,28 +428,14 @@ local function set_shifts(plan, part, deviations)
     local box_bits = bits(box_sum)
     local total_x, total_y = largest_x + box_bits, largest_y + box_bits
     total_y = total_y + (total_x + total_y) % 2
-    local variances_x, variances_y = {}, {}
+    local mean_x, mean_y = box_sum * 8192 / (1 << total_x) / (sqrt(2) * 8192), box_sum * 8192 / (1 << total_y) / (sqrt(2) * 8192)
     for r = 1, #rows do
-        local dx, dy = deviations[1][r], deviations[2][r]
-        variances_x[r], variances_y[r] = dx * dx, dy * dy
         local row, x, y = rows[r], power[1][r], power[2][r]
         row.sum_divisor_x, row.sum_divisor_y = 1 << total_x - x, 1 << total_y - y
         row.sum_divisor = 1 << (total_x + total_y) // 2 - (x + y) // 2
-    end
-    for r = 1, #rows do
-        local row = rows[r]
         if row.is_counted then
-            local mean_x, mean_y = 0.0, 0.0
-            for m = 1, #plan.box do
-                local j = row.j + plan.centre - m + 1
-                if j >= 0 and j <= plan.J then
-                    local of_row = j - part.first_row + 1
-                    local weight = plan.box[m] * 8192
-                    mean_x, mean_y = mean_x + weight * variances_x[of_row], mean_y + weight * variances_y[of_row]
-                end
-            end
-            local x = bits(mean_x / (1 << total_x) / (sqrt(2) * 8192))
-            local y = bits(mean_y / (1 << total_y) / (sqrt(2) * 8192))
+            local dx, dy = deviations[1][r], deviations[2][r]
+            x, y = bits(dx * dx * mean_x), bits(dy * dy * mean_y)
             y = y + (x + y) % 2
             row.box_shift_x, row.box_shift_y, row.box_divisor = x, y, 1 << (x + y) // 2
         end
@@ -487,12 +464,22 @@ local function add(plan, n, n_samples, step, lowest, highest, edge)
             set_counts(plan, part, row_of(part, j), edge)
         end
     end
+    local lowest_frequency, highest_frequency = n, 0
     for j = first, last do
-        set_outputs(plan, part, row_of(part, j))
+        local row = row_of(part, j)
+        set_outputs(plan, part, row)
+        set_filter(plan, part, row)
+        local f = row.first_frequency
+        lowest_frequency = f < lowest_frequency and f or lowest_frequency
+        f = f + row.n_frequencies - 1
+        highest_frequency = f > highest_frequency and f or highest_frequency
     end
-    set_shifts(plan, part, set_filters(plan, part))
+    part.lowest_frequency, part.highest_frequency = lowest_frequency, highest_frequency
+    set_shifts(plan, part, set_noise(plan, part))
     part.points = nil
-    collectgarbage() -- or what each part leaves behind would add up
+    if collectgarbage("count") > ROOM then
+        collectgarbage() -- or what each part leaves behind would add up
+    end
 end
 
 -- In how many simulations of a cycle each scale of the main parts is due, and with how many series of either kind. From the
@@ -512,12 +499,10 @@ local function set_due(plan, mains)
             often[own] = often[own] + LEAST_DUE - due
             due = LEAST_DUE
         end
-        local wanted, known, m = needed(plan, j), 0.0, 1
+        local wanted, known, m = needed(plan, j), 0, 1
         while true do
-            known = 0.0
-            for p = 1, #mains do
-                known = known + often[p] * INFORMATION[lesser(m, series[p])]
-            end
+            known = 0
+            for p = 1, #mains do known = known + often[p] * INFORMATION[lesser(m, series[p])] end
             if known >= wanted - TINY or m == 4 then
                 break
             end
@@ -612,6 +597,9 @@ local function add_mains(plan)
         i = i - 1
     end
     plan.lowest_main = i + 1
+    while #mains > 1 and mains[1].n < LEAST_MAIN do
+        for p = 1, #mains do mains[p] = mains[p + 1] end
+    end
     set_due(plan, mains)
     local above = plan.J
     for p = 1, #mains do
@@ -633,7 +621,7 @@ end
 -- deviates: index 0 .. 255. Cost: nearly all of docs/cost.md, "set-up". Creates all tables of the plan.
 function fast_plan.new(config, box, sigma, first_usable, deviates, weights)
     nearest, up, down, least_power = weights.nearest, weights.up, weights.down, weights.least_power
-    bits, quadrature, trimmed, kernel = weights.bits, weights.quadrature, weights.trimmed, weights.kernel
+    bits, quadrature, joined, kernel = weights.bits, weights.quadrature, weights.joined, weights.kernel
     local J = config.J
     local is_white = config.surrogates == "white"
     local n_padded = 1
@@ -656,7 +644,7 @@ function fast_plan.new(config, box, sigma, first_usable, deviates, weights)
         sigma = sigma, first_usable = first_usable, due = {}, paired = {}, pairs = {}, parts = {}, kernels = {}, filters = {},
         lag1 = {is_white and 0 or config.lag1_x, is_white and 0 or config.lag1_y},
         largest_deviate = 2 * deviates[255], deviate_variance = 2 * (sum / 256),
-        gaussian = weights.gaussian_table(up(256 * BAND) + 2),
+        gaussian = weights.gaussian_table(up(128 * BAND) + 2),
     }
     local padding = PADDING * sigma[J + 1]
     plan.padding = lesser(n_padded - plan.n_samples, padding)

@@ -38,12 +38,14 @@ local function bits(x)
     x = x * (1 - TINY)
     local b = 0
     while x > 1000000000 do
-        x, b = x / 2, b + 1
+        x, b = x / 65536, b + 16
     end
-    local whole = ceil(x)
-    local power = 1
-    while power < whole do
-        b, power = b + 1, power << 1
+    local whole = ceil(x) - 1 -- it has as many bits as are asked for
+    if whole > 65535 then whole, b = whole >> 16, b + 16 end
+    if whole > 255 then whole, b = whole >> 8, b + 8 end
+    if whole > 15 then whole, b = whole >> 4, b + 4 end
+    while whole > 0 do
+        whole, b = whole >> 1, b + 1
     end
     return b
 end
@@ -68,47 +70,41 @@ end
 
 -- Adds the four weights of one end to weights[point - low + 1], less 1 for points inside; `side`: 1 or -1.
 local function add_end(weights, low, last, side, beyond, sample)
-    if beyond < 0 then
-        beyond = 0.0
-    end
-    local third, a, b, c, d = end_weights(beyond, sample)
-    local four = {a, b, c, d}
-    for x = -2, 1 do
-        local inside = third + x <= 0 and 1 or 0
-        local i = last + side * (third + x) - low + 1
-        weights[i] = weights[i] + (four[x + 3] - inside)
-    end
+    local third, a, b, c, d = end_weights(beyond > 0 and beyond or 0.0, sample)
+    local i = last + side * (third - 2) - low + 1
+    local j, k, l = i + side, i + 2 * side, i + 3 * side
+    weights[i], weights[j], weights[k] = weights[i] + (a - 1), weights[j] + (b - 1), weights[k] + (c - 1)
+    weights[l] = weights[l] + (third < 0 and d - 1 or d) -- inside as well, or the first outside
 end
 
--- Weights of grid points, so that their sum stands for the sum over samples in start .. stop. Returns the first point
--- and the weights.
+-- Weights of grid points, so that their sum stands for the sum over samples in start .. stop. Returns the first point, the
+-- weights from it on, how many points of weight 1 follow, and the weights after these.
 local function quadrature(start, stop, origin, step)
     local first, last = up((start - origin) / step), down((stop - origin) / step)
     local before, after = first - (start - origin) / step, (stop - origin) / step - last
+    local inner = last - first - 7
+    if inner > 0 then
+        local head, tail = {0.0, 1.0, 1.0, 1.0, 1.0}, {1.0, 1.0, 1.0, 1.0, 0.0}
+        add_end(tail, last - 3, last, 1, after, 1 / step)
+        add_end(head, first - 1, first, -1, before, 1 / step)
+        return first - 1, head, inner, tail
+    end
     local low = (first < last and first or last) - 4
     local high = (first < last and last or first) + 4
     local weights = {}
-    for i = 1, first - low do weights[i] = 0.0 end
-    for i = first - low + 1, last - low + 1 do weights[i] = 1.0 end
-    for i = last - low + 2, high - low + 1 do weights[i] = 0.0 end
+    for i = 1, high - low + 1 do weights[i] = (i > first - low and i <= last - low + 1) and 1.0 or 0.0 end
     add_end(weights, low, last, 1, after, 1 / step)
     add_end(weights, low, first, -1, before, 1 / step)
-    return low, weights
+    return low, weights, 0, {}
 end
 
--- `weights` without the zeros at both ends, and the first point that is left.
-local function trimmed(first, weights)
-    local last = #weights
-    while last > 0 and weights[last] == 0 do
-        last = last - 1
-    end
-    local lead = 0
-    while lead < last and weights[lead + 1] == 0 do
-        lead = lead + 1
-    end
-    local left = {}
-    for i = lead + 1, last do left[i - lead] = weights[i] end
-    return first + lead, left
+-- What quadrature returns as one array.
+local function joined(head, inner, tail)
+    local all, length = {}, #head + inner
+    for i = 1, #head do all[i] = head[i] end
+    for i = #head + 1, length do all[i] = 1.0 end
+    for i = 1, #tail do all[length + i] = tail[i] end
+    return all
 end
 
 -- exp(-(m step)^2 / 2), m = 0 .. reach, at index m + 1: each is the one before times a factor that itself shrinks.
@@ -125,26 +121,23 @@ end
 local function kernel(step, is_dense)
     local reach = up(KERNEL_REACH / step)
     local correlation = exp(-HALF * step * step)
-    local width = 1.0
-    for _ = 1, 2 do
-        local values = gaussian(step / width, reach)
-        local inner = 0.0
-        for m = 2, reach + 1 do
-            inner = inner + values[m]
-        end
-        local total = values[1] + 2 * inner
-        local variance, factor, ratio = 0.0, 1.0, correlation
-        for distance = 0, 2 * reach do
-            local pairs = 0.0
-            for m = distance - reach, reach do
-                local n = m - distance pairs = pairs + values[(m < 0 and -m or m) + 1] * values[(n < 0 and -n or n) + 1]
-            end
-            variance = variance + (distance > 0 and 2 or 1) * factor * pairs
-            factor = factor * ratio
-            ratio = ratio * (correlation * correlation)
-        end
-        width = width * (1 + 3 / 2 * (variance / (total * total) * sqrt(3) - 1))
+    local values = gaussian(step, reach)
+    local inner = 0.0
+    for m = 2, reach + 1 do
+        inner = inner + values[m]
     end
+    local total = values[1] + 2 * inner
+    local variance, factor, ratio = 0.0, 1.0, correlation
+    for distance = 0, 2 * reach do
+        local pairs = 0.0
+        for m = distance - reach, reach do
+            local n = m - distance pairs = pairs + values[(m < 0 and -m or m) + 1] * values[(n < 0 and -n or n) + 1]
+        end
+        variance = variance + (distance > 0 and 2 or 1) * factor * pairs
+        factor = factor * ratio
+        ratio = ratio * (correlation * correlation)
+    end
+    local width = 1 + 3 / 2 * (variance / (total * total) * sqrt(3) - 1)
     step = step / width
     local unit = 4096 * step / sqrt(2 * pi)
     local whole, half = gaussian(step, reach), {}
@@ -163,18 +156,18 @@ local function kernel(step, is_dense)
     return whole, half
 end
 
--- exp(-(i / 256)^2 / 2) in 2^-15 at index i + 1, as many as asked for.
+-- exp(-(i / 128)^2 / 2) in 1/2047 at index i + 1, as many as asked for.
 local function gaussian_table(length)
-    local ratio = exp(-HALF / 65536)
+    local ratio = exp(-HALF / 16384)
     local value, factor, squared = 32768.0, ratio, ratio * ratio
     local table = {}
     for i = 1, length do
-        table[i], value, factor = floor(value + HALF), value * factor, factor * squared
+        table[i], value, factor = floor(value + HALF) * 2047 >> 15, value * factor, factor * squared
     end
     return table
 end
 
 return {
     nearest = nearest, up = up, down = down, least_power = least_power, bits = bits,
-    quadrature = quadrature, trimmed = trimmed, kernel = kernel, gaussian_table = gaussian_table,
+    quadrature = quadrature, joined = joined, kernel = kernel, gaussian_table = gaussian_table,
 }

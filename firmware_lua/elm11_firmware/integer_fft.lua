@@ -1,30 +1,30 @@
 -- integer_fft.lua: Fourier transform of integers in fixed point, bit for bit that of integer_fft.py.
 --
--- Decimation in time, radix 4, and radix 3 once where three divides the length, in place, forward, unnormalised. Twiddles have 11 bits; a product with one is divided by
--- 2^11, rounded down. Nothing else is rounded and nothing is scaled between stages: what comes in must be small enough
--- that |sum| * 2^11 stays below 2^31 (fast_plan.lua sees to it).
+-- Decimation in time, radix 4, and radix 3 once where three divides the length, in place, forward, unnormalised. Twiddles
+-- have 11 bits; a product with one is divided by 2^11, rounded down. Nothing else is rounded and nothing is scaled between
+-- stages: what comes in must be small enough that |sum| * 2^11 stays below 2^31 (fast_plan.lua sees to it).
 import("math", "cos")
 import("math", "floor")
-import("math", "sin")
-local cos, floor, sin, pi = math.cos, math.floor, math.sin, math.pi
+local cos, floor, pi = math.cos, math.floor, math.pi
 local _ENV = nil -- from here a stray global is an error
 local integer_fft = {}
 
 local HALF_ROOT = 1448 -- sqrt(1/2) in 2^-11
 local HALF_ROOT_3 = 1774 -- sqrt(3/4) in 2^-11
 
--- Cosine and sine of 2 pi k / n, k = 0 .. count - 1, in 2^-11.
--- By their recurrence: a library's cosine costs ten times as much, and need not be the same everywhere.
+-- Cosine and sine of 2 pi k / n, k = 0 .. count - 1, in 2^-11. n: divisible by four.
+-- By their recurrence: a library's cosine costs ten times as much, and need not be the same everywhere. One quarter of the
+-- cosine has all values.
 local function twiddles(n, count)
-    local turn = 2 * pi / n
-    local c, c_before, s, s_before = 2048.0, 2048 * cos(turn), 0.0, -2048 * sin(turn)
+    local turn, quarter = 2 * pi / n, n // 4
+    local c, c_before = 2048.0, 2048 * cos(turn)
     local step = 2 * cos(turn)
     local cosine, sine = {}, {}
-    for k = 1, count do
-        cosine[k], sine[k] = floor(c + 1 / 2), floor(s + 1 / 2)
-        c, c_before = step * c - c_before, c
-        s, s_before = step * s - s_before, s
+    for k = 1, quarter + 1 do
+        cosine[k], c, c_before = floor(c + 1 / 2), step * c - c_before, c
     end
+    for k = 1, quarter do sine[k] = cosine[quarter + 2 - k] end
+    for k = quarter + 1, count do cosine[k], sine[k] = -sine[k - quarter], cosine[k - quarter] end
     return cosine, sine
 end
 

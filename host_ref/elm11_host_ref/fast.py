@@ -89,23 +89,31 @@ def innovations(part: Part, series: int, e: Integers) -> Integers:
 
 
 def spectra(part: Part, x: Integers, y: Integers) -> tuple[tuple[Integers, Integers], ...]:
-    """Twice the spectra of two real series, at frequencies 0 to n / 2: ((re, im), (re, im)).
+    """Twice the spectra of two series, at the frequencies of the part's filters: ((re, im), (re, im)).
 
     Args:
-        part: gives n.
+        part: gives n, frequencies, and the response that makes noise of innovations.
         x: innovations of the first kind, shape (n, n_columns).
         y: of the second one, of the same shape.
 
     Returns:
-        Four arrays of shape (n / 2 + 1, n_columns).
+        Four arrays of shape (n_frequencies, n_columns), from part.first_frequency on.
     """
     order = integer_fft.order(part.n)
     re, im = x[order], y[order]
     integer_fft.transform(re, im)
     # Frequency -f is at n - f, that is, at -f of a numbering that goes around.
-    up = np.arange(part.n // 2 + 1)
+    last = max(row.first_frequency + row.filter.size for row in part.rows)
+    up = np.arange(part.first_frequency, last)
     r, s, u, v = re[up], im[up], re[-up], im[-up]
-    return (r + u, s - v), (s + v, u - r)
+    white = (r + u, s - v), (s + v, u - r)
+    if not part.noise:
+        return white
+    red = []
+    for (a, b), response in zip(white, part.noise, strict=True):
+        c, d = (each.astype(np.int32)[:, None] for each in response)
+        red.append((a * c - b * d >> 11, a * d + b * c >> 11))
+    return tuple(red)
 
 
 def wavelet_transform(part: Part, row: Row, series: int, re: Integers, im: Integers) -> tuple[Integers, Integers]:
@@ -115,15 +123,16 @@ def wavelet_transform(part: Part, row: Row, series: int, re: Integers, im: Integ
         part: gives the shifts.
         row: gives filter, grid and clamps.
         series: 0 or 1: the kind, whose filter is taken.
-        re: real part of the spectra, shape (part.n / 2 + 1, n_columns).
+        re: real part of the spectra, shape (n_frequencies of the part, n_columns).
         im: imaginary part, of the same shape.
 
     Returns:
         Real and imaginary part, each shape (row.n_points, n_columns).
     """
-    frequencies = slice(row.first_frequency, row.first_frequency + row.filters.shape[1])
-    places = integer_fft.reversed_bits(row.n)[np.arange(frequencies.start, frequencies.stop) % row.n]
-    weights = row.filters[series].astype(np.int32)[:, None]
+    places = integer_fft.reversed_bits(row.n)[np.arange(row.filter.size) + row.first_frequency & row.n - 1]
+    first = row.first_frequency - part.first_frequency
+    frequencies = slice(first, first + row.filter.size)
+    weights = row.filter.astype(np.int32)[:, None]
     shift = part.filter_shifts[series]
     w_re = np.zeros((row.n, re.shape[1]), np.int32)
     w_im = np.zeros_like(w_re)
@@ -295,7 +304,7 @@ def run_part(
     experiment, centre, n_box, m = plan.experiment, plan.centre, len(plan.box), part.n_series
     pair = deviates(experiment.seed, simulations, part)
     both = [
-        [values.reshape(part.n // 2 + 1, m, -1) for values in of_kind]
+        [values.reshape(len(values), m, -1) for values in of_kind]
         for of_kind in spectra(part, innovations(part, 0, pair[0]), innovations(part, 1, pair[1]))
     ]
     smoothed: dict[int, list[Integers]] = {}

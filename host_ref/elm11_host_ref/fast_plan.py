@@ -51,9 +51,9 @@ WIDE_MARGIN: Final = 1.35
 LEAST_DUE: Final = 2
 """A scale is due in 2 of 64 simulations at least: in 9 or 10 of 300, few but enough for a standard error."""
 
-INFORMATION: Final = {1: 1.0, 2: 3.6, 4: 12.5}
-"""How many independent pairs all pairs of m series with m others are worth: `docs/fast-pipeline.md` has what was
-measured, and on which jobs these were settled."""
+INFORMATION: Final = {1: 10, 2: 36, 4: 125}
+"""How many tenths of an independent pair all pairs of m series with m others are worth: `docs/fast-pipeline.md` has
+what was measured, and on which jobs these were settled."""
 
 PAIR_ROOM: Final = 31_000
 """Smoothed rows of all pairs of a part may have so many points in all, if all its points were outputs."""
@@ -63,6 +63,10 @@ FEW_BINS: Final = 11_500
 
 LARGEST_MAIN: Final = 512
 """Longest transform of a main part. Scales that would need a longer one go to short parts."""
+
+LEAST_MAIN: Final = 128
+"""Shortest transform of a main part, unless the finest is shorter: what a shorter one saves in a job of some hundred
+simulations is less than planning it takes."""
 
 SHORT_LENGTH: Final = 45.0
 """Length of a short part in scales, about: eight times its edges."""
@@ -115,7 +119,8 @@ MAX_LAG1: Final = 0.998
 """Beyond, the last sample's bound leaves too few bits for the others."""
 
 TWIDDLE_BITS: Final = 11
-LARGEST_FILTER: Final = 2047  # 11 bits; two of them are kept in one integer on the board
+LARGEST_FILTER: Final = 2047  # 11 bits
+LARGEST_NOISE: Final = 2047  # in 1/2048: a spectrum below 2^20 stays below
 KERNEL_SUM: Final = 4096
 POWER_BITS: Final = 18  # of a product of two transforms before it is smoothed: 2^18 * 4096 = 2^30
 QUADRATURE_UNIT: Final = 256
@@ -123,7 +128,7 @@ COHERENCE_BITS: Final = 13  # of a smoothed power, on average, before it is divi
 LARGEST_POWER: Final = 32767  # of a smoothed power when it is divided: the product of two is below 2^30
 WEIGHT: Final = 32  # of an output step of OUTPUT_STEP scales in the histogram
 MEAN_COUNT: Final = 200  # counts per simulation and scale, at most: a board's run of 300 stays below 2^16
-GAUSSIAN_STEPS: Final = 256  # table entries per unit of sigma omega
+GAUSSIAN_STEPS: Final = 128  # table entries per unit of sigma omega
 GAUSSIAN_UNIT: Final = 32768
 _TINY: Final = 1e-9  # two numbers closer than this are equal: powers differ in their last bits from library to library
 _REACH_OF_CLAMP: Final = 5.7  # standard deviations; a normal deviate lies beyond with probability 1e-8
@@ -157,7 +162,7 @@ class Row:
         n_series: how many series of either kind are transformed at this scale: the first ones.
         n: grid points per period of the part.
         first_frequency: lowest frequency of the filter, in 1 / period.
-        filters: shape (2, n_frequencies): the filter of each series, wavelet times noise spectrum, 0 to 2047.
+        filter: shape (n_frequencies,): the wavelet's spectrum, 0 to 2047.
         n_outputs: output points per period at which the row is smoothed; 0 if no scale needs it.
         first_output, length: the outputs that are needed.
         first_point, n_points: grid points whose power belongs to the series, some beyond its ends in part.
@@ -179,7 +184,7 @@ class Row:
     n_series: int = 0
     n: int = 0
     first_frequency: int = 0
-    filters: IntArray = field(default_factory=lambda: np.zeros((2, 0), np.int64))
+    filter: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
     n_outputs: int = 0
     first_output: int = 0
     length: int = 0
@@ -215,7 +220,10 @@ class Part:
         start_gain: of the first sample, 1 / sqrt(1 - lag1^2), in 1/4096.
         wraps: whether the kernel reaches around the period to the other end, as the exact pipeline's transforms do: the
             part has the exact pipeline's period.
-        filter_shifts: of a spectrum times a filter, per series.
+        first_frequency: lowest frequency of all filters.
+        noise: per kind, real and imaginary part of the noise's response to its innovations, in 1/2048, each of shape
+            (n_frequencies,), from that frequency to the highest one of all filters; nothing if both kinds are white.
+        filter_shifts: of a spectrum times a filter, per kind.
     """
 
     number: int
@@ -229,8 +237,15 @@ class Part:
     rows: list[Row] = field(default_factory=list)
     lag1: tuple[int, int] = (0, 0)
     start_gain: tuple[int, int] = (4096, 4096)
+    first_frequency: int = 1
+    noise: tuple[tuple[IntArray, IntArray], ...] = ()
     filter_shifts: tuple[int, int] = (0, 0)
     wraps: bool = False
+
+    @property
+    def is_red(self) -> bool:
+        """Whether either kind is autocorrelated, as sampled here."""
+        return self.lag1 != (0, 0)
 
     @property
     def period(self) -> float:
@@ -364,28 +379,25 @@ def _trimmed(first: int, weights: list[int]) -> tuple[int, list[int]]:
 def _kernel(step: float) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Smoothing weights in 1/4096 at whole and at half distances, for a grid step in scales.
 
-    A Gaussian that is cut averages over less than the whole one. Its width is changed twice so that the average has the
+    A Gaussian that is cut averages over less than the whole one. Its width is changed so that the average has the
     variance that it would have with the whole Gaussian: products of a Morlet transform at distance t are
     correlated like `exp(-(t / scale)^2 / 2)`, and averaging them leaves 1 / sqrt(3) of their variance.
     """
     reach = _ceil(KERNEL_REACH / step)
     correlation = math.exp(-0.5 * step * step)
-    width = 1.0
-    for _ in range(2):
-        values = _gaussian(step / width, reach)
-        # Sum over pairs of points at distance 0, 1, ...; the weights are symmetric.
-        total = values[0] + 2 * sum(values[1:])
-        variance, factor, ratio = 0.0, 1.0, correlation
-        for distance in range(2 * reach + 1):
-            pairs = 0.0
-            for m in range(distance - reach, reach + 1):
-                pairs += values[abs(m)] * values[abs(m - distance)]
-            variance += (2 if distance else 1) * factor * pairs
-            factor *= ratio
-            ratio *= correlation * correlation
-        # The variance falls like the width to the power -2/3.
-        width *= 1 + 1.5 * (variance / (total * total) * math.sqrt(3) - 1)
-    step /= width
+    values = _gaussian(step, reach)
+    # Sum over pairs of points at distance 0, 1, ...; the weights are symmetric.
+    total = values[0] + 2 * sum(values[1:])
+    variance, factor, ratio = 0.0, 1.0, correlation
+    for distance in range(2 * reach + 1):
+        pairs = 0.0
+        for m in range(distance - reach, reach + 1):
+            pairs += values[abs(m)] * values[abs(m - distance)]
+        variance += (2 if distance else 1) * factor * pairs
+        factor *= ratio
+        ratio *= correlation * correlation
+    # The variance falls like the width to the power -2/3.
+    step /= 1 + 1.5 * (variance / (total * total) * math.sqrt(3) - 1)
     unit = KERNEL_SUM * step / math.sqrt(2 * math.pi)
     whole = tuple(_nearest(unit * value) for value in _gaussian(step, reach))
     ratio = math.exp(-0.5 * step * step)
@@ -449,6 +461,8 @@ class FastPlan:
             mains.append((n, n_samples, step, i))
             i -= 1
         self.lowest_main = i + 1
+        while len(mains) > 1 and mains[0][0] < LEAST_MAIN:
+            del mains[0]
         self._set_due([(lowest, n) for n, _, _, lowest in mains])
         self.parts: list[Part] = []
         above = experiment.J + 1
@@ -484,9 +498,9 @@ class FastPlan:
         return SPARSE_OUTPUT_STEP if self._is_sparse[j] else WIDE_OUTPUT_STEP
 
     def _needed(self, j: int) -> float:
-        """The information that scale j needs from a cycle, in pairs."""
+        """The information that scale j needs from a cycle, in tenths of a pair."""
         margin = WIDE_MARGIN if self._is_wide(j) else DUE_MARGIN
-        return CYCLE * margin * self._sigma[j] / self._sigma[-1]
+        return 10 * CYCLE * margin * self._sigma[j] / self._sigma[-1]
 
     def _n_series(self, n: int) -> int:
         """How many series of either kind a part of n points has."""
@@ -591,7 +605,7 @@ class FastPlan:
         for row in part.rows:
             self._set_outputs(part, row)
         self._set_filters(part)
-        self._set_shifts(part)
+        self._set_shifts(part, self._set_noise(part))
 
     def _nyquist_weight(self, part: Part) -> float:
         """Weight of the highest frequency in a short part's filters; 0 if it is not used.
@@ -611,7 +625,7 @@ class FastPlan:
         highest = part.n // 2 if self._nyquist_weight(part) else part.n // 2 - 1
         last = min(highest, _floor((6 + BAND) / k))
         n_frequencies = max(1, last - row.first_frequency + 1)
-        row.filters = np.zeros((2, n_frequencies), np.int64)
+        row.filter = np.zeros(n_frequencies, np.int64)
         row.n = min(part.n, max(LEAST_GRID, least_power(max(period / (GRID_STEP * sigma), n_frequencies))))
 
     def _set_counts(self, part: Part, row: Row, edge: float | None) -> None:
@@ -633,9 +647,11 @@ class FastPlan:
                 if 0 <= place < len(weights):
                     weights[place] += (ratio - 1) * value
         unit = float(WEIGHT)
-        while usable / longest * unit * self._pairs[row.j] / CYCLE > MEAN_COUNT:
+        mean = usable / longest * self._pairs[row.j] / CYCLE
+        while mean * unit > MEAN_COUNT:
             unit /= 2
-        unit *= step / longest
+        # Whole inside, so that only the ends are rounded.
+        unit = max(1.0, _nearest(unit * (step / longest)))
         # In 1/4096; rounded so that every sum from the first point on is right within 1/2: edges and interior keep
         # their shares.
         whole, total = [], 0
@@ -676,65 +692,56 @@ class FastPlan:
         row.edges = tuple((place, weight) for place, weight in enumerate(points) if weight != QUADRATURE_UNIT)
 
     def _set_filters(self, part: Part) -> None:
-        """Wavelet times noise spectrum, in integers whose product with any spectrum stays below 2^31."""
-        frequencies = part.n // 2 + 1
+        """The wavelet's spectrum at the frequencies of every row."""
         nyquist = _nearest(GAUSSIAN_UNIT * self._nyquist_weight(part))
         gaussian = gaussian_table()
-        lag1, gain, bounds, noise = [], [], [], []
-        self._coarse: list[float] = []
         turn = 2 * math.pi / part.period
+        for row in part.rows:
+            # sigma omega per frequency, in 2^-20: the product with a frequency below 512 has 24 bits.
+            k = _nearest(turn * self._sigma[row.j] * (1 << 20))
+            for place in range(row.filter.size):
+                f = row.first_frequency + place
+                distance = abs(f * k - (6 << 20)) + (1 << 12) >> 13
+                value = gaussian[distance] * LARGEST_FILTER >> 15
+                row.filter[place] = value * nyquist >> 15 if f == part.n // 2 else value
+        part.first_frequency = min(row.first_frequency for row in part.rows)
+
+    def _set_noise(self, part: Part) -> list[_Innovations]:
+        """What makes noise of innovations: the series' parameters, and the response at every frequency.
+
+        The response is that of the series as it is sampled here, which ends where it does, times what its power lacks
+        to be that of the experiment's noise.
+
+        Returns:
+            The innovations' bounds and variance, per kind.
+        """
+        last = max(row.first_frequency + row.filter.size - 1 for row in part.rows)
+        found, noise = [], []
         for of_series in self.experiment.noise_lag1:
             coarse = coarse_lag1(of_series, part.step)
-            self._coarse.append(coarse)
-            lag1.append(_nearest(4096 * coarse))
-            gain.append(_nearest(4096 / math.sqrt(1 - coarse * coarse)))
-            # Every sample at its largest, the first with its gain, and what ends the series (`fast.innovations`).
-            bounds.append(LARGEST_DEVIATE * (part.n_samples + gain[-1] / 4096 + abs(coarse) / (1 - abs(coarse))))
-            # 1 / |1 - lag1 exp(-i w)|; the cosines by their recurrence, whose rounding is the same everywhere.
-            spectrum = [0.0] * frequencies
-            before, cosine, step = math.cos(turn), 1.0, 2 * math.cos(turn)
-            for f in range(frequencies):
-                spectrum[f] = 1 / math.sqrt(1 + of_series * of_series - 2 * of_series * cosine)
-                cosine, before = step * cosine - before, cosine
-            noise.append(spectrum)
-        part.lag1, part.start_gain = (lag1[0], lag1[1]), (gain[0], gain[1])
-        peak = min(LARGEST_FILTER, math.floor((2**31 - 1) / (2 * _ROUNDING * max(bounds))))
-        lowest = min(row.first_frequency for row in part.rows)
-        highest = max(row.first_frequency + row.filters.shape[1] - 1 for row in part.rows)
-        for series, spectrum in enumerate(noise):
-            strongest = max(spectrum[lowest : highest + 1])
-            unit = GAUSSIAN_UNIT / strongest
-            scaled = [_nearest(unit * value) for value in spectrum]
-            for row in part.rows:
-                # sigma omega per frequency, in 2^-20: the product with a frequency below 512 has 24 bits.
-                k = _nearest(turn * self._sigma[row.j] * (1 << 20))
-                for place in range(row.filters.shape[1]):
-                    f = row.first_frequency + place
-                    distance = abs(f * k - (6 << 20)) + (1 << 11) >> 12
-                    value = gaussian[distance] * peak >> 15
-                    if f == part.n // 2:
-                        value = value * nyquist >> 15
-                    row.filters[series, place] = value * scaled[f] + (1 << 14) >> 15
+            lag1, gain = _nearest(4096 * coarse), _nearest(4096 / math.sqrt(1 - coarse * coarse))
+            innovations = _Innovations(part.n, part.n_samples, lag1, gain, abs(coarse) / (1 - abs(coarse)))
+            found.append(innovations)
+            # So that its product with any spectrum, at most twice the sum of all innovations, is below 2^31.
+            peak = min(LARGEST_NOISE, math.floor((2**31 - 1) / (2 * _ROUNDING * innovations.sum)))
+            noise.append(_response(part, of_series, coarse, range(part.first_frequency, last + 1), peak))
+        part.lag1, part.start_gain = (found[0].lag1, found[1].lag1), (found[0].gain, found[1].gain)
+        if part.is_red:
+            part.noise = tuple(noise)
+        return found
 
-    def _set_shifts(self, part: Part) -> None:
+    def _set_shifts(self, part: Part, innovations: list[_Innovations]) -> None:
         """Shifts that keep every sum below 2^31 and as large as that allows."""
         shifts: list[int] = []
         deviations: list[list[float]] = []
-        for series, (lag1, gain) in enumerate(zip(part.lag1, part.start_gain, strict=True)):
-            squares, largest = [], 0.0
-            for row in part.rows:
-                weights = row.filters[series]
-                squares.append(int((weights**2).sum()))
-                slopes = int((np.diff(weights, prepend=0, append=0) ** 2).sum())
-                largest = max(largest, self._transform_bound(part, series, int(weights.sum()), squares[-1], slopes))
-            # Variance of one component of X(f) = 2 sum u[t] exp(-i w t): the inner samples, the first and the last.
-            square, lag = gain / 4096 * (gain / 4096), lag1 / 4096
-            variance = 2 * DEVIATE_VARIANCE * (part.n_samples - 1 + square + lag * lag * square)
-            spread = [math.sqrt(variance * total) for total in squares]
+        for kind, of_kind in enumerate(innovations):
+            squares = [self._squares(part, row, kind) for row in part.rows]
             # Below 2^20, so that its product with a twiddle of 11 bits is below 2^31.
-            shift = max(_bits(largest / (1 << 20)), _bits(_REACH_OF_CLAMP * max(spread) / (1 << 14)))
+            bound = of_kind.bound * math.sqrt(max(self._most_squares(part, row, kind) for row in part.rows))
+            spread = math.sqrt(of_kind.variance) * math.sqrt(max(squares))
+            shift = max(_bits(bound / (1 << 20)), _bits(_REACH_OF_CLAMP * spread / (1 << 14)))
             shifts.append(shift)
-            deviations.append([deviation / (1 << shift) for deviation in spread])
+            deviations.append([math.sqrt(of_kind.variance * square) / (1 << shift) for square in squares])
         part.filter_shifts = (shifts[0], shifts[1])
         for row, x, y in zip(part.rows, *deviations, strict=True):
             clamp_x, clamp_y = max(1, _bits(_REACH_OF_CLAMP * x)), max(1, _bits(_REACH_OF_CLAMP * y))
@@ -749,36 +756,49 @@ class FastPlan:
         for row in part.rows:
             x, y, cross = row.power_shifts
             row.sum_shifts = total_x - x, total_y - y, (total_x + total_y) // 2 - cross
-        for row in part.rows:
+        # Of the sums over the box, if all its rows were like the one in the middle; between 2^12.5 and 2^13.5.
+        unit = math.sqrt(2) * (1 << COHERENCE_BITS)
+        mean_x, mean_y = (sum(self.box) * (2 * KERNEL_SUM) / (1 << total) / unit for total in (total_x, total_y))
+        for row, dx, dy in zip(part.rows, *deviations, strict=True):
             if row.is_counted:
-                mean_x = mean_y = 0.0
-                for m, weight in enumerate(self.box):
-                    j = row.j + self.centre - m
-                    if 0 <= j <= self.experiment.J:
-                        offset = j - part.rows[0].j
-                        x, y = deviations[0][offset], deviations[1][offset]
-                        mean_x += weight * 2 * KERNEL_SUM * (x * x)
-                        mean_y += weight * 2 * KERNEL_SUM * (y * y)
-                # Between 2^12.5 and 2^13.5 on average.
-                x = _bits(mean_x / (1 << total_x) / (math.sqrt(2) * (1 << COHERENCE_BITS)))
-                y = _bits(mean_y / (1 << total_y) / (math.sqrt(2) * (1 << COHERENCE_BITS)))
+                x, y = _bits(dx * dx * mean_x), _bits(dy * dy * mean_y)
                 y += (x + y) % 2
                 row.box_shifts = x, y, (x + y) // 2
 
-    def _transform_bound(self, part: Part, series: int, total: int, squares: int, slopes: int) -> float:
-        """What no modulus of a row's transform, nor of any sum on the way to it, can exceed.
+    def _response_at_ends(self, part: Part, row: Row, kind: int) -> tuple[tuple[int, int], tuple[int, int]]:
+        """The noise's response at a row's lowest and highest frequency; its modulus is largest at one of them."""
+        first = row.first_frequency - part.first_frequency
+        last = first + row.filter.size - 1
+        re, im = part.noise[kind]
+        return (int(re[first]), int(im[first])), (int(re[last]), int(im[last]))
 
-        The transform is the convolution of the innovations with `2 h`, h being the filter's response, so it is at most
-        twice the largest innovation times `sum |h|`, and the extra of the first and the last innovation times
-        `max |h| <= total`. With `d(t) = 2 sin(pi t / n)`, `sum |h|^2 = n * squares` and `sum d^2 |h|^2 = n * slopes`,
-        and by Cauchy and Schwarz, for any b > 0 (Carlson's inequality on the circle),
-        `sum |h| <= sqrt(sum (1 + b d^2) |h|^2) sqrt(sum 1 / (1 + b d^2))`, the last sum being `n / sqrt(1 + 4 b)`
-        within 2 %. The sums on the way are averages of the transform at several times, turned, so no larger.
+    def _squares(self, part: Part, row: Row, kind: int) -> float:
+        """Sum over frequencies of |wavelet times noise|^2, in units of 2^-22: from eight of them or some more.
+
+        Of a Gaussian eight suffice; where the wavelet is cut, the sum is up to a fifth off. Noise of negative lag1
+        peaks at the highest frequency: there all are needed.
         """
-        b = squares / max(1, slopes)
-        response = part.n * math.sqrt((squares + b * slopes) / math.sqrt(1 + 4 * b))
-        extra = part.start_gain[series] / 4096 + abs(self._coarse[series]) / (1 - abs(self._coarse[series]))
-        return 2 * _ROUNDING * LARGEST_DEVIATE * (response + extra * total)
+        stride = 1 if part.lag1[kind] < 0 else max(1, row.filter.size // 8)
+        places = np.arange(stride // 2, row.filter.size, stride)
+        weights = row.filter[places]
+        if not part.noise:
+            return float(stride * int((weights**2).sum()))
+        re, im = (each[places + row.first_frequency - part.first_frequency] for each in part.noise[kind])
+        # Eleven bits, whatever the noise's power in the row's band is.
+        bits = _bits(max(c + abs(d) for c, d in self._response_at_ends(part, row, kind)))
+        re, im = weights * re >> bits, weights * np.abs(im) >> bits
+        return float(stride * int((re * re + im * im).sum())) * (1 << bits) * (1 << bits) / (1 << 22)
+
+    def _most_squares(self, part: Part, row: Row, kind: int) -> float:
+        """What the sum over all frequencies of the same cannot exceed.
+
+        The sum over whole f of exp(-(k f - 6)^2), a single peak, is at most its integral and its largest term.
+        """
+        largest = 2048.0 * 2048.0
+        if part.noise:
+            largest = float(max(c * c + d * d for c, d in self._response_at_ends(part, row, kind)))
+        k = 2 * math.pi / part.period * self._sigma[row.j]
+        return largest * (math.sqrt(math.pi) / k + 1)
 
     @cached_property
     def main_parts(self) -> list[tuple[int, int]]:
@@ -838,9 +858,77 @@ LARGEST_DEVIATE: Final = 2 * int(deviate_table()[-1])
 DEVIATE_VARIANCE: Final = 2 * float((deviate_table() ** 2).mean())
 
 
+@dataclass(frozen=True)
+class _Innovations:
+    """Innovations of one kind: a series' first and last are larger than the others (`fast.innovations`).
+
+    Attributes:
+        n, n_samples: as of the part.
+        lag1, gain: of the series, in 1/4096.
+        end: largest last innovation, in largest deviates.
+    """
+
+    n: int
+    n_samples: int
+    lag1: int
+    gain: int
+    end: float
+
+    @property
+    def sum(self) -> float:
+        """Largest sum of moduli."""
+        return LARGEST_DEVIATE * (self.n_samples + self.gain / 4096 + self.end)
+
+    @property
+    def bound(self) -> float:
+        """Largest modulus of a row's transform, and of any sum on the way to it, for a filter whose squares' sum is 1.
+
+        By Cauchy and Schwarz it is at most the root of `sum |X(f)|^2` over the filter's frequencies, X being twice the
+        innovations' spectrum; and that sum is at most 4 n times that of their squares, by Parseval.
+        """
+        start = self.gain / 4096 + self.end  # both at one place if the series fills the transform
+        return 2 * _ROUNDING * LARGEST_DEVIATE * math.sqrt(self.n * (self.n_samples - 1 + start * start))
+
+    @property
+    def variance(self) -> float:
+        """Of one component of X(f) = 2 sum u[t] exp(-i w t): the inner samples, the first and the last."""
+        square, lag = self.gain / 4096 * (self.gain / 4096), self.lag1 / 4096
+        return 2 * DEVIATE_VARIANCE * (self.n_samples - 1 + square + lag * lag * square)
+
+
+def _response(part: Part, lag1: float, coarse: float, frequencies: range, peak: int) -> tuple[IntArray, IntArray]:
+    """The noise's response to its innovations, with a largest modulus of `peak`.
+
+    Its phase is that of `1 / (1 - A exp(-i w))`, A being the lag-1 autocorrelation as sampled here and w in radians per
+    sample here; its modulus is `1 / |1 - lag1 exp(-i v)|`, v in radians per sample of the experiment. Cosines and sines
+    come from their recurrence, whose rounding is the same everywhere.
+    """
+    fine, turn = 2 * math.pi / part.period, 2 * math.pi / part.n
+    mean, depth = 1 + lag1 * lag1, 2 * lag1
+    coarse_mean = 1 + coarse * coarse
+    ends = (mean - depth * math.cos(fine * f) for f in (frequencies[0], frequencies[-1]))
+    unit = peak * math.sqrt(min(ends))
+    # depth cos(f fine), A cos(f turn), A sin(f turn), and each before it.
+    v, v_before, v_step = depth, depth * math.cos(fine), 2 * math.cos(fine)
+    c, c_before, s, s_before = coarse, coarse * math.cos(turn), 0.0, -coarse * math.sin(turn)
+    step = 2 * math.cos(turn)
+    re, im = [], []
+    for _ in range(frequencies[-1] + 1):
+        inverse = coarse_mean - (c + c)
+        if part.step != 1:
+            inverse = math.sqrt((mean - v) * inverse)
+            v, v_before = v_step * v - v_before, v
+        scale = unit / inverse
+        re.append(math.floor(scale - scale * c + 0.5))
+        im.append(math.floor(0.5 - scale * s))
+        c, c_before = step * c - c_before, c
+        s, s_before = step * s - s_before, s
+    return np.array(re[frequencies[0] :]), np.array(im[frequencies[0] :])
+
+
 @lru_cache(maxsize=1)
 def gaussian_table() -> list[int]:
-    """`exp(-(i / 256)^2 / 2)` in units of 2^-15, i = 0 ... 1023."""
+    """`exp(-(i / 128)^2 / 2)` in units of 2^-15, i = 0 ... 511."""
     ratio = math.exp(-0.5 / GAUSSIAN_STEPS**2)
     value, factor = 1.0, ratio
     table = []
