@@ -178,13 +178,13 @@ class Wide:
         return getattr(np, name)
 
 
-def whole_filter(part: Part, row: Row, kind: int) -> NDArray[np.complex128]:
+def whole_filter(part: Part, row: Row, kind: int) -> NDArray[Any]:
     """What a row's transform makes of the innovations' spectrum: wavelet times noise."""
     if not part.noise:
-        return row.filter.astype(np.complex128)
+        return row.filter.astype(complex)
     first = row.first_frequency - part.first_frequency
     re, im = (each[first : first + row.filter.size] for each in part.noise[kind])
-    whole: NDArray[np.complex128] = row.filter * (re + 1j * im) / 2048
+    whole: NDArray[Any] = row.filter * (re + 1j * im) / 2048
     return whole
 
 
@@ -333,18 +333,18 @@ def test_equal_counts_in_64_bits(name: str, monkeypatch: pytest.MonkeyPatch) -> 
 # ---- the integer transform -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("n", [4, 8, 16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024])
+@pytest.mark.parametrize("n", [4, 8, 16, 32, 64, 128, 256, 512, 1024])
 def test_the_transform_is_numpys_within_its_rounding(n: int) -> None:
     """Twiddles are wrong by 2^-12 at most at each stage; what is rounded down adds up to n / 5, at frequency 1."""
     random = np.random.default_rng(n)
     size = 300_000 // n
     re, im = random.integers(-size, size + 1, (2, n, 20), dtype=np.int32)
     expected = np.fft.fft(re + 1j * im, axis=0)
-    order = integer_fft.order(n)
+    order = integer_fft.reversed_bits(n)
     got_re, got_im = re[order], im[order]
     integer_fft.transform(got_re, got_im)
     error = got_re + 1j * got_im - expected
-    turns = max(0, (n.bit_length() - 2) // 2) + (n % 3 == 0)
+    turns = max(0, (n.bit_length() - 2) // 2)
     # NumPy's own error is some 1e-16 of the largest value.
     assert np.abs(error).max() <= (n / 5 + turns * 2.0**-12 * np.abs(expected).max() if turns else 1e-9)
     assert np.sqrt((np.abs(error) ** 2).mean()) <= 0.002 * np.sqrt((np.abs(expected) ** 2).mean())

@@ -106,7 +106,7 @@ def mean_work(job: Job) -> Counter[str]:
 
 
 def points(job: Job) -> FloatArray:
-    """How many different values of coherence each simulation of a cycle counts at each scale: shape (64, J + 1).
+    """How many different values of coherence each simulation of a cycle counts at each scale: shape (256, J + 1).
 
     Of the exact pipeline's samples those within 1.2 scales are counted as one, since they hardly differ.
 

@@ -122,17 +122,7 @@ local function add_work_arrays(state, plan, modules)
         part.n_quantities = quantities(most)
         raise(smoothed, #plan.box * part.n_quantities, longest)
     end
-    local largest = 4
-    while largest < n do
-        largest = 2 * largest
-    end
-    state.transform = modules.integer_fft.plan(largest, modules.fft_codelets)
-    for p = 1, #plan.parts do
-        local length = plan.parts[p].n
-        if not state.transform.places[length] then
-            modules.integer_fft.add_threefold(state.transform, length)
-        end
-    end
+    state.transform = modules.integer_fft.plan(n, modules.fft_codelets)
     state.re, state.im, state.nyquist = arrays(series), arrays(series), {}
     state.w1_re, state.w1_im, state.w2_re, state.w2_im = arrays(grids), arrays(grids), arrays(grids), arrays(grids)
     state.products = arrays({points, points, points, points})
@@ -664,10 +654,10 @@ local function rows_needed(plan, part, lowest)
     return part.first_row + #part.rows - (last > 0 and last or 0)
 end
 
--- The place of a simulation in its cycle: its six lowest bits in reverse.
+-- The place of a simulation in its cycle: its eight lowest bits in reverse.
 local function place_in_cycle(simulation)
     local place = 0
-    for _ = 1, 6 do
+    for _ = 1, 8 do
         place = place << 1 | simulation & 1
         simulation = simulation >> 1
     end

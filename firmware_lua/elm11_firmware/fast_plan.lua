@@ -16,14 +16,13 @@ local abs, cos, floor, sin, sqrt, pi = math.abs, math.cos, math.floor, math.sin,
 local _ENV = nil -- from here a stray global is an error
 local fast_plan = {}
 
-local CYCLE = 64
+local CYCLE = 256
 local DUE_MARGIN = 11 / 10
 local WIDE_MARGIN = 135 / 100
-local LEAST_DUE = 2
+local LEAST_DUE = 6
 local INFORMATION = {10, 36, nil, 125} -- in tenths
 local PAIR_ROOM = 31000
 local FEW_BINS = 11500
-local LEAST_THREEFOLD = 48
 local LARGEST_MAIN = 512
 local LEAST_MAIN = 128
 local LARGEST = 1024 -- points of a transform
@@ -33,7 +32,7 @@ local LEAST_GRID = 16
 local GRID_STEP = 1
 local OUTPUT_STEP = 12 / 10
 local WIDE_OUTPUT_STEP = 24 / 10
-local WIDE_FROM = 8
+local WIDE_FROM = 16
 local SHORT_SERIES = 48
 local SPARSE_OUTPUT_STEP = 32 / 10
 local SPARSE_SURPLUS = 13 / 10
@@ -69,13 +68,6 @@ end
 local function reach_of(plan, i)
     local first, last = i + plan.centre - #plan.box + 1, i + plan.centre
     return first > 0 and first or 0, last < plan.J and last or plan.J
-end
-
--- The least length of a transform that is not below x: a power of two, or three times one.
-local function least_length(x)
-    local n = least_power(x)
-    local three_quarters = 3 * n // 4
-    return three_quarters >= x - TINY and three_quarters >= LEAST_THREEFOLD and three_quarters or n
 end
 
 local function is_wide(plan, j)
@@ -119,11 +111,7 @@ local function main_size(plan, i)
             return n, coarse, n_samples / coarse
         end
     end
-    local n = lesser(least_length(n_samples + plan.padding), plan.n_padded)
-    if least_power(n / (GRID_STEP * plan.sigma[first + 1])) > n then -- a grid finer than the samples
-        n = least_power(n)
-    end
-    return n, n_samples, 1.0
+    return plan.n_padded, n_samples, 1.0
 end
 
 -- Weight of the highest frequency in a short part's filters, in 2^-15; 0 if it is not used.
@@ -159,7 +147,7 @@ local function set_counts(plan, part, row, edge)
     local longest = output_step(plan, row.j) * sigma
     local n = least_power(part.period / longest)
     n = n > 4 and n or 4
-    row.n_counted = lesser(n, part.n % 3 == 0 and 2 * part.n // 3 or part.n)
+    row.n_counted = lesser(n, part.n)
     local step = part.period / row.n_counted
     local mean = usable / longest * plan.pairs[row.j + 1] / CYCLE
     local unit = WEIGHT * 1.0
@@ -561,7 +549,7 @@ local function add_short(plan, lowest, highest)
     add(plan, n, n_samples, step, lowest, highest, edge)
 end
 
--- For the place 0 .. 63 of a simulation in its cycle (index + 1): main part (index) and lowest counted scale, as far as
+-- For the place 0 .. 255 of a simulation in its cycle (index + 1): main part (index) and lowest counted scale, as far as
 -- there is one.
 local function set_cycle(plan)
     plan.main_of, plan.lowest_of = {}, {}

@@ -1,8 +1,8 @@
 -- integer_fft.lua: Fourier transform of integers in fixed point, bit for bit that of integer_fft.py.
 --
--- Decimation in time, radix 4, and radix 3 once where three divides the length, in place, forward, unnormalised. Twiddles
--- have 11 bits; a product with one is divided by 2^11, rounded down. Nothing else is rounded and nothing is scaled between
--- stages: what comes in must be small enough that |sum| * 2^11 stays below 2^31 (fast_plan.lua sees to it).
+-- Decimation in time, radix 4, in place, forward, unnormalised. Twiddles have 11 bits; a product with one is divided by
+-- 2^11, rounded down. Nothing else is rounded and nothing is scaled between stages: what comes in must be small enough that
+-- |sum| * 2^11 stays below 2^31 (fast_plan.lua sees to it).
 import("math", "cos")
 import("math", "floor")
 local cos, floor, pi = math.cos, math.floor, math.pi
@@ -10,7 +10,6 @@ local _ENV = nil -- from here a stray global is an error
 local integer_fft = {}
 
 local HALF_ROOT = 1448 -- sqrt(1/2) in 2^-11
-local HALF_ROOT_3 = 1774 -- sqrt(3/4) in 2^-11
 
 -- Cosine and sine of 2 pi k / n, k = 0 .. count - 1, in 2^-11. n: divisible by four.
 -- By their recurrence: a library's cosine costs ten times as much, and need not be the same everywhere. One quarter of the
@@ -29,8 +28,8 @@ local function twiddles(n, count)
 end
 
 -- Tables for transforms of up to `largest` points, a power of two from 4 to 1024:
--- cosine[k + 1], sine[k + 1] of 2 pi k / largest; places[n][i + 1], the index of sample i for a transform of n points.
--- For a power of two that is in bit-reversed order, and the sample at index i + 1 as well.
+-- cosine[k + 1], sine[k + 1] of 2 pi k / largest; places[n][i + 1], the index of sample i for a transform of n points, in
+-- bit-reversed order.
 -- codelets: what fft_codelets.lua returns. Cost: six float operations for each point. Creates all tables.
 function integer_fft.plan(largest, codelets)
     local places = {}
@@ -49,21 +48,9 @@ function integer_fft.plan(largest, codelets)
         place, places[n] = longer, longer
     end
     return {
-        largest = largest, cosine = cosine, sine = sine, places = places, thirds = {},
+        largest = largest, cosine = cosine, sine = sine, places = places,
         sixteen = codelets.sixteen, thirty_two = codelets.thirty_two,
     }
-end
-
--- Adds the tables for n points, three times a power of two from 16 to plan.largest. Every third sample, from the first,
--- from the second and from the third on, has a third of the places. Cost: as much for each point. Creates five tables.
-function integer_fft.add_threefold(plan, n)
-    local third, places = n // 3, {}
-    local of_third = plan.places[third]
-    for i = 1, third do
-        places[3 * i - 2], places[3 * i - 1], places[3 * i] = of_third[i], third + of_third[i], 2 * third + of_third[i]
-    end
-    local cosine, sine = twiddles(n, 2 * third)
-    plan.places[n], plan.thirds[n] = places, {cosine = cosine, sine = sine}
 end
 
 -- Transform of four neighbours, and of eight: for what is shorter than a codelet.
@@ -129,49 +116,25 @@ local function stage(plan, re, im, n, span)
     end
 end
 
--- Transforms of three thirds become one.
-local function join_thirds(twiddle, re, im, n)
-    local cosine, sine, third = twiddle.cosine, twiddle.sine, n // 3
-    local second = 1
-    for i = 1, third do
-        local j, k = i + third, i + 2 * third
-        local c1, s1, c2, s2 = cosine[i], sine[i], cosine[second], sine[second]
-        local r, s, u, v = re[j], im[j], re[k], im[k]
-        r, s = (r * c1 + s * s1) // 2048, (s * c1 - r * s1) // 2048
-        u, v = (u * c2 + v * s2) // 2048, (v * c2 - u * s2) // 2048
-        local a, b, x, y = re[i], im[i], r + u, s + v
-        local p, q, turn_r, turn_i = a - x // 2, b - y // 2, (s - v) * HALF_ROOT_3 // 2048, (u - r) * HALF_ROOT_3 // 2048
-        re[i], im[i], re[j], im[j], re[k], im[k] = a + x, b + y, p + turn_r, q + turn_i, p - turn_r, q - turn_i
-        second = second + 2
-    end
-end
-
 -- Transform of re, im [1 .. n], sample i at plan.places[n][i + 1]; entry f + 1 becomes frequency f. With re and im
--- exchanged it is the inverse, n times. n: a power of two from 4 to plan.largest, or what add_threefold has added.
+-- exchanged it is the inverse, n times. n: a power of two from 4 to plan.largest.
 -- Cost: n/4 butterflies of radix 4 for every two bits of n, three turns each. Creates no table.
 function integer_fft.transform(plan, re, im, n)
-    local span, block = 16, n
-    local twiddle = plan.thirds[n]
-    if twiddle then
-        block = n // 3 -- three of them, side by side
-    end
+    local span = 16
     if n < 16 then
         if n == 4 then
             return first_of_four(re, im, 1)
         end
         return first_of_eight(re, im)
-    elseif block & 0x555 ~= 0 then -- an even power of two
+    elseif n & 0x555 ~= 0 then -- an even power of two
         plan.sixteen(re, im, n)
     else
         plan.thirty_two(re, im, n)
         span = 32
     end
-    while span < block do
+    while span < n do
         stage(plan, re, im, n, span)
         span = 4 * span
-    end
-    if twiddle then
-        join_thirds(twiddle, re, im, n)
     end
 end
 

@@ -99,7 +99,7 @@ def spectra(part: Part, x: Integers, y: Integers) -> tuple[tuple[Integers, Integ
     Returns:
         Four arrays of shape (n_frequencies, n_columns), from part.first_frequency on.
     """
-    order = integer_fft.order(part.n)
+    order = integer_fft.reversed_bits(part.n)
     re, im = x[order], y[order]
     integer_fft.transform(re, im)
     # Frequency -f is at n - f, that is, at -f of a numbering that goes around.

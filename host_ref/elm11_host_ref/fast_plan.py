@@ -9,7 +9,7 @@ scale by scale, with as little work as that takes:
 1. **Pairs.** A part draws m series of either kind, and counts the coherence of all m^2 pairs. Pairs that share a
    series are nearly independent (`INFORMATION`), and most of the work is the series', not the pairs'.
 2. **Due.** A small scale has hundreds of independent samples in one simulation, the largest about two. Scale j is
-   due in `due[j]` of 64 simulations, so that no standard error exceeds that of the largest scale, and that one is what
+   due in `due[j]` of 256 simulations, so that no standard error exceeds that of the largest scale, and that one is what
    one pair in every simulation would give. In most simulations nothing is due.
 3. **Parts.** A simulation runs one *main part*, which covers the due scales from the largest down, and, when they are
    due, *short parts*, one per octave of the smallest scales, where a main part would be too long. A part has a series
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from .experiment import Experiment
     from .types import IntArray
 
-CYCLE: Final = 64
+CYCLE: Final = 256
 """Simulations after which the pattern of due scales repeats."""
 
 DUE_MARGIN: Final = 1.1
@@ -48,8 +48,8 @@ pair falls like `sigma[j] / sigma[J]`, divided by 0.8 to 1.0."""
 WIDE_MARGIN: Final = 1.35
 """The same where outputs are `WIDE_OUTPUT_STEP` apart, and so fewer."""
 
-LEAST_DUE: Final = 2
-"""A scale is due in 2 of 64 simulations at least: in 9 or 10 of 300, few but enough for a standard error."""
+LEAST_DUE: Final = 6
+"""A scale is due in 6 of 256 simulations at least: in 7 or 8 of 300, few but enough for a standard error."""
 
 INFORMATION: Final = {1: 10, 2: 36, 4: 125}
 """How many tenths of an independent pair all pairs of m series with m others are worth: `docs/fast-pipeline.md` has
@@ -83,7 +83,7 @@ OUTPUT_STEP: Final = 1.2
 WIDE_OUTPUT_STEP: Final = 2.4
 """The same where the usable samples span `WIDE_FROM` scales and more: coherence is correlated over about two scales."""
 
-WIDE_FROM: Final = 8.0
+WIDE_FROM: Final = 16.0
 
 SHORT_SERIES: Final = 48
 """A shorter series has outputs half as far apart at all scales: there are few, and most are near its ends."""
@@ -113,8 +113,6 @@ INTERIOR: Final = 8.0
 """Interior of a short part, in scales, at least."""
 
 LARGEST_TRANSFORM: Final = 1024
-LEAST_THREEFOLD: Final = 48
-"""Series are transformed with a power of two of points, or three times one, from 48 on."""
 MAX_LAG1: Final = 0.998
 """Beyond, the last sample's bound leaves too few bits for the others."""
 
@@ -209,7 +207,7 @@ class Part:
 
     Attributes:
         number: 0, 1, ...; keys its random numbers.
-        n: transform length, a power of two or three times one.
+        n: transform length, a power of two.
         n_series: how many series of either kind are drawn: 1, 2 or 4.
         n_samples: samples of the series; zeros follow.
         step: sampling interval, in samples of the experiment; 1 or more.
@@ -221,8 +219,9 @@ class Part:
         wraps: whether the kernel reaches around the period to the other end, as the exact pipeline's transforms do: the
             part has the exact pipeline's period.
         first_frequency: lowest frequency of all filters.
-        noise: per kind, real and imaginary part of the noise's response to its innovations, in 1/2048, each of shape
-            (n_frequencies,), from that frequency to the highest one of all filters; nothing if both kinds are white.
+        noise: of each kind of series, real and imaginary part of the noise's response to its innovations, without a
+            unit, in 1/2048, each of shape (n_frequencies,), from that frequency to the highest one of all filters;
+            nothing if both kinds are white.
         filter_shifts: of a spectrum times a filter, per kind.
     """
 
@@ -271,13 +270,6 @@ def least_power(x: float) -> int:
     while n < x - _TINY:
         n *= 2
     return n
-
-
-def _length(x: float) -> int:
-    """The least length of a transform that is not below x."""
-    n = least_power(x)
-    three_quarters = 3 * n // 4
-    return three_quarters if three_quarters >= max(x - _TINY, LEAST_THREEFOLD) else n
 
 
 def _bits(x: float) -> int:
@@ -429,7 +421,7 @@ class FastPlan:
 
     Attributes:
         box: weights of the scale box, whole numbers.
-        due: shape (J + 1,): in how many of 64 simulations each scale is counted.
+        due: shape (J + 1,): in how many of 256 simulations each scale is counted.
         parts: main parts first, from the coarsest; then short ones, from the largest scales.
         n_main: how many main parts there are.
 
@@ -549,10 +541,7 @@ class FastPlan:
             if step > 1 + _TINY:
                 coarse = _nearest(n_samples / step)
                 return n, coarse, n_samples / coarse
-        n = min(_length(n_samples + padding), self.experiment.n_padded)
-        if least_power(n / (GRID_STEP * self._sigma[self._reach(i)[0]])) > n:  # a grid finer than the samples
-            n = least_power(n)
-        return n, n_samples, 1.0
+        return self.experiment.n_padded, n_samples, 1.0
 
     def _add_short(self, lowest: int, highest: int, padding: float) -> None:
         """A part for scales lowest to highest, as short as their standard errors and its edges allow."""
@@ -636,7 +625,7 @@ class FastPlan:
         row.is_counted = True
         usable = experiment.n_samples - 2 * first
         longest = self._output_step(row.j) * sigma
-        row.n_counted = min(part.n if part.n % 3 else 2 * part.n // 3, max(4, least_power(part.period / longest)))
+        row.n_counted = min(part.n, max(4, least_power(part.period / longest)))
         step = part.period / row.n_counted
         low, weights = quadrature(first - 0.5, part.length - 0.5 - first, origin, step)
         if edge is not None:
@@ -815,7 +804,7 @@ class FastPlan:
 
     @cached_property
     def cycle_counts(self) -> IntArray:
-        """Counts of each simulation of a cycle: shape (64, J + 1), indexed by the simulation number modulo 64."""
+        """Counts of each simulation of a cycle: shape (256, J + 1), indexed by the simulation number modulo 256."""
         counts = np.zeros((CYCLE, len(self.due)), np.int64)
         for simulation in range(CYCLE):
             at = place(simulation)
@@ -828,7 +817,7 @@ class FastPlan:
         """The parts that run at a place of the cycle, and the lowest scale that each counts there.
 
         Args:
-            at: the place, 0 to 63.
+            at: the place, 0 to 255.
         """
         mains = [(self.parts[number], lowest) for number, lowest in self.main_parts[at : at + 1]]
         short = [(part, part.lowest) for part in self.parts[self.n_main :] if at < self.due[part.lowest]]
@@ -847,8 +836,13 @@ class FastPlan:
 
     @property
     def longest_run(self) -> int:
-        """Simulations after which a count on the board could reach 2^16, in whole cycles."""
-        return CYCLE * int(0xFFFF // max(1, int(self.cycle_counts.sum(axis=0).max())))
+        """Consecutive simulations in which no count on the board can reach 2^16, whichever is the first; a multiple of 8."""
+        mean = int(self.cycle_counts.sum(axis=0).max()) / CYCLE
+        length = 8 * int(0xFFFF / max(1.0, mean) // 8)
+        until = np.cumsum(np.tile(self.cycle_counts, (2 + length // CYCLE, 1)), axis=0)
+        while (until[length : length + CYCLE] - until[:CYCLE]).max() > 0xFFFF:
+            length -= 8
+        return length
 
 
 _ROUNDING: Final = 1.05
@@ -960,12 +954,12 @@ def coarse_lag1(lag1: float, step: float) -> float:
 
 
 def place(simulation: int) -> int:
-    """Place of a simulation in its cycle: its six lowest bits in reverse, so that due simulations are spread evenly.
+    """Place of a simulation in its cycle: its eight lowest bits in reverse, so that due simulations are spread evenly.
 
     Args:
         simulation: its number, from 0.
     """
-    return int(f"{simulation % CYCLE:06b}"[::-1], 2)
+    return int(f"{simulation % CYCLE:08b}"[::-1], 2)
 
 
 def check(experiment: Experiment) -> None:

@@ -1,7 +1,6 @@
 """Fourier transform of integers in fixed point, many series side by side; the twin of `integer_fft.lua`.
 
-Decimation in time, radix 4, and radix 3 once where three divides the length, in place, forward, unnormalised.
-Twiddles have 11 bits; a product with one is shifted back by 11 bits towards minus infinity. Nothing else is rounded and
+Decimation in time, radix 4, in place, forward, unnormalised. Twiddles have 11 bits; a product with one is shifted back by 11 bits towards minus infinity. Nothing else is rounded and
 nothing is scaled between stages, so that a sum grows with the length: what comes in must be small enough
 (`fast_plan.Part` says how that is made sure).
 """
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
 TWIDDLE_BITS: Final = 11
 _HALF_ROOT: Final = 1448  # sqrt(1/2) in 2^-11
-_HALF_ROOT_3: Final = 1774  # sqrt(3/4) in 2^-11
 
 
 @cache
@@ -38,24 +36,6 @@ def reversed_bits(n: int) -> IntArray:
     while places.size < n:
         places = np.concatenate([2 * places, 2 * places + 1])
     return places
-
-
-@cache
-def order(n: int) -> IntArray:
-    """For each row of what is transformed: its sample.
-
-    Three times a power of two: samples 0, 3, 6, ..., then 1, 4, 7, ..., then 2, 5, 8, ..., each in bit-reversed order.
-
-    Args:
-        n: a power of two, or three times one.
-
-    Returns:
-        Shape (n,).
-    """
-    if n % 3:
-        return reversed_bits(n)
-    third = 3 * reversed_bits(n // 3)
-    return np.concatenate([third, third + 1, third + 2])
 
 
 @cache
@@ -138,43 +118,15 @@ def _stage(re: NDArray[np.int32], im: NDArray[np.int32], span: int) -> None:
         x[:, q], y[:, q] = new_re[q], new_im[q]
 
 
-def _join_thirds(re: NDArray[np.int32], im: NDArray[np.int32]) -> None:
-    """Transforms of every third sample, from the first, second and third on, become one."""
-    n, n_series = re.shape
-    x, y = re.reshape(3, n // 3, n_series), im.reshape(3, n // 3, n_series)
-    cosine, sine = twiddles(n)
-    k = np.arange(n // 3)
-    turned = []
-    for q in (1, 2):
-        c, s = cosine[q * k, None], sine[q * k, None]
-        # The first twiddle is 1: times 2^11, and back.
-        turned += [(x[q] * c + y[q] * s) >> TWIDDLE_BITS, (y[q] * c - x[q] * s) >> TWIDDLE_BITS]
-    b_r, b_i, c_r, c_i = turned
-    sum_r, sum_i = b_r + c_r, b_i + c_i
-    turn_r, turn_i = (b_i - c_i) * _HALF_ROOT_3 >> TWIDDLE_BITS, (c_r - b_r) * _HALF_ROOT_3 >> TWIDDLE_BITS
-    middle_r, middle_i = x[0] - (sum_r >> 1), y[0] - (sum_i >> 1)
-    x[0] += sum_r
-    y[0] += sum_i
-    x[1], y[1] = middle_r + turn_r, middle_i + turn_i
-    x[2], y[2] = middle_r - turn_r, middle_i - turn_i
-
-
 def transform(re: NDArray[np.int32], im: NDArray[np.int32]) -> None:
     """Transform every column in place; with `re` and `im` exchanged it is the inverse, n times.
 
     Args:
-        re: shape (n, n_series), C-contiguous; n a power of two from 4, or three times one. Row i holds sample
-            `order(n)[i]`; for a power of two row `order(n)[i]` holds sample i as well. On return row f holds frequency
-            f.
+        re: shape (n, n_series), C-contiguous; n a power of two from 4. Row `reversed_bits(n)[i]` holds sample i; on
+            return row f holds frequency f.
         im: imaginary part, of the same shape as `re`.
     """
     n = re.shape[0]
-    if n % 3 == 0:
-        for third in range(3):
-            part = slice(third * (n // 3), (third + 1) * (n // 3))
-            transform(re[part], im[part])
-        _join_thirds(re, im)
-        return
     if n.bit_length() % 2:
         _first_of_four(re, im)
         span = 4
