@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import socket
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 import serial
+from elm11_lua_driver import scripts
+from elm11_lua_driver.board import Board
 from elm11_lua_driver.errors import (
     BoardNotFoundError,
     BoardTimeoutError,
@@ -38,6 +41,7 @@ from elm11_lua_driver.upload import Upload
 from fake_board import FakeBoard, transcript
 from hypothesis import given
 from hypothesis import strategies as st
+from virtual_bench import SMALL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -164,6 +168,77 @@ def test_a_file_that_is_no_trace_is_named_with_its_line(tmp_path: Path, line: st
     path.write_text(TraceEntry(0, "to_board", b"x").to_json() + "\n" + line + "\n", encoding="ascii")
     with pytest.raises(ProtocolError, match=r"line 2 of .*x\.jsonl"):
         read_trace(path)
+
+
+def test_a_trace_that_a_full_disk_has_cut_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    whole = TraceEntry(0, "to_board", b"x")
+    path.write_text(whole.to_json() + "\n" + whole.to_json()[:20], encoding="ascii")
+    assert read_trace(path) == [whole]
+
+
+class FullDisk(io.StringIO):
+    """A file that takes so many characters."""
+
+    room = 200
+
+    def flush(self) -> None:
+        if self.tell() > self.room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    def close(self) -> None:
+        self.flush()
+
+
+def test_a_full_disk_ends_the_trace_with_one_warning_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "open", lambda *_, **__: FullDisk())
+    board = FakeBoard()
+    board.answers["f()"] = b"one\n\r"
+    port = in_memory(board, Trace(tmp_path / "x.jsonl"))
+    session = ReplSession()
+
+    def five_lines() -> list[str]:
+        answers = []
+        for _ in range(5):
+            execution = session.execute("f()", timeout_s=5)
+            hold(execution, port)
+            answers.append(execution.result.text if execution.result is not None else "")
+        port.close()
+        return answers
+
+    with pytest.warns(UserWarning, match=r"the byte trace .*x\.jsonl ends here: No space left") as caught:
+        assert five_lines() == ["one"] * 5
+    assert len(caught) == 1
+
+
+@pytest.mark.parametrize("port", ["loop://", "virtual://"])
+def test_a_trace_that_cannot_be_made_is_one_warning_and_the_port_is_open(tmp_path: Path, port: str) -> None:
+    def something() -> bytes:
+        transport = open_transport(port, trace_path=tmp_path / "nowhere" / "x.jsonl")
+        transport.write(b"\n")
+        data = transport.read(1.0)
+        transport.close()
+        return data
+
+    with pytest.warns(UserWarning, match=r"the byte trace .*x\.jsonl ends here: No such file") as caught:
+        assert something()
+    assert len(caught) == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is full")
+def test_a_run_goes_on_when_the_disk_is_full() -> None:
+    def compute() -> bool:
+        with Board.open("virtual://", trace=Path("/dev/full")) as board:
+            scripts.upload(board)
+            following = board.start(SMALL)
+            following.wait()
+            return following.fetch().is_complete
+
+    with pytest.warns(UserWarning, match="the byte trace /dev/full ends here: No space left") as caught:
+        assert compute()
+    assert len(caught) == 1
 
 
 # ---- the virtual board --------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ import os
 import re
 import sys
 import time
+import warnings
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
@@ -180,15 +181,22 @@ class TraceEntry:
 class Trace:
     """Writes what crosses a port to a file, one JSON object per line, as it happens.
 
+    A file that cannot be written, or a disk that is full, ends the trace with one warning: what is traced goes on.
+
     Args:
         path: the file; it is made anew.
         clock: gives the time.
     """
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        self._path = path
         self._clock = clock
         self._start_s = clock()
-        self._file: IO[str] = path.open("w", encoding="ascii", newline="\n")
+        self._file: IO[str] | None = None
+        try:
+            self._file = path.open("w", encoding="ascii", newline="\n")
+        except OSError as error:
+            self._give_up(error)
 
     def note(self, direction: Direction, data: bytes) -> None:
         """Write one line, at once: a trace is for the time when something dies.
@@ -197,18 +205,32 @@ class Trace:
             direction: who sent them.
             data: the bytes.
         """
-        if data and not self._file.closed:
-            entry = TraceEntry(self._clock() - self._start_s, direction, data)
+        if not data or self._file is None:
+            return
+        entry = TraceEntry(self._clock() - self._start_s, direction, data)
+        try:
             self._file.write(entry.to_json() + "\n")
             self._file.flush()
+        except OSError as error:
+            self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        self.close()
+        warnings.warn(
+            f"the byte trace {self._path} ends here: {error.strerror or error}; everything else goes on.", stacklevel=4
+        )
 
     def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        """Close the file. May be called twice."""
+        file, self._file = self._file, None
+        if file is not None:
+            # What a full disk did not take fails once more.
+            with contextlib.suppress(OSError):
+                file.close()
 
 
 def read_trace(path: Path) -> list[TraceEntry]:
-    """Read what a `Trace` has written.
+    """Read what a `Trace` has written. A last line without its end, as a full disk leaves it, is left out.
 
     Args:
         path: the file.
@@ -220,7 +242,8 @@ def read_trace(path: Path) -> list[TraceEntry]:
         ProtocolError: a line is not one of a trace; the error names it.
     """
     entries = []
-    for number, line in enumerate(path.read_text(encoding="ascii", errors="replace").splitlines(), start=1):
+    text = path.read_text(encoding="ascii", errors="replace")
+    for number, line in enumerate(text[: text.rfind("\n") + 1].splitlines(), start=1):
         try:
             fields = json.loads(line)
             direction = _DIRECTIONS[fields["direction"]]
