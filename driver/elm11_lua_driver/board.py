@@ -31,7 +31,7 @@ from elm11_lua_driver.detect import PORT_VARIABLE, choose
 from elm11_lua_driver.errors import (
     BoardBusyError,
     BoardNotFoundError,
-    BoardRebootedError,
+    BoardStoppedError,
     BoardTimeoutError,
     CommandRefusedError,
     Elm11Error,
@@ -90,6 +90,7 @@ _IDENTITY = "print(_VERSION,_sW,_fW,_hW,_cI)"
 _IDENTITY_WORDS = 5
 _PROGRAM_LINE = re.compile(r"Program ([0-9]{1,3})\.\s*: (.+)")
 _CLOCK = re.compile(r"([0-9]+(?:\.[0-9]+)?) *[Mm][Hh]z")
+_PROGRAMS_GONE = "nil value (global 'elm11')"  # Lua's words where run.lua is not in memory
 _BYTES = re.compile(r"([0-9]+) bytes")
 
 
@@ -174,8 +175,7 @@ class Board:
         self._session = ReplSession(ReplSettings(byte_time_s=transport.byte_time_s))
         self._upload_settings = upload_settings or UploadSettings()
         self._run: Run | None = None
-        self._programs_known = False  # that those of this driver are there
-        self._met = False  # whether a prompt of this board has been seen
+        self._loaded_at_boot: int | None = None  # which start of the board has had this driver's programs loaded
 
     @classmethod
     def open(
@@ -331,7 +331,13 @@ class Board:
                 self._check_syntax(code)
             return result.text
         self._check_syntax(code, keep=True)
-        text = self._line("return elm11_code.f()", timeout_s, on_event=note).text
+        try:
+            text = self._line("return elm11_code.f()", timeout_s, on_event=note).text
+        except BoardStoppedError:
+            raise
+        except LuaError:
+            self._line("elm11_code=nil", EXECUTE_TIMEOUT_S)
+            raise
         self._line("elm11_code=nil", EXECUTE_TIMEOUT_S)
         return text
 
@@ -379,7 +385,6 @@ class Board:
         Raises:
             BoardTimeoutError: its prompt did not come back.
         """
-        self._programs_known = False
         self._line("reboot()", _COMMAND_TIMEOUT_S, expect_reboot=True)
 
     def identity(self) -> tuple[str, ...]:
@@ -475,7 +480,7 @@ class Board:
         upload = Upload(
             self._session, name, text.encode("latin-1"), overwrite=overwrite, settings=self._upload_settings
         )
-        self._programs_known = False
+        self._loaded_at_boot = None
         hold(upload, self.transport, on_progress)
         assert upload.result is not None
         if verify:
@@ -581,7 +586,7 @@ class Board:
             CommandRefusedError: there is none of that name.
             ValueError: the name has characters that a program's name cannot have.
         """
-        self._programs_known = False
+        self._loaded_at_boot = None
         reply = self._command(f'delete|program("{_plain(name)}")')
         if reply.strip():
             raise CommandRefusedError(
@@ -611,7 +616,7 @@ class Board:
             status = self._status(board_run.HELLO_LINE)
         self._check_version(status)
         assert status is not None
-        self._programs_known = True
+        self._loaded_at_boot = self._session.n_boots
         return status
 
     def configure(self, job: Job, *, memory_bytes: int | None = None) -> None:
@@ -628,11 +633,21 @@ class Board:
         """
         memory_plan.plan(job, memory_bytes).check()
         self._require_no_run()
-        if not self._programs_known:
+        if self._loaded_at_boot != self._session.n_boots:
             self.handshake()
+        try:
+            self._send_job(job)
+        except LuaError as error:
+            if _PROGRAMS_GONE not in error.lua_message:
+                raise
+            # A start of the board whose text was lost, or code of the user's, has cleared its memory.
+            self.handshake()
+            self._send_job(job)
+        self.job = job
+
+    def _send_job(self, job: Job) -> None:
         for line in board_run.job_lines(job):
             self._line_of_run(line)
-        self.job = job
 
     def start(self, job: Job, simulations: range | None = None, *, memory_bytes: int | None = None) -> Run:
         """Have the board compute. Results that it still holds are overwritten.
@@ -745,15 +760,9 @@ class Board:
         session = self._session
         for _ in range(_TRIES):
             if session.mode is mode:
-                self._met = True
                 return
             if session.mode not in {PromptKind.LUA, PromptKind.COMMAND}:
-                try:
-                    hold(Recovery(session, want=None), self.transport)
-                except BoardRebootedError:
-                    # It was just switched on, or its boot text had waited for somebody to open the port.
-                    if self._met:
-                        raise
+                hold(Recovery(session, want=None), self.transport)
             else:
                 line = "cmd" if mode is PromptKind.COMMAND else "exit"
                 hold(session.execute(line, timeout_s=_COMMAND_TIMEOUT_S, repeatable=True), self.transport)
@@ -925,7 +934,7 @@ class Board:
 
         A prompt among it is not believed either: more may have happened since.
         """
-        if self._met:
+        if self._session.in_step:
             return
         for _ in range(_TRIES):
             data = self.transport.read(0.0)
@@ -1129,12 +1138,17 @@ class Run:
             was at, the results are lost (``usable`` is False): half a simulation cannot be taken out again.
 
         Raises:
-            BoardTimeoutError: it did not stop.
+            BoardTimeoutError: it did not stop. `Board.interrupt` tries again, `Board.attach` finds a run that goes on.
         """
         execution = self._execution
         if execution is not None and not execution.done:
             execution.interrupt(self._board.transport.now_s())
-            hold(execution, self._board.transport, self._note)
+            try:
+                hold(execution, self._board.transport, self._note)
+            except Elm11Error:
+                # What the board does is not known now; whoever asks it next looks for its prompt first.
+                self._execution = None
+                raise
         self._execution = None
         self._refresh()
         return self._progress()

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from enum import Enum, StrEnum
 
 from elm11_lua_driver.errors import (
@@ -232,6 +233,7 @@ class ReplReader:
 # ---- Lua's errors ----------------------------------------------------------------------------------------
 
 _TRACEBACK = "stack traceback:"
+_ALIKE = 0.6  # a letter may be another, and a colour code may stand there in pieces
 _INTERRUPTION = "<user interruption>"
 _POSITIONED = re.compile(rb"(?:\x1b\[[0-9;]*m)+[^\x1b]+\x1b\[[0-9;]*m(?:\x1b\[[0-9;]*m)*:[0-9]+: ")
 _POSITION = re.compile(r"[^\s:]+:[0-9]+: (?:Error: )?")
@@ -244,17 +246,13 @@ def split_error(lines: list[Line]) -> tuple[list[Line], LuaError | None]:
         lines: what came between the echo and the prompt.
 
     Returns:
-        The lines before the error, and the error; None when the last lines are not a traceback. (A program
-        under `pcall` prints the first two lines of an error and goes on: that is output.)
+        The lines before the error, and the error; None when the last lines are not a traceback, of which one line may
+        be damaged. (A program under `pcall` prints the first two lines of an error and goes on: that is output.)
     """
     texts = [line.text for line in lines]
-    end = len(texts)
-    start = end
-    while start > 0 and texts[start - 1].startswith("\t"):
-        start -= 1
-    if start == 0 or texts[start - 1] != _TRACEBACK:
+    trace = _place_of_traceback(texts)
+    if trace is None:
         return lines, None
-    trace = start - 1
     # The message is one line, or several when it holds line feeds: it begins at a position in colours, or
     # behind the two lines "Error: ..." and "source: ...".
     first = max(trace - 1, 0)
@@ -277,6 +275,55 @@ def split_error(lines: list[Line]) -> tuple[list[Line], LuaError | None]:
         if position:
             message = message[: position.end()].removesuffix("Error: ") + message[position.end() :]
     return lines[:printed], LuaError(message, message, "\n".join(texts[trace:]))
+
+
+def _place_of_traceback(texts: list[str]) -> int | None:
+    """Where the traceback begins that ends the output; None if none does."""
+    damaged = 0
+    for place in range(len(texts) - 1, -1, -1):
+        text = texts[place]
+        if text == _TRACEBACK:
+            return place
+        if text.startswith("\t"):
+            continue
+        damaged += 1
+        if damaged > 1:
+            return None
+        if SequenceMatcher(None, text, _TRACEBACK).ratio() > _ALIKE:
+            return place if place + 1 < len(texts) else None
+        if ": in " not in text:  # nor a call without its tab
+            return None
+    return None
+
+
+def stopped_error(state: str, last_bytes: bytes) -> BoardStoppedError:
+    """The error for a board that has told that its memory is full.
+
+    Args:
+        state: what the driver was doing.
+        last_bytes: the last bytes from the board.
+    """
+    return BoardStoppedError(
+        "the board ran out of memory and stopped.",
+        state=state,
+        next_step="Switch the board off and on; then give it a smaller job.",
+        last_bytes=last_bytes,
+    )
+
+
+def rebooted_error(state: str, last_bytes: bytes) -> BoardRebootedError:
+    """The error for a board that has told that it starts, in the midst of a session.
+
+    Args:
+        state: what the driver was doing.
+        last_bytes: the last bytes from the board.
+    """
+    return BoardRebootedError(
+        "the board started anew; what it held in memory is gone.",
+        state=state,
+        next_step="Look at its power supply and its USB cable, then start again.",
+        last_bytes=last_bytes,
+    )
 
 
 def command_body(lines: list[Line]) -> list[Line]:
@@ -325,6 +372,7 @@ class ReplSettings:
 
 
 _MAX_RESENDS = 3
+_MAX_BOOTS = 3  # that may have waited for somebody to open the port; a board that goes on so has no power
 _SILENT_ATTEMPTS = 3
 _KEPT_LAST_BYTES = 400
 _MAX_KEPT_OUTPUT = 1 << 20
@@ -389,6 +437,9 @@ class ReplSession:
         mode: the prompt shown last; None when the board may be running something, or nothing is known.
         reader: every byte from the board passes through it.
         last_bytes: the last bytes from the board.
+        in_step: whether the board has echoed what this session typed. Its answers come in order, so nothing that it
+            said before the session can come after that; until then all of it may be old.
+        n_boots: how often the board has started anew.
     """
 
     def __init__(self, settings: ReplSettings | None = None) -> None:
@@ -397,6 +448,8 @@ class ReplSession:
         self.mode: PromptKind | None = None
         self.last_bytes = b""
         self.may_be_stray = False
+        self.in_step = False
+        self.n_boots = 0
 
     def receive(self, data: bytes) -> list[Event]:
         """Take bytes that came while no line was being driven.
@@ -414,6 +467,7 @@ class ReplSession:
                 self.mode = event.kind
             elif isinstance(event, (Booted, Stopped)):
                 self.mode = None
+                self.n_boots += isinstance(event, Booted)
         return events
 
     def execute(
@@ -476,16 +530,17 @@ class ReplSession:
         """
         return Execution(self, None, timeout_s=timeout_s, silence_s=silence_s)
 
-    def find_prompt(self, *, timeout_s: float = 5.0) -> Execution:
+    def find_prompt(self, *, timeout_s: float = 5.0, expect_reboot: bool = False) -> Execution:
         """Send an empty line and wait for the prompt that answers it.
 
         Args:
             timeout_s: longest time from the line feed to the prompt.
+            expect_reboot: whether boot text is no error.
 
         Returns:
             The conversation, to be driven with bytes and the time.
         """
-        return self.execute("", timeout_s=timeout_s, repeatable=True)
+        return self.execute("", timeout_s=timeout_s, repeatable=True, expect_reboot=expect_reboot)
 
 
 class Execution:
@@ -522,6 +577,7 @@ class Execution:
         self._session = session
         self._settings = session.settings
         self._line = line or b""
+        self._attached = line is None
         self._silence_s = silence_s
         self._repeatable = repeatable
         self._multi_line = multi_line
@@ -530,7 +586,8 @@ class Execution:
 
         self._phase = _Phase.RUN if line is None else _Phase.SETTLE
         self._begun = False
-        self._was_unknown = False
+        self._failure: Elm11Error | None = None
+        self._boots = 0
         self._out = bytearray()
         self._timers: dict[str, float] = {}
         self._attempts = 0
@@ -575,7 +632,8 @@ class Execution:
             now_s: the time, in seconds from any fixed moment.
 
         Returns:
-            The events of the running line: its output as it comes, and its prompt.
+            The events of the running line: its output as it comes, and its prompt. What came before an error is given
+            first; the error is raised by the next call.
 
         Raises:
             BoardTimeoutError: a deadline has passed, and neither typing again nor a line feed has helped.
@@ -584,23 +642,18 @@ class Execution:
             BoardRebootedError: it started anew.
             BoardStoppedError: it ran out of memory.
             LuaError: the line is an unfinished statement.
+            Elm11Error: what the call before has put off.
         """
+        self._raise_failure()
         if not self._begun:
             self._begin(now_s)
-        if self.result is not None:
-            return self._session.receive(data)
         events: list[Event] = []
-        for place in range(len(data)):
-            events += self._take(data[place : place + 1], now_s)
-            if self.result is not None:
-                events += self._session.receive(data[place + 1 :])
-                return events
-        if data:
-            self._hear(now_s)
-        for name in [name for name, time_s in self._timers.items() if now_s >= time_s]:
-            if name in self._timers and self.result is None:
-                del self._timers[name]
-                self._deadline(name, now_s)
+        try:
+            self._advance(data, now_s, events)
+        except Elm11Error as error:
+            if not events:
+                raise
+            self._failure = error
         return events
 
     def bytes_to_write(self, now_s: float) -> bytes:
@@ -610,8 +663,9 @@ class Execution:
             now_s: the time, in seconds from any fixed moment.
 
         Raises:
-            ProtocolError: the line can no longer be typed; see `Execution.receive`.
+            Elm11Error: as `Execution.receive`.
         """
+        self._raise_failure()
         if not self._begun:
             self._begin(now_s)
         out = bytes(self._out)
@@ -622,6 +676,8 @@ class Execution:
         """When `receive` is to be called at the latest; None when the line is done."""
         if self.result is not None:
             return None
+        if self._failure is not None:
+            return 0.0
         return min(self._timers.values(), default=None)
 
     def interrupt(self, now_s: float) -> None:
@@ -641,6 +697,32 @@ class Execution:
 
     # -- helpers --------------------------------------------------------------------------------------------
 
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
+
+    def _advance(self, data: bytes, now_s: float, events: list[Event]) -> None:
+        """Take bytes and the time; events are added to `events`, also when it ends with an error."""
+        session = self._session
+        for place in range(len(data)):
+            if self.result is not None:
+                events += session.receive(data[place:])
+                return
+            try:
+                events += self._take(data[place : place + 1], now_s)
+            except Elm11Error as error:
+                # The rest of what the board says belongs to this error, not to the next line.
+                session.receive(data[place + 1 :])
+                error.last_bytes = session.last_bytes
+                raise
+        if data and self.result is None:
+            self._hear(now_s)
+        for name in [name for name, time_s in self._timers.items() if now_s >= time_s]:
+            if name in self._timers and self.result is None:
+                del self._timers[name]
+                self._deadline(name, now_s)
+
     def _write(self, data: bytes) -> None:
         self._out += data
 
@@ -659,7 +741,6 @@ class Execution:
     def _begin(self, now_s: float) -> None:
         self._begun = True
         session = self._session
-        self._was_unknown = session.mode is None
         if self._phase is _Phase.RUN:
             session.mode = None
             self._run(now_s)
@@ -762,18 +843,12 @@ class Execution:
         phase = self._phase
         for event in session.receive(byte):
             if isinstance(event, Stopped):
-                raise self._fail(
-                    BoardStoppedError,
-                    "the board ran out of memory and stopped.",
-                    "Switch the board off and on; then give it a smaller job.",
-                )
-            if isinstance(event, Booted) and not self._may_boot():
-                raise self._fail(
-                    BoardRebootedError,
-                    "the board started anew; what it held in memory is gone.",
-                    "Look at its power supply and its USB cable, then start again.",
-                )
-            if isinstance(event, SizeQuery):
+                stopped = stopped_error(self.state, session.last_bytes)
+                stopped.output = "\n".join(line.text for line in self._lines if line.raw != _STOPPED)
+                raise stopped
+            if isinstance(event, Booted) and not self._expect_reboot:
+                self._booted(now_s)
+            elif isinstance(event, SizeQuery):
                 self._answer_size(now_s)
             elif isinstance(event, Prompt):
                 self._prompt(event, now_s)
@@ -788,9 +863,29 @@ class Execution:
             self._visible(seen, now_s)
         return given
 
-    def _may_boot(self) -> bool:
-        """Whether a start of the board is no loss: it was asked for, or comes before anything was known of it."""
-        return self._expect_reboot or (self._was_unknown and self._phase in {_Phase.SETTLE, _Phase.PROBE})
+    def _booted(self, now_s: float) -> None:
+        """The board has started, and nobody asked for it.
+
+        Raises:
+            BoardRebootedError: it happened in this session, or does not end.
+        """
+        self._boots += 1
+        if self._session.in_step:
+            raise rebooted_error(self.state, self._session.last_bytes)
+        if self._boots > _MAX_BOOTS:
+            raise self._fail(
+                BoardRebootedError,
+                f"the board started anew {self._boots} times while its prompt was looked for.",
+                "Look at its power supply and its USB cable.",
+            )
+        # It was just switched on, or its boot text had waited for somebody to open the port: nothing is lost, except
+        # what this line has typed.
+        if not self._attached and self._phase not in {_Phase.SETTLE, _Phase.PROBE}:
+            self._out.clear()
+            self._lines.clear()
+            self._kept = 0
+            self._doubted = False
+            self._settle(now_s)
 
     def _see(self, byte: int) -> int:
         """The byte, or 0 when it belongs to a colour code or cursor move."""
@@ -822,6 +917,7 @@ class Execution:
                 expected = self._line[: self._sent]
                 if self._echo == expected:
                     self._silent_attempts = 0
+                    self._session.in_step = True
                     self._next_piece(now_s)
                 elif not expected.startswith(self._echo):
                     self._enter(_Phase.MISMATCH, self._settings.quiet_s, now_s)

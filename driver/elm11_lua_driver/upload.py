@@ -27,7 +27,6 @@ from dataclasses import dataclass
 from enum import Enum
 
 from elm11_lua_driver.errors import (
-    BoardStoppedError,
     BoardTimeoutError,
     CommandRefusedError,
     Elm11Error,
@@ -44,6 +43,8 @@ from elm11_lua_driver.repl import (
     ReplSession,
     Stopped,
     command_body,
+    rebooted_error,
+    stopped_error,
 )
 
 MAX_PROGRAM_BYTES = 24_575
@@ -138,7 +139,8 @@ class Recovery:
     Args:
         session: the prompt.
         want: lead on to this prompt (`PromptKind.LUA` or `PromptKind.COMMAND`); None for whichever comes.
-        in_upload: whether the board is known to be in the upload dialogue: begin with zeros.
+        in_upload: whether the board is known to be in the upload dialogue: begin with zeros. A start of the board is no
+            error then, since the whole program is sent again.
     """
 
     def __init__(
@@ -150,6 +152,7 @@ class Recovery:
         self._zeros = 0
         self._zeroing = in_upload
         self._tried_zeros = in_upload
+        self._in_upload = in_upload
         self._inner: Execution | None = None if in_upload else session.find_prompt()
         self._out = bytearray()
         self._deadline_s: float | None = None
@@ -170,6 +173,8 @@ class Recovery:
         Raises:
             BoardTimeoutError: no prompt came, whatever was tried.
             BoardBusyError: the board talks by itself: it is running a program.
+            BoardRebootedError: it started anew.
+            BoardStoppedError: it ran out of memory.
             Elm11Error: as `Execution.receive`.
         """
         if self.result is not None:
@@ -177,6 +182,10 @@ class Recovery:
         if self._inner is not None:
             return self._receive_inner(self._inner, data, now_s)
         events = self._session.receive(data)
+        if Stopped() in events:
+            raise stopped_error(self.state, self._session.last_bytes)
+        if Booted() in events and self._session.in_step and not self._in_upload:
+            raise rebooted_error(self.state, self._session.last_bytes)
         if self._session.mode is not None:
             self._ask_for_prompt()
         elif self._deadline_s is not None and now_s >= self._deadline_s:
@@ -191,9 +200,17 @@ class Recovery:
 
         Args:
             now_s: the time, in seconds from any fixed moment.
+
+        Raises:
+            BoardTimeoutError: as `receive`.
         """
         if self._inner is not None:
-            return self._inner.bytes_to_write(now_s)
+            try:
+                return self._inner.bytes_to_write(now_s)
+            except BoardTimeoutError:
+                if self._tried_zeros:
+                    raise
+                self._turn_to_zeros()
         if self.result is None and self._deadline_s is None:
             settings = self._session.settings
             self._deadline_s = now_s + _ZEROS_AT_ONCE * settings.byte_time_s + settings.quiet_s / 2
@@ -213,7 +230,12 @@ class Recovery:
     def _ask_for_prompt(self) -> None:
         # Zeros may still be on their way, and the answers about the terminal's size may stand on the line.
         self._session.may_be_stray = True
-        self._inner = self._session.find_prompt()
+        self._inner = self._session.find_prompt(expect_reboot=self._in_upload)
+
+    def _turn_to_zeros(self) -> None:
+        """No prompt came: the board may be in the upload dialogue."""
+        self._tried_zeros = True
+        self._inner = None
 
     def _receive_inner(self, inner: Execution, data: bytes, now_s: float) -> list[Event]:
         try:
@@ -221,8 +243,7 @@ class Recovery:
         except BoardTimeoutError:
             if self._tried_zeros:
                 raise
-            self._tried_zeros = True
-            self._inner = None
+            self._turn_to_zeros()
             return []
         if inner.result is not None:
             prompt = self._session.mode
@@ -330,12 +351,17 @@ class Upload:
                 if self._inner is not None:
                     self._receive_inner(self._inner, data[place:], now_s, events)
                     return events
-                self._take(data[place : place + 1], now_s, events)
+                try:
+                    self._take(data[place : place + 1], now_s, events)
+                except Elm11Error:
+                    # The rest of what the board says belongs to this error, not to the next line.
+                    self._session.receive(data[place + 1 :])
+                    raise
             if self._deadline_s is not None and now_s >= self._deadline_s:
                 self._deadline_s = None
                 self._deadline(now_s, events)
         except Elm11Error as error:
-            error.next_step = f"{error.next_step} {self._what_is_left()}".strip()
+            self._tell_what_is_left(error)
             raise
         return events
 
@@ -344,9 +370,16 @@ class Upload:
 
         Args:
             now_s: the time, in seconds from any fixed moment.
+
+        Raises:
+            Elm11Error: as `Execution.receive`.
         """
         if self._inner is not None:
-            return self._inner.bytes_to_write(now_s)
+            try:
+                return self._inner.bytes_to_write(now_s)
+            except Elm11Error as error:
+                self._tell_what_is_left(error)
+                raise
         out = bytes(self._out)
         self._out.clear()
         return out
@@ -369,10 +402,12 @@ class Upload:
     def _settings_timeout(self) -> float:
         return 5 * self._settings.reply_timeout_s
 
-    def _what_is_left(self) -> str:
-        if not (self._deleted or self._overwrote):
-            return f"Nothing on the board has changed: {self._name!r} is as it was."
-        return f"The board now has no program {self._name!r}, or a broken entry of that name: upload it again."
+    def _tell_what_is_left(self, error: Elm11Error) -> None:
+        if self._deleted or self._overwrote:
+            left = f"The board now has no program {self._name!r}, or a broken entry of that name: upload it again."
+        else:
+            left = f"Nothing on the board has changed: {self._name!r} is as it was."
+        error.next_step = f"{error.next_step} {left}".strip()
 
     def _enter(self, phase: _Phase, out: bytes, seconds: float, now_s: float) -> None:
         self._phase = phase
@@ -459,7 +494,7 @@ class Upload:
         for event in self._session.receive(byte):
             match event:
                 case Stopped():
-                    raise BoardStoppedError("the board ran out of memory and stopped.", state=self.state)
+                    raise stopped_error(self.state, self._session.last_bytes)
                 case Booted():
                     self._timed_out = False
                     self._restart(f"the board started anew while {self._phase.value}", events)
