@@ -20,6 +20,7 @@ CLASSES = {name for name in vars(elm11_lua_driver.errors) if name.endswith("Erro
     "ValueError",
     "TypeError",
     "AttributeError",
+    "TimeoutError",
     "BadParameter",
 }
 
