@@ -132,6 +132,25 @@ def test_a_reboot_is_told_once_and_to_its_own_connection() -> None:
         assert board.execute("1+1") == "2"
 
 
+@pytest.mark.parametrize("begin", ["start", "attach"])
+def test_a_run_that_a_reboot_has_ended_says_so_and_that_its_results_are_lost(begin: str) -> None:
+    bench = Bench()
+    job = dataclasses.replace(J10, n_simulations=64_000)
+    with bench.open() as first:
+        following = first.start(job)
+        with bench.open() as second:
+            if begin == "attach":
+                following = second.attach(job)
+                assert following.running
+            bench.board.power_cycle()
+            with pytest.raises(BoardRebootedError):
+                following.wait()
+            assert not following.running
+            assert not following.progress().usable
+            with pytest.raises(EngineError, match="holds no results any more"):
+                following.fetch()
+
+
 def test_a_reboot_in_recovery_is_told() -> None:
     board = fake()
     board.mode = "upload"
@@ -320,6 +339,33 @@ def test_a_cancel_that_fails_does_not_leave_the_board_busy_for_ever() -> None:
         bench.board.write = hears  # type: ignore[method-assign]
         assert board.interrupt()
         assert board.execute("2+2") == "4"
+
+
+def test_a_start_that_fails_does_not_leave_the_board_busy_for_ever() -> None:
+    bench = Bench()
+    with bench.open() as board:
+        board.configure(SMALL)
+
+        read, struck = board.transport.read, False
+
+        def noticing(timeout_s: float) -> bytes:
+            nonlocal struck
+            if not struck and b"elm11.start(" in board.last_bytes:
+                struck = True
+                bench.strike("stall@:2000", after=0)
+            return read(timeout_s)
+
+        board.transport.read = noticing  # type: ignore[method-assign]
+        with pytest.raises(BoardTimeoutError):
+            board.start(SMALL)
+        assert struck
+        board.transport.read = read  # type: ignore[method-assign]
+        with pytest.raises(BoardTimeoutError, match="attach to it, or stop it"):
+            board.execute("1+1")
+        bench.clock.skip(2000.0)
+        following = board.attach(SMALL)
+        following.wait()
+        assert following.fetch().is_complete
 
 
 # ---- behind an error ----------------------------------------------------------------------------------------------

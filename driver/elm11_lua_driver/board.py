@@ -31,6 +31,7 @@ from elm11_lua_driver.detect import PORT_VARIABLE, choose
 from elm11_lua_driver.errors import (
     BoardBusyError,
     BoardNotFoundError,
+    BoardRebootedError,
     BoardStoppedError,
     BoardTimeoutError,
     CommandRefusedError,
@@ -131,7 +132,8 @@ class RunProgress:
         running: whether the board is still computing.
         scale: number of the scale that the running simulation is at.
         age_s: seconds since the last sign of life.
-        usable: False when a simulation was stopped while it was counted: the results are lost.
+        usable: False when the results are lost: a simulation was stopped while it was counted, or the board started
+            anew.
     """
 
     job: str
@@ -666,6 +668,7 @@ class Board:
                 it is longer than the board can count (pipeline fast, see `Job.longest_run`).
             VersionMismatchError: the board's programs are not this driver's.
             BoardBusyError: it is running something.
+            Elm11Error: the board did not begin.
         """
         simulations = range(job.n_simulations) if simulations is None else simulations
         Histogram.check_range(job, simulations)
@@ -685,7 +688,11 @@ class Board:
         )
         run = Run(self, execution, job, job_name(job), simulations.start, len(simulations))
         self._run = run
-        run.wait_for_start(board_run.job_crc32(job))
+        try:
+            run.wait_for_start(board_run.job_crc32(job))
+        except Elm11Error:
+            self._run = None  # nobody will have it; what the board does is looked at when it is asked next
+            raise
         _log.info("simulations %d to %d of job %s run", simulations.start, simulations.stop - 1, job_name(job))
         return run
 
@@ -712,6 +719,8 @@ class Board:
             execution = self._attach_to_output()
             heard = self._hear_status(execution, timeout_s)
         running = bool(heard)
+        if running:
+            self._session.in_step = True
         status = heard[-1] if heard else self._status(board_run.STATUS_LINE)
         if status is None or not status.job:
             raise EngineError(
@@ -1049,6 +1058,7 @@ class Run:
         self._status: BoardStatus | None = None
         self._sign_s = board.transport.now_s()
         self._refusal = ""
+        self._lost = False  # the board is known to hold the results no longer
 
     @property
     def simulations(self) -> range:
@@ -1145,9 +1155,9 @@ class Run:
             execution.interrupt(self._board.transport.now_s())
             try:
                 hold(execution, self._board.transport, self._note)
-            except Elm11Error:
+            except Elm11Error as error:
                 # What the board does is not known now; whoever asks it next looks for its prompt first.
-                self._execution = None
+                self._failed(error)
                 raise
         self._execution = None
         self._refresh()
@@ -1282,8 +1292,8 @@ class Run:
         assert execution is not None
         try:
             came = self._board.step(execution, until_s, self._note)
-        except Elm11Error:
-            self._execution = None
+        except Elm11Error as error:
+            self._failed(error)
             raise
         if came:
             self._sign_s = self._board.transport.now_s()
@@ -1296,6 +1306,10 @@ class Run:
                 result.error.state = f"computing simulations {self.first} to {self.first + self.count - 1}"
                 raise result.error
         return came
+
+    def _failed(self, error: Elm11Error) -> None:
+        self._execution = None
+        self._lost = isinstance(error, BoardRebootedError | BoardStoppedError)
 
     def _note(self, event: object) -> None:
         if not isinstance(event, Line):
@@ -1332,7 +1346,7 @@ class Run:
             running=self.running,
             scale=status.scale if status is not None else 0,
             age_s=self._board.transport.now_s() - self._sign_s,
-            usable=self.running or status is None or status.is_usable,
+            usable=self.running or (not self._lost and (status is None or status.is_usable)),
         )
 
 

@@ -437,8 +437,8 @@ class ReplSession:
         mode: the prompt shown last; None when the board may be running something, or nothing is known.
         reader: every byte from the board passes through it.
         last_bytes: the last bytes from the board.
-        in_step: whether the board has echoed what this session typed. Its answers come in order, so nothing that it
-            said before the session can come after that; until then all of it may be old.
+        in_step: whether the board has echoed a line that this session typed, or told of a run that the session follows.
+            What it says comes in order, so from then on nothing is from before the session; until then all may be.
         n_boots: how often the board has started anew.
     """
 
@@ -797,6 +797,14 @@ class Execution:
         self._write(piece)
         self._enter(_Phase.TYPE, self._settings.echo_timeout_s, now_s)
 
+    def _submit(self, now_s: float) -> None:
+        if self._line:
+            self._session.in_step = True
+        self._resends = 0
+        self._noise = bytearray()
+        self._write(b"\n")
+        self._enter(_Phase.SUBMIT, self._settings.echo_timeout_s, now_s)
+
     def _run(self, now_s: float) -> None:
         self._session.mode = None
         self._run_until_s = now_s + self.timeout_s
@@ -917,7 +925,6 @@ class Execution:
                 expected = self._line[: self._sent]
                 if self._echo == expected:
                     self._silent_attempts = 0
-                    self._session.in_step = True
                     self._next_piece(now_s)
                 elif not expected.startswith(self._echo):
                     self._enter(_Phase.MISMATCH, self._settings.quiet_s, now_s)
@@ -1062,10 +1069,7 @@ class Execution:
             case _Phase.PROBE:
                 self._probe_again(now_s)
             case _Phase.CONFIRM:
-                self._resends = 0
-                self._noise = bytearray()
-                self._write(b"\n")
-                self._enter(_Phase.SUBMIT, self._settings.echo_timeout_s, now_s)
+                self._submit(now_s)
             case _Phase.TYPE | _Phase.MISMATCH:
                 self._retype(now_s)
             case _Phase.ERASE:
