@@ -15,6 +15,7 @@ import time
 from random import Random
 from typing import TYPE_CHECKING
 
+from elm11_lua_driver.count_code import decode_counts
 from elm11_lua_driver.errors import Elm11Error
 from elm11_lua_driver.frame import (
     Frame,
@@ -22,7 +23,6 @@ from elm11_lua_driver.frame import (
     FrameReader,
     HistogramAssembly,
     Summary,
-    decode_counts,
     decode_line,
     encode,
     encode_block,
