@@ -17,8 +17,8 @@ from elm11_lua_driver.errors import (
     LuaError,
     VersionMismatchError,
 )
+from elm11_lua_driver.memory_port import MemoryTransport, SkippingClock
 from elm11_lua_driver.repl import Execution, Line, PromptKind, ReplSession
-from elm11_lua_driver.transport import MemoryTransport, SkippingClock
 from elm11_lua_driver.upload import Recovery
 from fake_board import LUA_PROMPT, FakeBoard, converse, transcript
 from virtual_bench import J10, SMALL, Bench, LastingTransport, LumpTransport

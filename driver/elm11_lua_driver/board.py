@@ -44,6 +44,7 @@ from elm11_lua_driver.errors import (
 )
 from elm11_lua_driver.frame import Frame, FrameKind, HistogramAssembly, LineEvent, decode_line
 from elm11_lua_driver.histogram import Histogram, Part
+from elm11_lua_driver.open_port import open_transport
 from elm11_lua_driver.program_text import Comparison, code_lines, read_back_faults
 from elm11_lua_driver.repl import (
     MAX_LINE,
@@ -55,7 +56,8 @@ from elm11_lua_driver.repl import (
     ReplSettings,
     command_body,
 )
-from elm11_lua_driver.transport import DEFAULT_TX_DELAY_S, SerialTransport, Transport, hold, open_transport
+from elm11_lua_driver.serial_port import SerialTransport
+from elm11_lua_driver.transport import DEFAULT_TX_DELAY_S, Transport, hold
 from elm11_lua_driver.upload import MAX_PROGRAM_BYTES, Recovery, Upload, UploadResult, UploadSettings
 
 if TYPE_CHECKING:
@@ -192,7 +194,7 @@ class Board:
         Nothing is sent to a named port yet: a board that runs something is left alone until something is asked of it.
 
         Args:
-            port: the port's name (`transport.open_transport` lists the kinds).
+            port: the port's name (`open_port` lists the kinds).
             hw_id: the board's `_hW`. With a port, the board must have it.
             tx_delay_s: from the start of one byte to the start of the next; 1 ms if None.
             trace: a file for a byte trace.

@@ -27,8 +27,9 @@ from elm11_lua_driver.errors import (
     SeveralBoardsError,
 )
 from elm11_lua_driver.frame import Frame, FrameKind, FrameReader
+from elm11_lua_driver.open_port import open_transport
 from elm11_lua_driver.repl import Booted, Prompt, PromptKind, ReplSession, ReplSettings
-from elm11_lua_driver.transport import Transport, hold, open_transport
+from elm11_lua_driver.transport import Transport, hold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
