@@ -893,6 +893,7 @@ class Execution:
             self._lines.clear()
             self._kept = 0
             self._doubted = False
+            self._last_call = ""
             self._settle(now_s)
 
     def _see(self, byte: int) -> int:
