@@ -41,8 +41,8 @@ HANDED_ON = {
     "cli_common.py:_fail_by_system": "the operating system's words, with the file's name",
     "cli_common.py:_plain_end": "the text of another error",
     "config.py:_wrong": "puts a text together that is read where it is given",
-    "repl.py:_booted": "a helper, whose texts are read where it makes the error",
-    "repl.py:_give_up_or_call": "a text that is read where it is given",
+    "line_typing.py:_booted": "a helper, whose texts are read where it makes the error",
+    "line_typing.py:_give_up_or_call": "a text that is read where it is given",
     "series_files.py:_fault": "puts a text together that is read where it is given",
     "virtual_cli.py:_board": "the text of another error",
     "cli_output.py:_check_plot": "the text of another error",
@@ -50,9 +50,9 @@ HANDED_ON = {
     "engines/dask.py:simulate": "a worker's own message",
     "engines/pool.py:_asked": "a helper, whose texts are read where it makes the error",
     "engines/pool.py:_receive": "a helper, whose texts are read where it makes the error",
-    "repl.py:split_error": "Lua's own message",
+    "board_errors.py:split_error": "Lua's own message",
     "upload.py:_take": "a helper, whose texts are read where it makes the error",
-    "upload.py:receive": "a helper, whose texts are read where it makes the error",
+    "recovery.py:receive": "a helper, whose texts are read where it makes the error",
 }
 """Where an error is raised without a text of this package's, and why that is no gap."""
 

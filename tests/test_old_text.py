@@ -18,13 +18,16 @@ from elm11_lua_driver.errors import (
     VersionMismatchError,
 )
 from elm11_lua_driver.memory_port import MemoryTransport, SkippingClock
-from elm11_lua_driver.repl import Execution, Line, PromptKind, ReplSession
-from elm11_lua_driver.upload import Recovery
+from elm11_lua_driver.recovery import Recovery
+from elm11_lua_driver.repl import ReplSession
+from elm11_lua_driver.repl_reader import Line, PromptKind
 from fake_board import LUA_PROMPT, FakeBoard, converse, transcript
 from virtual_bench import J10, SMALL, Bench, LastingTransport, LumpTransport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from elm11_lua_driver.execution import Execution
 
 BOOT = transcript("boot")[0][1]
 

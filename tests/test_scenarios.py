@@ -22,7 +22,7 @@ from elm11_lua_driver.errors import (
 )
 from elm11_lua_driver.open_port import open_transport
 from elm11_lua_driver.run import run
-from elm11_lua_driver.upload import UploadSettings
+from elm11_lua_driver.upload_plan import UploadSettings
 from elm11_shim import VirtualBoard
 from elm11_shim.board_server import serve_pty, serve_tcp
 from virtual_bench import J10, Bench, LastingTransport, LumpTransport

@@ -14,7 +14,8 @@ from elm11_lua_driver.board import Board
 from elm11_lua_driver.errors import ProtocolError
 from elm11_lua_driver.memory_port import MemoryTransport
 from elm11_lua_driver.open_port import open_transport
-from elm11_lua_driver.repl import PromptKind, ReplSession
+from elm11_lua_driver.repl import ReplSession
+from elm11_lua_driver.repl_reader import PromptKind
 from elm11_lua_driver.trace import ReplayTransport, Trace, TraceEntry, read_trace
 from elm11_lua_driver.transport import hold
 from elm11_lua_driver.upload import Upload

@@ -27,8 +27,10 @@ from elm11_lua_driver.frame import (
     encode,
     encode_block,
 )
-from elm11_lua_driver.repl import MAX_EVENT_BYTES, PromptKind, ReplReader, ReplSession
-from elm11_lua_driver.upload import Recovery, Upload
+from elm11_lua_driver.recovery import Recovery
+from elm11_lua_driver.repl import ReplSession
+from elm11_lua_driver.repl_reader import MAX_EVENT_BYTES, PromptKind, ReplReader
+from elm11_lua_driver.upload import Upload
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -46,25 +46,21 @@ from elm11_lua_driver.frame import Frame, FrameKind, HistogramAssembly, LineEven
 from elm11_lua_driver.histogram import Histogram, Part
 from elm11_lua_driver.open_port import open_transport
 from elm11_lua_driver.program_text import Comparison, code_lines, read_back_faults
-from elm11_lua_driver.repl import (
-    MAX_LINE,
-    Execution,
-    ExecutionResult,
-    Line,
-    PromptKind,
-    ReplSession,
-    ReplSettings,
-    command_body,
-)
+from elm11_lua_driver.recovery import Recovery
+from elm11_lua_driver.repl import ReplSession
+from elm11_lua_driver.repl_reader import MAX_LINE, Line, PromptKind, command_body
+from elm11_lua_driver.repl_state import ExecutionResult, ReplSettings
 from elm11_lua_driver.serial_port import SerialTransport
 from elm11_lua_driver.transport import DEFAULT_TX_DELAY_S, Transport, hold
-from elm11_lua_driver.upload import MAX_PROGRAM_BYTES, Recovery, Upload, UploadResult, UploadSettings
+from elm11_lua_driver.upload import Upload, UploadResult
+from elm11_lua_driver.upload_plan import MAX_PROGRAM_BYTES, UploadSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
     from types import TracebackType
 
+    from elm11_lua_driver.execution import Execution
     from elm11_lua_driver.job import Job
     from elm11_lua_driver.upload import UploadEvent
 

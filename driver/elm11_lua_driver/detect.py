@@ -28,7 +28,9 @@ from elm11_lua_driver.errors import (
 )
 from elm11_lua_driver.frame import Frame, FrameKind, FrameReader
 from elm11_lua_driver.open_port import open_transport
-from elm11_lua_driver.repl import Booted, Prompt, PromptKind, ReplSession, ReplSettings
+from elm11_lua_driver.repl import ReplSession
+from elm11_lua_driver.repl_reader import Booted, Prompt, PromptKind
+from elm11_lua_driver.repl_state import ReplSettings
 from elm11_lua_driver.transport import Transport, hold
 
 if TYPE_CHECKING:
