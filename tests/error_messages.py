@@ -33,10 +33,10 @@ DETAILS = {"_other_arguments"}
 
 HANDED_ON = {
     "analysis.py:_lag1": "the text of another error, with the series' name",
-    "board.py:_check_syntax": "Lua's own message",
-    "board.py:_line_of_run": "a helper, whose texts are read where it makes the error",
-    "board.py:ask": "a helper, whose texts are read where it makes the error",
-    "board.py:verify": "the text of another error",
+    "board_code.py:_check_syntax": "Lua's own message",
+    "board_jobs.py:_line_of_run": "a helper, whose texts are read where it makes the error",
+    "board_jobs.py:ask": "a helper, whose texts are read where it makes the error",
+    "board_programs.py:verify": "the text of another error",
     "board_cli.py:detect_command": "a helper, whose texts are read where it makes the error",
     "cli_common.py:_fail_by_system": "the operating system's words, with the file's name",
     "cli_common.py:_plain_end": "the text of another error",

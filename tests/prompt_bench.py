@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from elm11_lua_driver.repl import ReplSession
-from elm11_lua_driver.repl_reader import (
-    PromptKind,
-)
+from elm11_lua_driver.repl_reader import PromptKind
 from fake_board import Peer, converse
 
 if TYPE_CHECKING:

@@ -6,16 +6,12 @@ from typing import TYPE_CHECKING
 
 from elm11_lua_driver.board_errors import split_error
 from elm11_lua_driver.repl import ReplSession
-from elm11_lua_driver.repl_reader import (
-    Line,
-)
+from elm11_lua_driver.repl_reader import Line
 from fake_board import TranscriptBoard, transcript
 from prompt_bench import LUA, run
 
 if TYPE_CHECKING:
-    from elm11_lua_driver.errors import (
-        LuaError,
-    )
+    from elm11_lua_driver.errors import LuaError
 
 
 def errors_of(name: str) -> dict[str, LuaError]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 from elm11_lua_driver.repl import ReplSession
-from elm11_lua_driver.repl_reader import (
-    command_body,
-)
+from elm11_lua_driver.repl_reader import command_body
 from elm11_lua_driver.repl_state import ReplSettings
 from fake_board import TranscriptBoard, converse, transcript
 from prompt_bench import COMMAND, CONTINUATION, LUA, run, start

@@ -16,11 +16,7 @@ from elm11_lua_driver.errors import (
     ProtocolError,
 )
 from elm11_lua_driver.repl import ReplSession
-from elm11_lua_driver.repl_reader import (
-    Line,
-    Prompt,
-    command_body,
-)
+from elm11_lua_driver.repl_reader import Line, Prompt, command_body
 from fake_board import FakeBoard, converse, transcript
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from elm11_lua_driver.errors import (
-    BoardBusyError,
-    BoardTimeoutError,
-)
+from elm11_lua_driver.errors import BoardBusyError, BoardTimeoutError
 from elm11_lua_driver.recovery import Recovery
 from elm11_lua_driver.repl import ReplSession
 from elm11_lua_driver.repl_reader import PromptKind

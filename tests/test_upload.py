@@ -3,12 +3,7 @@ from __future__ import annotations
 from random import Random
 
 import pytest
-from elm11_lua_driver.errors import (
-    BoardTimeoutError,
-    CommandRefusedError,
-    Elm11Error,
-    VerificationError,
-)
+from elm11_lua_driver.errors import BoardTimeoutError, CommandRefusedError, Elm11Error, VerificationError
 from elm11_lua_driver.recovery import Recovery
 from elm11_lua_driver.repl import ReplSession
 from elm11_lua_driver.repl_reader import PromptKind

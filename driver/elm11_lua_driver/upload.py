@@ -27,21 +27,9 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from elm11_lua_driver.board_errors import stopped_error
-from elm11_lua_driver.errors import (
-    BoardTimeoutError,
-    CommandRefusedError,
-    Elm11Error,
-    VerificationError,
-)
+from elm11_lua_driver.errors import BoardTimeoutError, CommandRefusedError, Elm11Error, VerificationError
 from elm11_lua_driver.recovery import Recovery
-from elm11_lua_driver.repl_reader import (
-    Booted,
-    Line,
-    Prompt,
-    PromptKind,
-    Stopped,
-    command_body,
-)
+from elm11_lua_driver.repl_reader import Booted, Line, Prompt, PromptKind, Stopped, command_body
 from elm11_lua_driver.upload_plan import MAX_NAME, MAX_PROGRAM_BYTES, PAGE_BYTES, UploadSettings
 
 if TYPE_CHECKING:
