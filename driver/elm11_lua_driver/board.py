@@ -202,7 +202,14 @@ class Board(BoardJobs):
         return run
 
     def interrupt(self) -> bool:
-        """See `BoardCode.interrupt`; a run is cancelled."""
+        """Stop what runs, with `q`; a run is cancelled.
+
+        Returns:
+            Whether something was running.
+
+        Raises:
+            BoardTimeoutError: it did not stop.
+        """
         if self._run is not None and self._run.running:
             self._run.cancel()
             return True
