@@ -20,6 +20,7 @@ CLASSES = {name for name in vars(elm11_lua_driver.errors) if name.endswith("Erro
     "ValueError",
     "TypeError",
     "AttributeError",
+    "TimeoutError",
     "BadParameter",
 }
 
@@ -32,15 +33,16 @@ DETAILS = {"_other_arguments"}
 
 HANDED_ON = {
     "analysis.py:_lag1": "the text of another error, with the series' name",
-    "board.py:_check_syntax": "Lua's own message",
-    "board.py:_line_of_run": "a helper, whose texts are read where it makes the error",
-    "board.py:ask": "a helper, whose texts are read where it makes the error",
-    "board.py:verify": "the text of another error",
+    "board_code.py:_check_syntax": "Lua's own message",
+    "board_jobs.py:_line_of_run": "a helper, whose texts are read where it makes the error",
+    "board_jobs.py:ask": "a helper, whose texts are read where it makes the error",
+    "board_programs.py:verify": "the text of another error",
     "board_cli.py:detect_command": "a helper, whose texts are read where it makes the error",
     "cli_common.py:_fail_by_system": "the operating system's words, with the file's name",
     "cli_common.py:_plain_end": "the text of another error",
     "config.py:_wrong": "puts a text together that is read where it is given",
-    "repl.py:_give_up_or_call": "a text that is read where it is given",
+    "line_typing.py:_booted": "a helper, whose texts are read where it makes the error",
+    "line_typing.py:_give_up_or_call": "a text that is read where it is given",
     "series_files.py:_fault": "puts a text together that is read where it is given",
     "virtual_cli.py:_board": "the text of another error",
     "cli_output.py:_check_plot": "the text of another error",
@@ -48,7 +50,9 @@ HANDED_ON = {
     "engines/dask.py:simulate": "a worker's own message",
     "engines/pool.py:_asked": "a helper, whose texts are read where it makes the error",
     "engines/pool.py:_receive": "a helper, whose texts are read where it makes the error",
-    "repl.py:split_error": "Lua's own message",
+    "board_errors.py:split_error": "Lua's own message",
+    "upload.py:_take": "a helper, whose texts are read where it makes the error",
+    "recovery.py:receive": "a helper, whose texts are read where it makes the error",
 }
 """Where an error is raised without a text of this package's, and why that is no gap."""
 

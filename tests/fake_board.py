@@ -11,8 +11,12 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from elm11_lua_driver.memory_port import MemoryTransport
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from elm11_lua_driver.trace import Trace
 
 TRANSCRIPTS = Path(__file__).parent / "device_transcripts"
 LUA_PROMPT = b"\x1b[38;5;222m\x1b[38;5;222m$ "
@@ -281,3 +285,24 @@ class FakeBoard:
                 self.mode = "command"
             case _:
                 self._leave_upload(5)
+
+
+class Clock:
+    """A time that passes only while somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.slept: list[float] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+def in_memory(board: FakeBoard, trace: Trace | None = None) -> MemoryTransport:
+    """A port to a stand-in."""
+    clock = Clock()
+    return MemoryTransport(board, trace=trace, clock=clock, sleep=clock.sleep)

@@ -22,16 +22,16 @@ from elm11_lua_driver import (
     detect,
     doctor,
     doctor_board,
+    port_errors,
     run_records,
     support_bundle,
-    transport,
     user_folder,
 )
 from elm11_lua_driver.detect import BoardState, Detected
 from elm11_lua_driver.doctor import Check, State, System
 from elm11_lua_driver.errors import ConfigError, Elm11Error, PortBusyError, PortPermissionError
+from elm11_lua_driver.open_port import open_transport
 from elm11_lua_driver.scripts import project_scripts
-from elm11_lua_driver.transport import open_transport
 from elm11_shim import VirtualBoard
 from elm11_shim.board_server import serve_tcp
 from virtual_bench import J10, Bench
@@ -226,7 +226,7 @@ class TestPorts:
     ) -> None:
         port = tmp_path / "ttyUSB0"
         port.touch()
-        monkeypatch.setattr(transport, "_group_of", lambda _: "dialout")
+        monkeypatch.setattr(port_errors, "_group_of", lambda _: "dialout")
         facts = dataclasses.replace(system, may_open=lambda _: False)
         check = doctor_board.check_ports(facts, str(port))
         assert check.state is State.FAILED

@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 import numpy as np
-from elm11_lua_driver.errors import BoardRebootedError, BoardTimeoutError, Elm11Error
+from elm11_lua_driver.errors import Elm11Error
 from elm11_shim import LuaSimulator
 from elm11_shim.faults import FaultPlan
 from hypothesis import Phase, settings
@@ -150,26 +150,20 @@ class DriverMachine(RuleBasedStateMachine):
         self.bench.board.plug_in()
 
     def teardown(self) -> None:
-        """Without faults everything works again, whatever came before.
+        """Without faults everything works again at once, whatever came before.
 
-        What the faults have left is told once each: boot text on its way, a stall that has yet to end. So a user may
-        have to try again, but not for ever.
+        What the faults have left, boot text on its way or a stall that has yet to end, does not concern a new
+        connection.
         """
         virtual = self.bench.board
         virtual._plan = FaultPlan()
         virtual._line_faults._plan = virtual._plan
         virtual.plug_in()
         board = self.bench.open()
-        for tries_left in (2, 1, 0):
-            try:
-                board.interrupt()
-                following = board.start(JOBS[0])
-                following.wait()
-                counts = following.fetch().counts
-                break
-            except (BoardRebootedError, BoardTimeoutError):  # any other error is a fault of the driver
-                if not tries_left:
-                    raise
+        board.interrupt()
+        following = board.start(JOBS[0])
+        following.wait()
+        counts = following.fetch().counts
         np.testing.assert_array_equal(counts, counts_of(JOBS[0], range(6)))
         virtual.close()
 

@@ -244,3 +244,56 @@ def test_boards_of_a_fleet_keep_to_groups_when_that_is_asked() -> None:
 def test_wrong_options_are_named(name: str, options: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         engines.create(name, **options)
+
+
+class Unclosable(NumpyEngine):
+    """Fails when it is closed."""
+
+    def __init__(self, name: str, closed: list[str], error: BaseException | None = None) -> None:
+        self.name = name
+        self._closed = closed
+        self._error = error
+
+    def close(self) -> None:
+        self._closed.append(self.name)
+        if self._error is not None:
+            raise self._error
+
+
+def test_closing_closes_all_and_tells_the_first_error(caplog: pytest.LogCaptureFixture) -> None:
+    closed: list[str] = []
+    fleet = FleetEngine(
+        [
+            Unclosable("a", closed),
+            Unclosable("b", closed, EngineError("b is stuck")),
+            Unclosable("c", closed, OSError("c is gone")),
+            Unclosable("d", closed),
+        ]
+    )
+    with pytest.raises(EngineError, match="b is stuck"):
+        fleet.close()
+    assert closed == ["a", "b", "c", "d"]
+    assert "c did not close either: OSError: c is gone" in caplog.text
+
+
+def test_ctrl_c_while_closing_leaves_no_port_open() -> None:
+    closed: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        FleetEngine([Unclosable("a", closed, KeyboardInterrupt()), Unclosable("b", closed)]).close()
+    assert closed == ["a", "b"]
+
+
+def test_a_board_that_does_not_close_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = BoardEngine("virtual://")
+    first = engine.board
+    close = first.transport.close
+
+    def fail() -> None:
+        close()
+        raise EngineError("it is stuck")
+
+    monkeypatch.setattr(first.transport, "close", fail)
+    with pytest.raises(EngineError, match="stuck"):
+        engine.close()
+    assert engine.board is not first
+    engine.close()

@@ -8,10 +8,10 @@ import elm11_firmware
 import numpy as np
 import pytest
 from elm11_lua_driver import frame
+from elm11_lua_driver.count_code import MAX_COUNT
 from elm11_lua_driver.errors import ProtocolError
 from elm11_lua_driver.frame import (
     BLOCK_BINS,
-    MAX_COUNT,
     MAX_LINE_BYTES,
     DamagedLine,
     Frame,
@@ -31,7 +31,6 @@ FRAME_LUA = Path(next(iter(elm11_firmware.__path__))) / "frame.lua"
 
 PAYLOADS = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=300)
 FRAMES = st.builds(Frame, st.sampled_from(FrameKind), st.integers(0, 999_999_999), PAYLOADS)
-COUNTS = st.lists(st.one_of(st.integers(0, 60), st.integers(0, 2000), st.integers(0, MAX_COUNT)), max_size=BLOCK_BINS)
 
 
 def lines_of(events: list[LineEvent]) -> list[Frame]:
@@ -153,58 +152,6 @@ def test_a_line_without_an_end_is_given_out_in_pieces_and_not_kept(piece: int) -
     whole = LogLine(b"x" * MAX_LINE_BYTES, complete=False)
     assert events == [whole, whole]
     assert reader.pending == b"xxxxx"
-
-
-# ---- counts ----------------------------------------------------------------------------------------------
-
-
-@given(COUNTS)
-def test_counts_survive_the_wire(counts: list[int]) -> None:
-    text = frame.encode_counts(counts)
-    assert frame.decode_counts(text) == counts
-    assert all("!" <= character <= "~" for character in text)
-
-
-@pytest.mark.parametrize(
-    ("difference", "length"),
-    [
-        (0, 1),
-        (41, 1),
-        (42, 2),
-        (-42, 1),
-        (-43, 2),
-        (417, 2),
-        (418, 3),
-        (-418, 2),
-        (-419, 3),
-        (4835, 3),
-        (4836, 6),
-    ],
-)
-def test_a_difference_takes_as_many_characters_as_documented(difference: int, length: int) -> None:
-    base = frame.encode_counts([10_000])
-    assert len(frame.encode_counts([10_000, 10_000 + difference])) - len(base) == length
-
-
-@pytest.mark.parametrize("count", [-1, MAX_COUNT + 1])
-def test_a_count_that_the_board_cannot_hold_is_refused(count: int) -> None:
-    with pytest.raises(ValueError, match="counts must be 0 to 2147483647"):
-        frame.encode_counts([count])
-
-
-@pytest.mark.parametrize("text", ["~", "}!", "u", '"', "a b", "é", "~~~~~~", "\x7f"])
-def test_a_wrong_code_is_a_protocol_error(text: str) -> None:
-    with pytest.raises(ProtocolError, match="coded counts"):
-        frame.decode_counts(text)
-
-
-@given(st.text(max_size=30))
-def test_any_text_is_counts_or_a_protocol_error(text: str) -> None:
-    try:
-        counts = frame.decode_counts(text)
-    except ProtocolError:
-        return
-    assert all(0 <= count <= MAX_COUNT for count in counts)
 
 
 # ---- histograms ------------------------------------------------------------------------------------------

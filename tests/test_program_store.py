@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -75,3 +77,23 @@ def test_another_file_is_refused_and_left_alone(tmp_path: Path, text: str) -> No
     with pytest.raises(StoreFileError, match=r"other\.json"):
         ProgramStore(path)
     assert path.read_text() == text
+
+
+@pytest.mark.parametrize("place", ["fsync", "replace"])
+def test_a_store_that_cannot_be_written_leaves_the_old_one_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    path = tmp_path / "flash.json"
+    store = ProgramStore(path)
+    store.create("a")
+    before = path.read_text()
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os if place == "fsync" else type(path), place, fail)
+        with pytest.raises(OSError, match="No space left"):
+            store.create("b")
+    assert path.read_text() == before
+    assert list(tmp_path.iterdir()) == [path]

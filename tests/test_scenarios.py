@@ -20,15 +20,17 @@ from elm11_lua_driver.errors import (
     EngineError,
     UnpluggedError,
 )
+from elm11_lua_driver.open_port import open_transport
 from elm11_lua_driver.run import run
-from elm11_lua_driver.transport import Transport, open_transport
-from elm11_lua_driver.upload import UploadSettings
+from elm11_lua_driver.upload_plan import UploadSettings
 from elm11_shim import VirtualBoard
 from elm11_shim.board_server import serve_pty, serve_tcp
 from virtual_bench import J10, Bench, LastingTransport, LumpTransport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from elm11_lua_driver.transport import Transport
 
 # So many simulations that no board is through before it is told to stop.
 ENDLESS = Job(lag1_x=0.72, lag1_y=0.72, dt=0.25, dj=0.25, s0=0.5, J=10, n_simulations=64_000)

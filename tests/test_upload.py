@@ -3,25 +3,12 @@ from __future__ import annotations
 from random import Random
 
 import pytest
-from elm11_lua_driver.errors import (
-    BoardBusyError,
-    BoardTimeoutError,
-    CommandRefusedError,
-    Elm11Error,
-    VerificationError,
-)
-from elm11_lua_driver.repl import PromptKind, ReplSession
-from elm11_lua_driver.upload import (
-    Recovery,
-    Upload,
-    UploadEvent,
-    UploadProgress,
-    UploadRestarted,
-    UploadResult,
-    UploadSettings,
-    estimate_s,
-    n_bytes_written,
-)
+from elm11_lua_driver.errors import BoardTimeoutError, CommandRefusedError, Elm11Error, VerificationError
+from elm11_lua_driver.recovery import Recovery
+from elm11_lua_driver.repl import ReplSession
+from elm11_lua_driver.repl_reader import PromptKind
+from elm11_lua_driver.upload import Upload, UploadEvent, UploadProgress, UploadRestarted, UploadResult
+from elm11_lua_driver.upload_plan import UploadSettings, estimate_s, n_bytes_written
 from fake_board import FakeBoard, Peer, TranscriptBoard, converse, transcript
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -276,59 +263,7 @@ def test_the_estimate_is_what_an_undisturbed_upload_takes() -> None:
     assert estimate_s(len(LONG), byte_time_s=0.001) == pytest.approx(waits_s + 0.583, abs=0.001)
 
 
-# ---- recovery --------------------------------------------------------------------------------------------
-
-
-def recover(board: Peer, want: PromptKind | None = LUA, session: ReplSession | None = None) -> float:
-    machine = Recovery(session or ReplSession(), want=want)
-    took_s = converse(machine, board)
-    assert machine.result in {want, LUA, COMMAND}
-    return took_s
-
-
-@pytest.mark.parametrize("mode", ["lua", "command", "question", "size", "upload", "length", "count", "page"])
-@pytest.mark.parametrize("want", [LUA, COMMAND])
-def test_a_board_is_led_to_its_prompt_from_any_state(mode: str, want: PromptKind) -> None:
-    board = board_with(n=b"x")
-    board.name = "n.lua"
-    board.mode = mode
-    board.sizes_wanted = 2
-    board.page_left = 256
-    board.line = "half a line" if mode in {"lua", "command"} else ""
-    session = ReplSession()
-    took_s = recover(board, want, session)
-    assert board.mode == want.value
-    assert session.mode is want
-    assert board.line == ""
-    assert took_s < 20
-    assert b"q" not in board.host_bytes
-
-
-def test_an_unfinished_statement_is_thrown_away() -> None:
-    board = FakeBoard()
-    board.unfinished = "if x then"
-    recover(board)
-    assert board.unfinished == ""
-
-
-def test_a_silent_program_goes_on_running_and_the_error_says_so() -> None:
-    board = FakeBoard()
-    board.mode = "running"
-    with pytest.raises(BoardTimeoutError, match="may be running a program"):
-        recover(board)
-    assert board.mode == "running"
-
-
-def test_a_talking_program_is_left_alone() -> None:
-    machine = Recovery(ReplSession())
-
-    def talk() -> None:
-        for tick in range(100):
-            assert machine.bytes_to_write(tick / 10) == b""
-            machine.receive(b"~P1 \n\r", tick / 10)
-
-    with pytest.raises(BoardBusyError):
-        talk()
+# ---- random bytes --------------------------------------------------------------------------------------
 
 
 @given(st.integers(0, 2**32), st.booleans())

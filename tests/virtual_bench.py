@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 from elm11_lua_driver import Job
 from elm11_lua_driver.board import Board
+from elm11_lua_driver.memory_port import SkippingClock, VirtualTransport
 from elm11_lua_driver.scripts import project_scripts
-from elm11_lua_driver.transport import SkippingClock, VirtualTransport
 from elm11_shim import VirtualBoard
 from elm11_shim.faults import FaultPlan
 

@@ -15,6 +15,7 @@ import time
 from random import Random
 from typing import TYPE_CHECKING
 
+from elm11_lua_driver.count_code import decode_counts
 from elm11_lua_driver.errors import Elm11Error
 from elm11_lua_driver.frame import (
     Frame,
@@ -22,13 +23,14 @@ from elm11_lua_driver.frame import (
     FrameReader,
     HistogramAssembly,
     Summary,
-    decode_counts,
     decode_line,
     encode,
     encode_block,
 )
-from elm11_lua_driver.repl import MAX_EVENT_BYTES, PromptKind, ReplReader, ReplSession
-from elm11_lua_driver.upload import Recovery, Upload
+from elm11_lua_driver.recovery import Recovery
+from elm11_lua_driver.repl import ReplSession
+from elm11_lua_driver.repl_reader import MAX_EVENT_BYTES, PromptKind, ReplReader
+from elm11_lua_driver.upload import Upload
 
 if TYPE_CHECKING:
     from collections.abc import Callable

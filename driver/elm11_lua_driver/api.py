@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from elm11_lua_driver import detect, scripts
-from elm11_lua_driver.board import EXECUTE_TIMEOUT_S, Board
+from elm11_lua_driver.board import Board
+from elm11_lua_driver.board_code import EXECUTE_TIMEOUT_S
 from elm11_lua_driver.errors import VerificationError
 
 if TYPE_CHECKING:
@@ -110,12 +111,15 @@ def verify_fft_library(board: Board) -> bool:
 
 
 def execute_lua(board: Board, lua: str, timeout_s: float = EXECUTE_TIMEOUT_S) -> str:
-    """Run Lua code; arguments, result and errors as `Board.execute`.
+    """Run Lua code; arguments and errors as `Board.execute`.
 
     Args:
         board: from `connect`.
         lua: the code.
         timeout_s: longest time until the prompt is back.
+
+    Returns:
+        What it printed, lines separated by LF.
     """
     return board.execute(lua, timeout_s)
 

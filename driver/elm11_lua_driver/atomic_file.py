@@ -4,17 +4,47 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shutil
+import time
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+_REPLACE_S: Final = 2.0
+_PAUSE_S: Final = 0.02
+
+
 def _temporary_beside(path: Path) -> Path:
-    # In the same folder, since os.replace is atomic only within one file system.
-    return path.with_name(f".{path.name}.{os.getpid()}.part")
+    # In the same folder, since os.replace is atomic only within one file system. By chance, since threads share a
+    # process's number, and computers that share a folder may have the same ones.
+    return path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
+
+
+def replace_file(temporary: Path, target: Path, *, on_windows: bool = os.name == "nt") -> None:
+    """Give a file its name. Windows refuses that while somebody else has the old file open: then again, for 2 s.
+
+    Args:
+        temporary: the file.
+        target: its name from now on.
+        on_windows: whether a refusal may pass by itself.
+
+    Raises:
+        OSError: it cannot be done.
+    """
+    end_s = time.monotonic() + _REPLACE_S
+    while True:
+        try:
+            temporary.replace(target)
+        except PermissionError:
+            if not on_windows or time.monotonic() >= end_s:
+                raise
+            time.sleep(_PAUSE_S)
+        else:
+            return
 
 
 def check_writable(path: Path | str) -> None:
@@ -39,7 +69,7 @@ def check_writable(path: Path | str) -> None:
     temporary = _temporary_beside(target)
     try:
         # Only trying tells: permission bits say nothing about read-only file systems or full disks.
-        temporary.touch(exist_ok=True)
+        temporary.touch(exist_ok=False)
         temporary.unlink()
     except OSError as error:
         msg = f"{path} cannot be written: {error.strerror}; give another name or folder"
@@ -51,7 +81,8 @@ def atomic_file(path: Path | str) -> Iterator[IO[bytes]]:
     """A binary file that takes its name only once it is complete.
 
     Whoever reads `path` finds the old content or the new, never a part; when the block ends with an exception, the
-    old content stays and nothing else remains. A symbolic link is followed, an existing file keeps its permissions.
+    old content stays and nothing else remains. Of several that write it at once, the last one to end wins. A symbolic
+    link is followed, an existing file keeps its permissions.
 
     Args:
         path: the file to write.
@@ -65,12 +96,12 @@ def atomic_file(path: Path | str) -> Iterator[IO[bytes]]:
     target = Path(os.path.realpath(path))
     temporary = _temporary_beside(target)
     try:
-        with temporary.open("wb") as file:
+        with temporary.open("xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
         if target.exists():
             shutil.copymode(target, temporary)
-        temporary.replace(target)
+        replace_file(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)

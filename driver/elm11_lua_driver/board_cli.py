@@ -28,8 +28,8 @@ from .cli_common import (
     yes_option,
 )
 from .errors import CommandRefusedError, Elm11Error, LuaError
+from .open_port import open_transport
 from .scripts import project_scripts
-from .transport import open_transport
 from .user_folder import config_folder
 
 if TYPE_CHECKING:

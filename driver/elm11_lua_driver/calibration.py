@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from dataclasses import asdict, dataclass
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from .atomic_file import atomic_file
 from .cost_model import estimate
 from .errors import BoardTimeoutError, ProtocolError
+from .file_lock import file_lock
 from .transport import DEFAULT_TX_DELAY_S
 from .user_folder import CALIBRATION_FILE, config_folder
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from .job import Job
 
 _FILE_FORMAT: Final = 1
+_LOCK_S: Final = 10.0  # reading and writing take milliseconds
 
 DELAYS_S: Final = (0.005, 0.003, 0.002, 0.0015, 0.001, 0.0007, 0.0005, 0.0003, 0.0002, 0.0001, 0.0)
 """What is tried, slow to fast. 5 ms is what the vendor advises for terminals; at 0 the wire itself takes 0.087 ms."""
@@ -73,15 +76,35 @@ def calibration_file() -> Path:
     return config_folder() / CALIBRATION_FILE
 
 
-def load_all() -> dict[str, Calibration]:
-    """Every board that has been calibrated, by its hardware id; a file that cannot be read counts as none."""
+def _entries() -> dict[str, Any] | None:
+    """The values of each board as they stand in the file, by hardware id; None if it is not a file of this version's.
+
+    Raises:
+        OSError: it cannot be read.
+    """
     try:
-        document: dict[str, Any] = json.loads(calibration_file().read_text(encoding="utf-8"))
-        if document["format"] != _FILE_FORMAT:
-            return {}
-        return {hw_id: Calibration(hw_id=hw_id, **values) for hw_id, values in document["boards"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        document = json.loads(calibration_file().read_text(encoding="utf-8"))
+    except FileNotFoundError:
         return {}
+    except ValueError:
+        return None
+    if not (isinstance(document, dict) and document.get("format") == _FILE_FORMAT):
+        return None
+    boards = document.get("boards")
+    return boards if isinstance(boards, dict) else None
+
+
+def load_all() -> dict[str, Calibration]:
+    """Every board that has been calibrated, by its hardware id; what cannot be read counts as none."""
+    try:
+        entries = _entries() or {}
+    except OSError:
+        return {}
+    found = {}
+    for hw_id, values in entries.items():
+        with contextlib.suppress(TypeError):  # not a table, or with other names than this version's
+            found[hw_id] = Calibration(hw_id=hw_id, **values)
+    return found
 
 
 def load(hw_id: str) -> Calibration | None:
@@ -94,7 +117,9 @@ def load(hw_id: str) -> Calibration | None:
 
 
 def save(calibration: Calibration) -> Path:
-    """Keep what was measured; other boards' values stay.
+    """Keep what was measured; other boards' values stay, also those that another process keeps at this moment.
+
+    A file that makes no sense is kept under another name.
 
     Args:
         calibration: what was measured on one board.
@@ -103,18 +128,20 @@ def save(calibration: Calibration) -> Path:
         The file.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: it cannot be read or written; `TimeoutError` when another process holds it for too long.
     """
-    boards = {**load_all(), calibration.hw_id: calibration}
-    entries = {}
-    for hw_id, one in sorted(boards.items()):
-        values = asdict(one)
-        del values["hw_id"]
-        entries[hw_id] = values
     path = calibration_file()
     path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_file(path) as file:
-        file.write((json.dumps({"format": _FILE_FORMAT, "boards": entries}, indent=1) + "\n").encode())
+    with file_lock(path.with_suffix(".lock"), _LOCK_S):
+        entries = _entries()
+        if entries is None:
+            path.replace(path.with_suffix(".damaged"))
+            entries = {}
+        values = asdict(calibration)
+        entries[values.pop("hw_id")] = values
+        document = {"format": _FILE_FORMAT, "boards": dict(sorted(entries.items()))}
+        with atomic_file(path) as file:
+            file.write((json.dumps(document, indent=1) + "\n").encode())
     return path
 
 

@@ -27,8 +27,11 @@ from elm11_lua_driver.errors import (
     SeveralBoardsError,
 )
 from elm11_lua_driver.frame import Frame, FrameKind, FrameReader
-from elm11_lua_driver.repl import Prompt, PromptKind, ReplSession, ReplSettings
-from elm11_lua_driver.transport import Transport, hold, open_transport
+from elm11_lua_driver.open_port import open_transport
+from elm11_lua_driver.repl import ReplSession
+from elm11_lua_driver.repl_reader import Booted, Prompt, PromptKind
+from elm11_lua_driver.repl_state import ReplSettings
+from elm11_lua_driver.transport import Transport, hold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -166,6 +169,7 @@ class _Listening:
 
     def __init__(self, session: ReplSession) -> None:
         self.heard_text = False
+        self.booted = False
         self.progress = ""
         self.at_prompt = False
         self._session = session
@@ -177,6 +181,7 @@ class _Listening:
     def receive(self, data: bytes, now_s: float) -> list[object]:
         for event in self._session.receive(data):
             self.at_prompt = isinstance(event, Prompt)
+            self.booted = self.booted or isinstance(event, Booted)
         for line in self._frames.feed(data):
             self.heard_text = True
             if isinstance(line, Frame) and line.kind in {FrameKind.PROGRESS, FrameKind.HELLO}:
@@ -213,8 +218,9 @@ def probe(transport: Transport, reason: str = "") -> Detected:
     session = ReplSession(ReplSettings(byte_time_s=transport.byte_time_s, attempts=3))
     listening = _Listening(session)
     hold(listening, transport)
-    if listening.progress or (listening.heard_text and not listening.at_prompt):
-        # Text without a prompt: some program is talking. Whether it is ours shows in its frames only.
+    if listening.progress or (listening.heard_text and not (listening.at_prompt or listening.booted)):
+        # Text without a prompt: some program is talking. Whether it is ours shows in its frames only. A board that is
+        # just starting will have its prompt soon.
         return Detected(transport.name, BoardState.BUSY, reason, progress=listening.progress)
     try:
         words = _ask(session, transport)

@@ -77,7 +77,7 @@ def _serial_ports() -> Sequence[PortInfo]:
 
 
 def _open_port(port: str) -> Transport:
-    from .transport import open_transport  # noqa: PLC0415  pyserial may be missing
+    from .open_port import open_transport  # noqa: PLC0415  pyserial may be missing
 
     return open_transport(port)
 

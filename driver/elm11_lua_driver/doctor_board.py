@@ -16,8 +16,8 @@ from .doctor import Check, State, System
 from .engines import BoardEngine
 from .errors import Elm11Error, PortBusyError
 from .job import Job
+from .port_errors import opening_error, port_holders
 from .run import run
-from .transport import opening_error, port_holders
 
 if TYPE_CHECKING:
     from collections.abc import Callable

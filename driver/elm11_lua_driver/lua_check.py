@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import elm11_firmware
 
-from elm11_lua_driver.repl import MAX_LINE
-from elm11_lua_driver.upload import MAX_NAME, MAX_PROGRAM_BYTES
+from elm11_lua_driver.repl_reader import MAX_LINE
+from elm11_lua_driver.upload_plan import MAX_NAME, MAX_PROGRAM_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator

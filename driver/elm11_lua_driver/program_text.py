@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from elm11_lua_driver.repl import MAX_LINE
+from elm11_lua_driver.repl_reader import MAX_LINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -31,9 +31,10 @@ from .detect import PORT_VARIABLE, candidates
 from .engines import BoardEngine
 from .errors import ForeignWorkerError
 from .job import PIPELINES, Job
+from .open_port import open_transport
 from .pycwt_drop_in import DEFAULT_SEED, progress_bar, wavelet_name
 from .run import run
-from .transport import VIRTUAL, open_transport
+from .transport import VIRTUAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -12,7 +12,8 @@ import elm11_firmware
 from elm11_lua_driver.errors import ScriptsError, VerificationError
 from elm11_lua_driver.lua_check import Problem, check_source
 from elm11_lua_driver.transport import WIRE_BYTE_S
-from elm11_lua_driver.upload import UploadProgress, estimate_s
+from elm11_lua_driver.upload import UploadProgress
+from elm11_lua_driver.upload_plan import estimate_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

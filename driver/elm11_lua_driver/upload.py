@@ -1,4 +1,4 @@
-"""The program-upload dialogue, and the way out of it: bytes in, events out. Knows no port and no clock.
+"""The program-upload dialogue: bytes in, events out. Knows no port and no clock.
 
 After ``upload|program("n")`` (and ``y`` when the program exists: the old one is deleted at once) host and
 board speak in single bytes:
@@ -16,8 +16,7 @@ count - 1, then 1 to 256 bytes         sum of the bytes
 
 The board writes a page whatever the host thinks of its sum, so a page that is sent again is there twice. On
 anything unexpected the dialogue is left and the *whole* program is sent again, a bounded number of times.
-The board has no time-outs; after a lost byte it waits for ever, so zeros are sent until its prompt comes:
-at most a page and a few.
+The board has no time-outs; after a lost byte it waits for ever, and `recovery` leads it back to its prompt.
 """
 
 from __future__ import annotations
@@ -25,30 +24,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
 
-from elm11_lua_driver.errors import (
-    BoardStoppedError,
-    BoardTimeoutError,
-    CommandRefusedError,
-    Elm11Error,
-    VerificationError,
-)
-from elm11_lua_driver.repl import (
-    TERMINAL_SIZE_ANSWER,
-    Booted,
-    Event,
-    Execution,
-    Line,
-    Prompt,
-    PromptKind,
-    ReplSession,
-    Stopped,
-    command_body,
-)
+from elm11_lua_driver.board_errors import stopped_error
+from elm11_lua_driver.errors import BoardTimeoutError, CommandRefusedError, Elm11Error, VerificationError
+from elm11_lua_driver.recovery import Recovery
+from elm11_lua_driver.repl_reader import Booted, Line, Prompt, PromptKind, Stopped, command_body
+from elm11_lua_driver.upload_plan import MAX_NAME, MAX_PROGRAM_BYTES, PAGE_BYTES, UploadSettings
 
-MAX_PROGRAM_BYTES = 24_575
-MAX_NAME = 29
-PAGE_BYTES = 256
+if TYPE_CHECKING:
+    from elm11_lua_driver.execution import Execution
+    from elm11_lua_driver.repl import ReplSession
 
 _NAME = re.compile(rf"[ !#-~]{{1,{MAX_NAME}}}")
 _HELLO, _HELLO_REPLY = b"\x07\x06"
@@ -57,27 +43,6 @@ _PAGE, _PAGE_REPLY = b"\x0c\x0b"
 _END = 0x0D
 _LENGTH_GOOD = 0x0A
 _MAX_HELLOS = 3
-# A page is at most one count and 256 bytes, a length 4 bytes; one more zero leaves the dialogue.
-_MAX_ZEROS = 272
-_ZEROS_AT_ONCE = 16
-
-
-@dataclass(frozen=True)
-class UploadSettings:
-    """Times and limits of an upload.
-
-    Args:
-        page_wait_s: pause after a page's sum: the board answers before it writes its flash (the vendor
-            waits 0.1 s).
-        reply_timeout_s: longest wait for an answer.
-        quiet_s: a pause this long after the command shows that the board expects bytes.
-        attempts: how often the whole program is sent before giving up.
-    """
-
-    page_wait_s: float = 0.1
-    reply_timeout_s: float = 2.0
-    quiet_s: float = 0.2
-    attempts: int = 4
 
 
 @dataclass(frozen=True)
@@ -126,112 +91,6 @@ class UploadResult:
 
 
 UploadEvent = UploadProgress | UploadRestarted
-
-
-class Recovery:
-    """Leads a board from an unknown state to its prompt, without `q`: a program that runs goes on running.
-
-    In order: a line feed (it does nothing at a prompt, and answers a question with no), the answer about the
-    terminal's size (the board may be waiting for it), zeros (the upload dialogue takes them for data until
-    it has enough, and then leaves), a line feed again. An unfinished statement is thrown away.
-
-    Args:
-        session: the prompt.
-        want: lead on to this prompt (`PromptKind.LUA` or `PromptKind.COMMAND`); None for whichever comes.
-        in_upload: whether the board is known to be in the upload dialogue: begin with zeros.
-    """
-
-    def __init__(
-        self, session: ReplSession, *, want: PromptKind | None = PromptKind.LUA, in_upload: bool = False
-    ) -> None:
-        self.result: PromptKind | None = None
-        self._session = session
-        self._want = want
-        self._zeros = 0
-        self._zeroing = in_upload
-        self._tried_zeros = in_upload
-        self._inner: Execution | None = None if in_upload else session.find_prompt()
-        self._out = bytearray()
-        self._deadline_s: float | None = None
-
-    @property
-    def done(self) -> bool:
-        """Whether `result` is there."""
-        return self.result is not None
-
-    @property
-    def state(self) -> str:
-        """What is being done now, for messages."""
-        return "sending zeros to leave the upload dialogue" if self._inner is None else self._inner.state
-
-    def receive(self, data: bytes, now_s: float) -> list[Event]:
-        """Take bytes from the board, or none when a deadline has come.
-
-        Raises:
-            BoardTimeoutError: no prompt came, whatever was tried.
-            BoardBusyError: the board talks by itself: it is running a program.
-            Elm11Error: as `Execution.receive`.
-        """
-        if self.result is not None:
-            return self._session.receive(data)
-        if self._inner is not None:
-            return self._receive_inner(self._inner, data, now_s)
-        events = self._session.receive(data)
-        if self._session.mode is not None:
-            self._ask_for_prompt()
-        elif self._deadline_s is not None and now_s >= self._deadline_s:
-            self._zeros += _ZEROS_AT_ONCE
-            self._deadline_s = None
-            if self._zeros >= _MAX_ZEROS:
-                self._ask_for_prompt()
-        return events
-
-    def bytes_to_write(self, now_s: float) -> bytes:
-        """What to write to the board now; each byte is given once.
-
-        Args:
-            now_s: the time, in seconds from any fixed moment.
-        """
-        if self._inner is not None:
-            return self._inner.bytes_to_write(now_s)
-        if self.result is None and self._deadline_s is None:
-            settings = self._session.settings
-            self._deadline_s = now_s + _ZEROS_AT_ONCE * settings.byte_time_s + settings.quiet_s / 2
-            if self._zeros == 0 and not self._zeroing:
-                # First the answer that the board may be waiting for.
-                self._zeroing = True
-                return TERMINAL_SIZE_ANSWER * 3
-            return bytes(_ZEROS_AT_ONCE)
-        return b""
-
-    def next_deadline_s(self) -> float | None:
-        """When `receive` is to be called at the latest; None when done."""
-        if self.result is not None:
-            return None
-        return self._inner.next_deadline_s() if self._inner is not None else self._deadline_s
-
-    def _ask_for_prompt(self) -> None:
-        # Zeros may still be on their way, and the answers about the terminal's size may stand on the line.
-        self._session.may_be_stray = True
-        self._inner = self._session.find_prompt()
-
-    def _receive_inner(self, inner: Execution, data: bytes, now_s: float) -> list[Event]:
-        try:
-            events = inner.receive(data, now_s)
-        except BoardTimeoutError:
-            if self._tried_zeros:
-                raise
-            self._tried_zeros = True
-            self._inner = None
-            return []
-        if inner.result is not None:
-            prompt = self._session.mode
-            if self._want in {None, prompt}:
-                self.result = prompt
-            else:
-                line = "exit" if self._want is PromptKind.LUA else "cmd"
-                self._inner = self._session.execute(line, timeout_s=inner.timeout_s, repeatable=True)
-        return events
 
 
 class _Phase(Enum):
@@ -316,7 +175,7 @@ class Upload:
             BoardTimeoutError: an answer did not come in every attempt.
             CommandRefusedError: the board refused the command, or the program exists and may not be
                 overwritten.
-            Elm11Error: as `Execution.receive`.
+            Elm11Error: as `Conversation.receive`.
         """
         if self.result is not None:
             self._session.receive(data)
@@ -330,12 +189,17 @@ class Upload:
                 if self._inner is not None:
                     self._receive_inner(self._inner, data[place:], now_s, events)
                     return events
-                self._take(data[place : place + 1], now_s, events)
+                try:
+                    self._take(data[place : place + 1], now_s, events)
+                except Elm11Error:
+                    # The rest of what the board says belongs to this error, not to the next line.
+                    self._session.receive(data[place + 1 :])
+                    raise
             if self._deadline_s is not None and now_s >= self._deadline_s:
                 self._deadline_s = None
                 self._deadline(now_s, events)
         except Elm11Error as error:
-            error.next_step = f"{error.next_step} {self._what_is_left()}".strip()
+            self._tell_what_is_left(error)
             raise
         return events
 
@@ -344,9 +208,16 @@ class Upload:
 
         Args:
             now_s: the time, in seconds from any fixed moment.
+
+        Raises:
+            Elm11Error: as `Conversation.receive`.
         """
         if self._inner is not None:
-            return self._inner.bytes_to_write(now_s)
+            try:
+                return self._inner.bytes_to_write(now_s)
+            except Elm11Error as error:
+                self._tell_what_is_left(error)
+                raise
         out = bytes(self._out)
         self._out.clear()
         return out
@@ -369,10 +240,12 @@ class Upload:
     def _settings_timeout(self) -> float:
         return 5 * self._settings.reply_timeout_s
 
-    def _what_is_left(self) -> str:
-        if not (self._deleted or self._overwrote):
-            return f"Nothing on the board has changed: {self._name!r} is as it was."
-        return f"The board now has no program {self._name!r}, or a broken entry of that name: upload it again."
+    def _tell_what_is_left(self, error: Elm11Error) -> None:
+        if self._deleted or self._overwrote:
+            left = f"The board now has no program {self._name!r}, or a broken entry of that name: upload it again."
+        else:
+            left = f"Nothing on the board has changed: {self._name!r} is as it was."
+        error.next_step = f"{error.next_step} {left}".strip()
 
     def _enter(self, phase: _Phase, out: bytes, seconds: float, now_s: float) -> None:
         self._phase = phase
@@ -459,7 +332,7 @@ class Upload:
         for event in self._session.receive(byte):
             match event:
                 case Stopped():
-                    raise BoardStoppedError("the board ran out of memory and stopped.", state=self.state)
+                    raise stopped_error(self.state, self._session.last_bytes)
                 case Booted():
                     self._timed_out = False
                     self._restart(f"the board started anew while {self._phase.value}", events)
@@ -548,26 +421,3 @@ class Upload:
             case _:
                 self._timed_out = True
                 self._restart(f"no answer came while {self._phase.value}", events)
-
-
-def n_bytes_written(n_bytes: int) -> int:
-    """Bytes that the host writes to upload a program, from the first byte of the dialogue to the last.
-
-    Args:
-        n_bytes: length of the program.
-    """
-    n_pages = -(-n_bytes // PAGE_BYTES)
-    return n_bytes + 2 * n_pages + len("\x07\x09") + 4 + len("\x0d")
-
-
-def estimate_s(n_bytes: int, *, byte_time_s: float, settings: UploadSettings | None = None) -> float:
-    """How long the upload of a program takes at least, in seconds.
-
-    Args:
-        n_bytes: length of the program.
-        byte_time_s: how long one byte takes to leave.
-        settings: times and limits.
-    """
-    settings = settings or UploadSettings()
-    n_pages = -(-n_bytes // PAGE_BYTES)
-    return settings.quiet_s + n_bytes_written(n_bytes) * byte_time_s + n_pages * settings.page_wait_s

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import tempfile
@@ -148,7 +149,14 @@ class ProgramStore:
         with tempfile.NamedTemporaryFile(
             "w", dir=folder, prefix=self._path.name, delete=False, encoding="utf-8"
         ) as file:
-            json.dump(document, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(file.name).replace(self._path)
+            temporary = Path(file.name)
+            try:
+                json.dump(document, file, indent=1)
+                file.flush()
+                os.fsync(file.fileno())
+                file.close()
+                temporary.replace(self._path)
+            finally:
+                with contextlib.suppress(OSError):  # what a full disk did not take fails once more
+                    file.close()
+                temporary.unlink(missing_ok=True)

@@ -142,6 +142,6 @@ class BoardEngine:
 
     def close(self) -> None:
         """Give the port back."""
-        if self._board is not None:
-            self._board.close()
-            self._board = None
+        board, self._board = self._board, None
+        if board is not None:
+            board.close()

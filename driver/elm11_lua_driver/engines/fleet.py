@@ -6,6 +6,7 @@ shared. The pool and Dask engines are fleets too: of worker processes, and of a 
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 import time
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from elm11_lua_driver.job import Job
 
     from .base import Engine, Progress
+
+_log = logging.getLogger(__name__)
 
 MAX_FAILURES: Final = 3
 """An engine that fails so often in a row is left out of the job."""
@@ -173,9 +176,22 @@ class FleetEngine:
             handing_out.stop()
 
     def close(self) -> None:
-        """Close all engines."""
+        """Close all engines, also when one of them fails to close.
+
+        Raises:
+            Exception: the first error of those that failed, when all have been closed.
+        """
+        first: BaseException | None = None
         for member in self._members:
-            member.engine.close()
+            try:
+                member.engine.close()
+            except BaseException as error:  # noqa: BLE001  Ctrl-C, too, must leave no port open
+                if first is None:
+                    first = error
+                else:
+                    _log.warning("%s did not close either: %s", member.name, _one_line(error))
+        if first is not None:
+            raise first
 
     @property
     def members(self) -> Sequence[Member]:

@@ -1,10 +1,11 @@
+"""One line at the prompt, when bytes are lost or damaged, and when the board does something else."""
+
 from __future__ import annotations
 
-import itertools
 from random import Random
+from typing import TYPE_CHECKING
 
 import pytest
-from elm11_lua_driver import repl
 from elm11_lua_driver.errors import (
     BoardBusyError,
     BoardRebootedError,
@@ -14,320 +15,17 @@ from elm11_lua_driver.errors import (
     LuaError,
     ProtocolError,
 )
-from elm11_lua_driver.repl import (
-    Booted,
-    Event,
-    Execution,
-    ExecutionResult,
-    Line,
-    Prompt,
-    PromptKind,
-    Question,
-    ReplReader,
-    ReplSession,
-    ReplSettings,
-    SizeQuery,
-    Stopped,
-)
-from fake_board import TRANSCRIPTS, FakeBoard, Peer, TranscriptBoard, converse, transcript
+from elm11_lua_driver.repl import ReplSession
+from elm11_lua_driver.repl_reader import Line, Prompt, command_body
+from fake_board import FakeBoard, converse, transcript
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from prompt_bench import ALPHABET, COMMAND, CONTINUATION, LUA, run, start
 
-NAMES = sorted(path.stem for path in TRANSCRIPTS.glob("*.json"))
-LUA, CONTINUATION, COMMAND = PromptKind.LUA, PromptKind.CONTINUATION, PromptKind.COMMAND
+if TYPE_CHECKING:
+    from elm11_lua_driver.execution import Execution
 
-
-def feed_in_pieces(stream: bytes, cuts: list[int]) -> list[Event]:
-    reader = ReplReader()
-    edges = [0, *sorted(cut % (len(stream) + 1) for cut in cuts), len(stream)]
-    return [event for start, end in itertools.pairwise(edges) for event in reader.feed(stream[start:end])]
-
-
-def run(
-    line: str,
-    board: Peer,
-    session: ReplSession | None = None,
-    *,
-    repeatable: bool = False,
-    multi_line: bool = False,
-    timeout_s: float = 5.0,
-) -> ExecutionResult:
-    if session is None:
-        session = ReplSession()
-        session.mode = LUA
-    execution = session.execute(line, timeout_s=timeout_s, repeatable=repeatable, multi_line=multi_line)
-    converse(execution, board)
-    assert execution.result is not None
-    return execution.result
-
-
-def start(execution: Execution, board: Peer) -> float:
-    """Type the line until it runs; returns the time."""
-    now_s = 0.0
-    while execution.state != "waiting for the prompt":
-        board.write(execution.bytes_to_write(now_s))
-        data = board.read()
-        now_s = now_s if data else execution.next_deadline_s() or now_s
-        execution.receive(data, now_s)
-    return now_s
-
-
-# ---- reader ----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_transcript_gives_the_same_events_however_it_is_cut(name: str) -> None:
-    stream = b"".join(board for _, board in transcript(name))
-    whole = feed_in_pieces(stream, [])
-    assert feed_in_pieces(stream, list(range(len(stream)))) == whole
-    random = Random(name)
-    for _ in range(20):
-        assert feed_in_pieces(stream, [random.randrange(len(stream)) for _ in range(9)]) == whole
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_each_exchange_of_a_transcript_ends_with_what_the_board_waits_for(name: str) -> None:
-    reader = ReplReader()
-    waits_for: list[type[Event]] = []
-    for _, board in transcript(name):
-        events = reader.feed(board)
-        if events and not isinstance(events[-1], Line):
-            waits_for.append(type(events[-1]))
-    text = b"".join(board for _, board in transcript(name))
-    prompts = text.count(b"m$ ") + text.count(b"m$$ ") + text.count(b"m/ ")
-    early = 1 if name == "line_editing" else 0  # the 255th character's prompt, in mid-exchange
-    assert waits_for.count(Prompt) == prompts - early
-    assert waits_for.count(SizeQuery) == text.count(b"\x1b[6n")
-    assert waits_for.count(Question) == text.count(b"y/n")
-
-
-def test_boot_text_is_told_once() -> None:
-    events = ReplReader().feed(transcript("boot")[0][1])
-    assert events.count(Booted()) == 1
-    assert events[-1] == Prompt(LUA)
-
-
-def test_lines_are_without_colours_and_line_ends() -> None:
-    events = ReplReader().feed(b"\x1b[1m\x1b[31mstdin\x1b[22m:1: x\n\rtwo\nlines\n\r\n\r\xe9\n\r")
-    assert [event.text for event in events if isinstance(event, Line)] == [
-        "stdin:1: x",
-        "two",
-        "lines",
-        "",
-        "\\xe9",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("raw", "prompt"),
-    [
-        (b"\x1b[38;5;222m[ #1 ] \x1b[38;5;222m$ ", Prompt(LUA, "[ #1 ] ")),
-        (b"\x1b[38;5;222m[     0.170] $ ", Prompt(LUA, "[     0.170] ")),
-        (b"\x1b[32m[ 0.170] [ #2 ] \x1b[38;5;222m$$ ", Prompt(CONTINUATION, "[ 0.170] [ #2 ] ")),
-        (b"$ ", Prompt(LUA)),
-        (b"$$ ", Prompt(CONTINUATION)),
-        (b"/ ", Prompt(COMMAND)),
-        (b"\x1b[33m$ ", Prompt(LUA)),
-    ],
-)
-def test_prompts_of_other_decoration_are_prompts(raw: bytes, prompt: Prompt) -> None:
-    assert ReplReader().feed(b"text\n\r" + raw) == [Line(b"text"), prompt]
-
-
-def test_plain_prompts_do_not_count_once_coloured_ones_have_been_seen() -> None:
-    reader = ReplReader()
-    reader.feed(b"\x1b[38;5;222m$ \n\r")
-    assert reader.feed(b"$ 5 for it\n\r/ \n\r") == [Line(b"$ 5 for it"), Line(b"/ ")]
-
-
-@pytest.mark.parametrize("text", [b"cost $ 5", b"a / b", b"$$$ ", b"say \x1b[1mhello / you"])
-def test_text_that_holds_a_prompts_characters_is_text(text: bytes) -> None:
-    assert ReplReader().feed(text + b"\n\r") == [Line(text)]
-
-
-def test_running_out_of_memory_is_seen_without_a_line_end() -> None:
-    assert ReplReader().feed(b"\n\r---- Malloc Error ----") == [
-        Line(b""),
-        Line(b"---- Malloc Error ----", complete=False),
-        Stopped(),
-    ]
-
-
-def test_a_line_without_an_end_does_not_fill_the_memory() -> None:
-    reader = ReplReader()
-    for _ in range(40):
-        reader.feed(b"x" * 10_000)
-        assert len(reader.pending) <= repl.MAX_EVENT_BYTES
-
-
-ALPHABET = [
-    b"\x1b",
-    b"[",
-    b"m",
-    b"$",
-    b" ",
-    b"/",
-    b"\n",
-    b"\r",
-    b"38;5;222",
-    b"\x1b[6n",
-    b"y/n",
-    b": ",
-    b"?",
-    b"H",
-]
-
-
-@given(
-    st.lists(st.one_of(st.sampled_from(ALPHABET), st.binary(max_size=5)), max_size=60),
-    st.lists(st.integers(0, 500)),
-)
-def test_random_bytes_give_the_same_events_however_they_are_cut(parts: list[bytes], cuts: list[int]) -> None:
-    stream = b"".join(parts)
-    whole = feed_in_pieces(stream, [])
-    assert feed_in_pieces(stream, cuts) == whole
-    assert feed_in_pieces(stream, list(range(len(stream)))) == whole
-
-
-# ---- errors of Lua ---------------------------------------------------------------------------------------
-
-
-def errors_of(name: str) -> dict[str, LuaError]:
-    found: dict[str, LuaError] = {}
-    board = TranscriptBoard(transcript(name))
-    session = ReplSession()
-    session.mode = LUA
-    while board.exchanges:
-        line = board.exchanges[0][0].decode("ascii").removesuffix("\n")
-        result = run(line, board, session, multi_line=True)
-        if result.error is not None:
-            assert result.lines == ()
-            found[line] = result.error
-    return found
-
-
-def test_errors_are_found_with_message_and_traceback() -> None:
-    errors = errors_of("repl")
-    assert {line: error.lua_message for line, error in errors.items()} == {
-        "undefined.field": "stdin:1: attempt to index a nil value (global 'undefined')",
-        'error("boom")': "stdin:1: attempt to call a nil value (global 'error')",
-        'import("nope")': "stdin:1: no such function in base library",
-        'import("math","nope")': "stdin:1: no such function in library",
-        'import("nope","sin")': "stdin:1: no such library",
-        "math.sin(1)": "stdin:1: attempt to call a nil value (field 'sin')",
-    }
-    assert errors['import("nope")'].lua_traceback.splitlines() == [
-        "stack traceback:",
-        "\t[C]: in function 'import'",
-        "\tstdin:1: in main chunk",
-    ]
-
-
-def as_lines(*texts: bytes) -> list[Line]:
-    return [Line(text) for text in texts]
-
-
-def test_what_an_error_under_pcall_prints_is_output() -> None:
-    lines = as_lines(b"Error: boom", b"source: =stdin line: 1", b"went on")
-    assert repl.split_error(lines) == (lines, None)
-
-
-def test_output_before_an_error_stays_output() -> None:
-    stale = as_lines(b"Error: old", b"source: =stdin line: 1")
-    printed = as_lines(b"one", b"two")
-    trace = as_lines(b"stack traceback:", b"\t[C]: in ?")
-    lines, error = repl.split_error([*stale, *printed, *as_lines(b"(error object is a table value)"), *trace])
-    assert lines == [*stale, *printed]
-    assert error is not None
-    assert error.lua_message == "(error object is a table value)"
-
-
-def test_a_message_of_several_lines_is_kept_whole() -> None:
-    position = b"\x1b[1m\x1b[31mfft.lua\x1b[38;5;222m\x1b[22m:12: first"
-    lines, error = repl.split_error(as_lines(b"out", position, b"second", b"stack traceback:", b"\t[C]: in ?"))
-    assert lines == as_lines(b"out")
-    assert error is not None
-    assert error.lua_message == "fft.lua:12: first\nsecond"
-
-
-def test_a_lone_traceback_does_not_confuse() -> None:
-    _, error = repl.split_error(as_lines(b"stack traceback:"))
-    assert error is not None
-    assert error.lua_message == ""
-
-
-# ---- one line, against the transcripts -------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("piece", [1, 7, 32, 300])
-def test_the_repl_transcript_is_typed_and_read(piece: int) -> None:
-    board = TranscriptBoard(transcript("repl"))
-    session = ReplSession(ReplSettings(piece=piece))
-    session.mode = LUA
-    outputs: dict[str, str] = {}
-    while board.exchanges:
-        line = board.exchanges[0][0].decode("ascii").removesuffix("\n")
-        result = run(line, board, session, multi_line=True)
-        assert result.attempts == 1
-        assert not result.damaged
-        outputs[line] = result.text
-        assert session.mode is (CONTINUATION if line in {"if x then", 'print("yes")'} else LUA)
-    assert outputs["1+1"] == "2"
-    assert outputs["x=5"] == ""
-    assert outputs["1,2,3"] == "1\t2\t3"
-    assert outputs['print("")'] == ""
-    assert outputs["x = = 1"] == ""
-    assert outputs["end"] == "yes"
-    assert outputs['print("two\\nlines")'] == "two\nlines"
-    assert outputs['print("~P07 x*1234")'] == "~P07 x*1234"
-
-
-@pytest.mark.parametrize("name", ["command_mode", "memory_commands"])
-def test_command_mode_is_entered_used_and_left(name: str) -> None:
-    exchanges = transcript(name)
-    board = TranscriptBoard(exchanges)
-    session = ReplSession()
-    session.mode = LUA
-    bodies: dict[str, list[str]] = {}
-    while board.exchanges:
-        line = board.exchanges[0][0].decode("ascii").removesuffix("\n")
-        result = run(line, board, session)
-        bodies[line] = [part.text for part in repl.command_body(list(result.lines))]
-        assert session.mode is result.prompt
-        assert result.prompt is (LUA if line in {"exit", "1+1"} else COMMAND)
-    if name == "command_mode":
-        assert bodies["list|clk_freq"] == ["66 Mhz"]
-        assert bodies["list|programs"] == []
-        assert bodies["list|program_count"] == ["  Number of saved programs: 0"]
-        assert bodies["nonsense"] == ["Error, unrecognised device command: nonsense"]
-        assert bodies["list|timer_cfg"] == ["General Timer\t\t: enabled", "Performance Timer\t: enabled"]
-    else:
-        assert bodies["memory|free"] == ["1048576 bytes"]
-
-
-def test_a_running_loop_is_stopped_with_q() -> None:
-    exchanges = transcript("interrupt")
-    board = TranscriptBoard([(b"while true do end\n", exchanges[0][1]), *exchanges[1:3]])
-    session = ReplSession()
-    session.mode = LUA
-    execution = session.execute("while true do end", timeout_s=5)
-    now_s = start(execution, board)
-    execution.interrupt(now_s)
-    converse(execution, board, start_s=now_s)
-    result = execution.result
-    assert result is not None
-    assert result.interrupted
-    assert result.prompt is LUA
-    assert run("1+1", board, session).text == "2"
-
-
-def test_the_longest_line_goes_through() -> None:
-    line, echo = transcript("line_editing")[6]
-    assert len(line) == 255
-    assert run(line.decode("ascii").strip(), TranscriptBoard([(line, echo)])).prompt is LUA
-
-
-# ---- one line, when things go wrong ----------------------------------------------------------------------
+from elm11_lua_driver import execution
 
 
 def fake(**answers: bytes) -> FakeBoard:
@@ -646,11 +344,11 @@ def test_a_lost_answer_about_the_terminal_is_sent_again() -> None:
     session.mode = LUA
     assert run("cmd", board, session).prompt is COMMAND
     board.answers["list|clk_freq"] = b"66 Mhz\n\r"
-    assert [line.text for line in repl.command_body(list(run("list|clk_freq", board, session).lines))] == ["66 Mhz"]
+    assert [line.text for line in command_body(list(run("list|clk_freq", board, session).lines))] == ["66 Mhz"]
 
 
 def test_output_is_bounded_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(repl, "_MAX_KEPT_OUTPUT", 1000)
+    monkeypatch.setattr(execution, "_MAX_KEPT_OUTPUT", 1000)
     result = run("f(1)", fake(**{"f(1)": b"0123456789\n\r" * 1000}))
     assert result.truncated
     assert 900 < len(result.text) <= 1000
