@@ -39,6 +39,22 @@ def test_what_needs_no_numbers_loads_none(arguments: list[str]) -> None:
     assert not HEAVY & set(loaded)
 
 
+def test_a_backend_for_windows_has_no_say(tmp_path: Path) -> None:
+    command = "-m elm11_lua_driver significance --lag1 0.5 0.5 --dt 1 --s0 2 --scales 3 --simulations 4 --plot a.png"
+    environment = {**os.environ, "MPLBACKEND": "nonsense"}
+    done = subprocess.run(
+        [sys.executable, *command.split()],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=DEADLINE_S,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "a.png").exists()
+
+
 def test_importing_the_package_loads_nothing_heavy() -> None:
     loaded = python("import sys, elm11_lua_driver; print(*sys.modules)").split()
     assert not HEAVY & set(loaded)

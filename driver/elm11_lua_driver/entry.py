@@ -44,6 +44,8 @@ class Importing:
 def _start(name: str, module: str, attribute: str) -> "NoReturn":
     """Import a program and run it."""
     Importing.program = name
+    # Pictures are drawn into files: a backend for windows, be it missing or misspelt, has no say.
+    os.environ["MPLBACKEND"] = "agg"
     with Importing():
         from importlib import import_module  # noqa: PLC0415  not before Ctrl-C is heard
 
