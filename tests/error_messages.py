@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import elm11_lua_driver.errors
-from elm11_lua_driver.cli_common import FailureError
+from elm11_lua_driver.cli_end import FailureError
 
 VALUE = "…"
 DRIVER = Path(__file__).parent.parent / "driver" / "elm11_lua_driver"
@@ -37,8 +37,8 @@ HANDED_ON = {
     "board.py:ask": "a helper, whose texts are read where it makes the error",
     "board.py:verify": "the text of another error",
     "board_cli.py:detect_command": "a helper, whose texts are read where it makes the error",
-    "cli_common.py:_fail_by_system": "the operating system's words, with the file's name",
-    "cli_common.py:_plain_end": "the text of another error",
+    "cli_end.py:_fail_by_system": "the operating system's words, with the file's name",
+    "cli_end.py:_plain_end": "the text of another error",
     "config.py:_wrong": "puts a text together that is read where it is given",
     "repl.py:_give_up_or_call": "a text that is read where it is given",
     "series_files.py:_fault": "puts a text together that is read where it is given",

@@ -12,22 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from . import calibration, detect
-from .cli_common import (
-    FailureError,
-    Meter,
-    Number,
-    Where,
-    board_options,
-    confirm,
-    json_option,
-    quiet_option,
-    remarks_option,
-    say,
-    table,
-    warn,
-    yes_option,
-)
+from .cli_end import FailureError
+from .cli_numbers import Number
+from .cli_options import json_option, yes_option
+from .cli_talk import Meter, confirm, quiet_option, remarks_option, say, warn
+from .cli_where import Where, board_options
 from .errors import CommandRefusedError, Elm11Error, LuaError
+from .plain_text import table
 from .scripts import project_scripts
 from .transport import open_transport
 from .user_folder import config_folder

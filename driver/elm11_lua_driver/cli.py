@@ -11,7 +11,7 @@ from typing import Final
 
 import click
 
-from .cli_common import LazyCommand, LazyGroup
+from .cli_lazy import LazyCommand, LazyGroup
 
 COMMANDS: Final = {
     "attach": LazyCommand("run_cli", "attach", "Find a run on a board, follow it, fetch its results."),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 INTERRUPTED = 130
-"""Exit code after Ctrl-C, as in `cli_common`."""
+"""Exit code after Ctrl-C: 128 + SIGINT, as a shell reports it."""
 
 
 class Importing:

@@ -17,10 +17,10 @@ import numpy as np
 from matplotlib import rc_context, style
 
 from .analysis import DEFAULT_UNIT
-from .cli_common import duration
 from .doubts import doubts
 from .engines import BoardEngine
 from .levels import Significance, check_level, quantiles, standard_errors
+from .plain_text import duration
 from .plot import plot_convergence, plot_histogram, plot_significance
 from .plot_axes import drawable
 from .plot_fonts import fonts_for

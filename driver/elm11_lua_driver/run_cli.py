@@ -14,30 +14,21 @@ from . import calibration, early_stopping, histogram_files, memory_plan, run_rec
 from .atomic_file import check_writable
 from .board_run import job_name, longest_run_s, longest_silence_s
 from .checkpoint import Checkpoint, missing, without_overlap
-from .cli_common import (
-    INTERRUPTED,
-    FailureError,
-    Meter,
-    Where,
-    board_options,
-    confirm,
-    duration,
-    json_option,
-    quiet_option,
-    remarks_option,
-    say,
-    warn,
-    yes_option,
-)
+from .cli_end import FailureError
 from .cli_jobs import job_options, level_option, simulation_options, target_option
+from .cli_options import json_option, yes_option
 from .cli_output import plot_option, print_levels
+from .cli_talk import Meter, confirm, quiet_option, remarks_option, say, warn
+from .cli_where import Where, board_options
 from .engines import BoardEngine
 from .engines.handout import single_groups
+from .entry import INTERRUPTED
 from .errors import BoardTimeoutError, Elm11Error
 from .histogram import Histogram, block_ranges
 from .histogram_files import Aim
 from .job import Job
 from .levels import Significance, quantiles, standard_errors
+from .plain_text import duration
 from .run_records import RunRecord
 from .transport import VIRTUAL
 
