@@ -24,7 +24,7 @@ CLASSES = {name for name in vars(elm11_lua_driver.errors) if name.endswith("Erro
 }
 
 
-HELPERS = {"_fault": 2, "_wrong": 2, "_fail": 1, "_give_up_or_call": 0, "fail": 0}
+HELPERS = {"fault": 2, "_wrong": 2, "_fail": 1, "_give_up_or_call": 0, "fail": 0}
 """Functions that make or raise an error of a text that they are given, and which argument that is."""
 
 DETAILS = {"_other_arguments"}
@@ -41,7 +41,7 @@ HANDED_ON = {
     "cli_end.py:_plain_end": "the text of another error",
     "config.py:_wrong": "puts a text together that is read where it is given",
     "repl.py:_give_up_or_call": "a text that is read where it is given",
-    "series_files.py:_fault": "puts a text together that is read where it is given",
+    "series_cells.py:fault": "puts a text together that is read where it is given",
     "virtual_cli.py:_board": "the text of another error",
     "cli_output.py:_check_plot": "the text of another error",
     "detect.py:choose": "a helper, whose texts are read where it makes the error",
