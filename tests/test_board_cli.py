@@ -295,7 +295,7 @@ class TestOneBoard:
         Path("b.lua").write_text('local m = require("m")\n')
         result = elm11("upload", "a.lua", "b.lua", "none.lua", "--port", "/dev/none")
         text = failed(result, 2)
-        assert all(name in text for name in ("a.lua:1:", "b.lua:1:", "none.lua:0:"))
+        assert all(name in text for name in ("a.lua:1:", "b.lua:1:", "none.lua: it cannot be read"))
         assert len(result.stderr.splitlines()) >= 4
 
     def test_reboot_asks(self) -> None:
@@ -357,6 +357,15 @@ class TestRun:
         by_board = json.loads(done(elm11("coherence", "both.csv", *options, *arguments)))
         by_numpy = json.loads(done(elm11("coherence", "both.csv", *options, "--json")))
         assert by_board["counts_sha256"] == by_numpy["counts_sha256"]
+
+    def test_a_run_that_cannot_be_remembered_goes_on(self, loaded: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(run_records, "config_folder", lambda: Path("/dev/null"))
+        result = elm11("run", *JOB_OPTIONS, "--port", loaded, "--output", "a.npz")
+        done(result)
+        told = [line for line in result.stderr.splitlines() if "remembered" in line]
+        assert len(told) == 1
+        assert told[0].startswith("elm11: warning: the run cannot be remembered in /dev/null: Not a directory; elm11 ")
+        assert histogram_files.load("a.npz").is_complete
 
     def test_detach_and_attach(self, server: str) -> None:
         started = json.loads(done(elm11("run", *JOB_OPTIONS, "--detach", "--json", "--port", server)))

@@ -53,6 +53,8 @@ def _set_verbose(ctx: click.Context, _: click.Parameter, value: bool) -> None:  
         logger.setLevel(logging.INFO)
     else:
         logger.setLevel(logging.NOTSET)
+    # It remarks on its own folders and settings, and draws all the same.
+    logging.getLogger("matplotlib").setLevel(logging.NOTSET if value else logging.ERROR)
 
 
 _verbose_option = click.option(

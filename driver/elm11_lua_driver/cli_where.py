@@ -108,8 +108,13 @@ def _where(
     """Which board is meant. Port and hardware id name it together only where they come from the same place.
 
     Raises:
-        ValueError: the trace cannot be written.
+        ValueError: a name is empty, or the trace cannot be written.
     """
+    for option, name in (("--port", port), ("--hw-id", hw_id)):
+        if name is not None and not name.strip():
+            # Whoever writes --port "$BOARD" means one board, and not any that is found.
+            msg = f"{option}: the name is empty; give one, or leave the option out to look for a board"
+            raise ValueError(msg)
     if port is not None and hw_id is not None:
         ranks = [_STRENGTH[settings[name].source] if name in settings else -1 for name in ("port", "hw_id")]
         if ranks[0] > ranks[1]:
