@@ -36,6 +36,7 @@ SPACING_TOLERANCE: Final = 0.01
 MAX_ROUNDING: Final = 0.1
 """The same, where times are rounded to the decimals written (months as 1950.083): one unit of the last decimal, at
 most this many steps. A missing sample is a whole step off, so it never passes."""
+_MAX_SPAN: Final = 1e60  # the fit of red noise takes fourth powers, which double precision holds up to 1e308
 _SAME_TIMES: Final = "both series need the same times: cut, or interpolate one to the times of the other"
 # Numbers that stand for "no value" in files of measurements: nines only, or so large that nothing is measured so.
 _NO_VALUE: Final = re.compile(r"-?(?:99+(?:\.9+)?|(?:1|9\.9[0-9]*)e\+[23][0-9])")
@@ -312,6 +313,11 @@ def _check_values(series: Series) -> None:
     if np.ptp(series.values) == 0:
         what = f"all {series.values.size} values of {shown(series.name)} are {series.values[0]:g}"
         raise fault(series.file, int(series.lines[0]), what, "give a series that varies")
+    with np.errstate(over="ignore"):
+        span = float(np.ptp(series.values))
+    if not 1 / _MAX_SPAN <= span <= _MAX_SPAN:
+        what = f"the values of {shown(series.name)} span {span:.2g}, whose powers no computer number holds"
+        raise fault(series.file, int(series.lines[0]), what, "give them in another unit")
     _warn_of_no_value(series)
 
 
