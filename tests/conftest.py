@@ -11,7 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 import rv32
-from elm11_lua_driver import config
+from elm11_lua_driver import calibration, config, run_records
+from elm11_lua_driver.scripts import project_scripts
+from elm11_shim import VirtualBoard
+from elm11_shim.board_server import serve_tcp
+from elm11_shim.program_store import ProgramStore
 from hypothesis import settings
 
 if TYPE_CHECKING:
@@ -83,3 +87,33 @@ def rv32_machine() -> rv32.Machine:
         return rv32.machine()
     except rv32.MachineMissing as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture
+def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the user's is read or written."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(calibration, "config_folder", lambda: tmp_path / "config")
+    monkeypatch.setattr(run_records, "config_folder", lambda: tmp_path / "config")
+    monkeypatch.delenv("ELM11_PORT", raising=False)
+
+
+@pytest.fixture
+def loaded(tmp_path: Path) -> str:
+    """The port of a virtual board that has this project's programs, and keeps what is done to them."""
+    store = ProgramStore(tmp_path / "flash.json")
+    for script in project_scripts():
+        store.create(script.name)
+        store.append(script.name, script.text.encode())
+    return "virtual://?store=flash.json"
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    """The port of a virtual board that stays from one command to the next, with this project's programs."""
+    store = ProgramStore()
+    for script in project_scripts():
+        store.create(script.name)
+        store.append(script.name, script.text.encode())
+    with VirtualBoard(store=store) as board, serve_tcp(board) as running:
+        yield running.address

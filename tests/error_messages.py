@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import elm11_lua_driver.errors
-from elm11_lua_driver.cli_common import FailureError
+from elm11_lua_driver.cli_end import FailureError
 
 VALUE = "…"
 DRIVER = Path(__file__).parent.parent / "driver" / "elm11_lua_driver"
@@ -25,7 +25,7 @@ CLASSES = {name for name in vars(elm11_lua_driver.errors) if name.endswith("Erro
 }
 
 
-HELPERS = {"_fault": 2, "_wrong": 2, "_fail": 1, "_give_up_or_call": 0, "fail": 0}
+HELPERS = {"fault": 2, "_wrong": 2, "_fail": 1, "_give_up_or_call": 0, "fail": 0}
 """Functions that make or raise an error of a text that they are given, and which argument that is."""
 
 DETAILS = {"_other_arguments"}
@@ -38,12 +38,12 @@ HANDED_ON = {
     "board_jobs.py:ask": "a helper, whose texts are read where it makes the error",
     "board_programs.py:verify": "the text of another error",
     "board_cli.py:detect_command": "a helper, whose texts are read where it makes the error",
-    "cli_common.py:_fail_by_system": "the operating system's words, with the file's name",
-    "cli_common.py:_plain_end": "the text of another error",
+    "cli_end.py:_fail_by_system": "the operating system's words, with the file's name",
+    "cli_end.py:_plain_end": "the text of another error",
     "config.py:_wrong": "puts a text together that is read where it is given",
     "line_typing.py:_booted": "a helper, whose texts are read where it makes the error",
     "line_typing.py:_give_up_or_call": "a text that is read where it is given",
-    "series_files.py:_fault": "puts a text together that is read where it is given",
+    "series_cells.py:fault": "puts a text together that is read where it is given",
     "virtual_cli.py:_board": "the text of another error",
     "cli_output.py:_check_plot": "the text of another error",
     "detect.py:choose": "a helper, whose texts are read where it makes the error",

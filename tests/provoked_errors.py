@@ -50,6 +50,8 @@ def bad_folder(folder: Path) -> None:
         "title.csv": ["Rain at the station", *rows],
         "formula.csv": [head, *rows[:9], "1959,#DIV/0!,0.5", *rows[10:]],
         "step.csv": [head, *(f"{1950 + i},{int(i > 20)},{y:.4f}" for i, y in enumerate(noise[1]))],
+        "tiny.csv": [head, *(f"{1950 + i},{x:.4f},{y:.4f}e-300" for i, (x, y) in enumerate(noise.T))],
+        "giant.csv": [head, *(f"{1950 + i},{x:.4f}e307,{y:.4f}" for i, (x, y) in enumerate(noise.T))],
         "short.csv": [head, *rows[:2]],
         "header.csv": [head],
         "one.csv": ["x", *(f"{x:.4f}" for x in noise[0])],

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import serial
+from elm11_shim.board_lua_emblua import EmbluaBoardLua
 from elm11_shim.board_server import BAUD, Pacer, serve_pty, serve_tcp
 from elm11_shim.virtual_board import PROMPT, VirtualBoard
 
@@ -164,6 +165,31 @@ def test_a_paced_board_takes_the_time_of_the_wire(board: VirtualBoard) -> None:
     assert received > 700
     # Never faster than the wire (less one burst at either end); how much slower depends on this computer.
     assert took_s >= received * 10 / BAUD - 0.012
+
+
+def hears_q_at_once_however_much_it_prints(board: VirtualBoard) -> None:
+    with serve_tcp(board, paced=True) as server, opened(server.address) as port:
+        meet(port)
+        port.write(b'n=0 while true do n=n+1 print(n,"a line that is much quicker printed than carried") end\n')
+        read_until(port, b"\r100\ta line that")
+        start_s = time.monotonic()
+        port.write(b"q")
+        rest = read_until(port, b"<user interruption>")
+        took_s = time.monotonic() - start_s
+    # Lua was ahead by no more than the port's buffers, a page of a pipe, and what the sockets have taken. Without
+    # back-pressure it was a megabyte ahead, which takes 90 s.
+    assert len(rest) < 10_000
+    assert took_s < 5
+
+
+def test_a_paced_board_hears_q_at_once(board: VirtualBoard) -> None:
+    hears_q_at_once_however_much_it_prints(board)
+
+
+@needs_pty
+def test_a_paced_board_with_emblua_hears_q_at_once(emblua_path: Path) -> None:
+    with VirtualBoard(EmbluaBoardLua(emblua_path)) as board:
+        hears_q_at_once_however_much_it_prints(board)
 
 
 def test_a_host_that_does_not_read_holds_the_board_up(board: VirtualBoard) -> None:

@@ -48,6 +48,23 @@ def begin(path: Path, job: Job, n: int) -> None:
         run(job, Failing(n), checkpoint=path)
 
 
+def test_another_program_s_job_is_not_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "levels.npz"
+    ours, theirs = Checkpoint.open(path, SMALL), dataclasses.replace(SMALL, seed=SMALL.seed + 1)
+    Checkpoint.open(path, theirs).add(run(theirs), "numpy", 1.0)
+    with pytest.raises(ValueError, match="written by another program meanwhile, with another job; give another file"):
+        ours.add(run(SMALL), "numpy", 1.0)
+    assert histogram_files.load(path).sha256 == run(theirs).sha256
+
+
+def test_two_programs_of_one_job_both_finish(tmp_path: Path) -> None:
+    path = tmp_path / "levels.npz"
+    first, second = Checkpoint.open(path, SMALL), Checkpoint.open(path, SMALL)
+    for checkpoint in (first, second):
+        checkpoint.add(run(SMALL), "numpy", 1.0)
+        assert histogram_files.load(path).sha256 == run(SMALL).sha256
+
+
 @pytest.mark.parametrize("suffix", [".npz", ".json"])
 @pytest.mark.parametrize("engine", ["numpy", "lua", "fleet"])
 def test_another_engine_goes_on_from_what_is_there(tmp_path: Path, suffix: str, engine: str) -> None:

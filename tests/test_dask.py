@@ -95,6 +95,14 @@ def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
         DaskEngine("tcp://127.0.0.1:1")
 
 
+@pytest.mark.parametrize("address", ["nowhere", "ftp://host:1", "localhost:1/"])
+def test_of_an_address_that_makes_no_sense_no_client_is_made(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # It would fail half, and complain once more when it is taken away.
+    monkeypatch.setattr(distributed, "Client", None)
+    with pytest.raises(EngineError, match=f"no Dask scheduler answers at {address}"):
+        DaskEngine(address)
+
+
 def test_a_cluster_without_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dask_engine, "CONNECT_S", 0.2)
     with (

@@ -15,7 +15,7 @@ import click
 import elm11_lua_driver
 import pytest
 from click.testing import CliRunner
-from elm11_lua_driver import cli, cli_common, entry, scripts_cli
+from elm11_lua_driver import cli, cli_lazy, entry, scripts_cli
 
 ROOT = Path(__file__).parent.parent
 DEADLINE_S = 60
@@ -37,6 +37,22 @@ def test_what_needs_no_numbers_loads_none(arguments: list[str]) -> None:
     loaded = python(code % arguments).rpartition("LOADED")[2].split()
     assert "elm11_lua_driver.cli" in loaded
     assert not HEAVY & set(loaded)
+
+
+def test_a_backend_for_windows_has_no_say(tmp_path: Path) -> None:
+    command = "-m elm11_lua_driver significance --lag1 0.5 0.5 --dt 1 --s0 2 --scales 3 --simulations 4 --plot a.png"
+    environment = {**os.environ, "MPLBACKEND": "nonsense"}
+    done = subprocess.run(
+        [sys.executable, *command.split()],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=DEADLINE_S,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "a.png").exists()
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
@@ -131,7 +147,7 @@ def test_the_programs_of_the_package_start_here() -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
-@pytest.mark.parametrize("where", ["elm11_lua_driver.cli_common", "numpy", "scipy"])
+@pytest.mark.parametrize("where", ["elm11_lua_driver.cli_end", "numpy", "scipy"])
 def test_an_interrupt_during_the_imports_is_one_line(where: str) -> None:
     # The module that is being imported sends the signal: no race, no waiting.
     code = f"""
@@ -148,7 +164,7 @@ from elm11_lua_driver.entry import elm11
 elm11()
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=DEADLINE_S)
-    assert (done.returncode, done.stdout, done.stderr) == (cli_common.INTERRUPTED, "", "elm11: interrupted\n")
+    assert (done.returncode, done.stdout, done.stderr) == (entry.INTERRUPTED, "", "elm11: interrupted\n")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
@@ -163,8 +179,8 @@ def test_ignored_interrupts_stay_ignored() -> None:
 
 
 def test_a_missing_package_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    lazy = cli_common.LazyGroup(
-        "elm11", lazy={"broken": cli_common.LazyCommand("cli_jobs", "nothing", "It needs what is not there.")}
+    lazy = cli_lazy.LazyGroup(
+        "elm11", lazy={"broken": cli_lazy.LazyCommand("cli_jobs", "nothing", "It needs what is not there.")}
     )
 
     def missing(name: str, package: str | None = None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import re
 import warnings
 from typing import Any
@@ -182,6 +183,12 @@ def test_scales_below_what_sampling_shows_are_warned_of() -> None:
     with pytest.warns(UserWarning, match=r"s0 = 0.4 is below 0.48\d*, the scale of the shortest period"):
         Job(**{**STANDARD, "s0": 0.4})
     Job(**{**STANDARD, "s0": 2 * 0.25 / 1.0330436477492537})
+
+
+@pytest.mark.parametrize("dt", [0.25, 1.0, 1 / 12, 3.0, 517.0])
+def test_the_smallest_scale_as_tables_print_it_is_not_warned_of(dt: float) -> None:
+    Job(**{**STANDARD, "dt": dt, "s0": float(f"{2 * dt / 1.0330436477492537:.4g}")})
+    Job(**{**STANDARD, "wavelet": "paul", "dt": dt, "s0": float(f"{2 * dt / (4 * math.pi / 9):.4g}")})
 
 
 def test_a_job_cannot_be_changed() -> None:

@@ -67,8 +67,7 @@ def test_every_page_names_the_same_version_and_licence() -> None:
     releases = re.findall(r"^## (.*)$", read("CHANGELOG.md"), re.MULTILINE)
     assert releases[0] == "Unreleased"
     assert all(re.fullmatch(r"\d+\.\d+\.\d+ - \d{4}-\d\d-\d\d", release) for release in releases[1:]), releases
-    if len(releases) > 1:
-        assert releases[1].split()[0] == PROJECT["version"]
+    assert releases[1].split()[0] == PROJECT["version"]
 
 
 def test_the_workflow_runs_what_the_script_runs_and_the_audit() -> None:

@@ -152,9 +152,11 @@ class TestCoherenceFigure:
 
     def test_names_that_are_no_text_are_drawn(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(plot, "DPI", 40)
-        figure = plot.coherence_figure(analysed(names=("r\udce9sum\udce9", "a\nb"), J=2), time_unit="\udcff", title="")
+        figure = plot.coherence_figure(
+            analysed(names=("r\udce9sum\udce9", "a\n\x07b"), J=2), time_unit="\udcff", title=""
+        )
         plot.save_figure(figure, tmp_path / "a.png")
-        assert figure.axes[0].get_title() == "Wavelet coherence: r?sum? and a b"
+        assert figure.axes[0].get_title() == "Wavelet coherence: r?sum? and a ?b"
 
     def test_a_long_series_is_drawn_with_its_ends(self) -> None:
         noise = np.random.default_rng(0).standard_normal((2, 3000))

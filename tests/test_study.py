@@ -1,39 +1,31 @@
-"""The performance study: its statistics and fits against cases with known answers, its checks, and its pages."""
+"""The performance study: its statistics and fits against cases with known answers."""
 
 from __future__ import annotations
 
-import copy
 import json
 import math
 import os
-import re
 import time
 from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from study import (
     board,
-    checks,
     decision,
-    figures,
     fits,
-    hybrid,
     libraries,
     load,
     measure,
     monte_carlo,
-    report,
     resume,
     scaling,
     transforms,
 )
-from study.__main__ import main
 
-ROOT = Path(__file__).parent.parent
-DATA = ROOT / "docs" / "performance.json"
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class TestMedianInterval:
@@ -365,168 +357,3 @@ class TestBoard:
         if text is not None:
             path.write_text(text)
         assert board.read(path)["missing"].startswith(reason)
-
-
-@pytest.fixture(scope="module")
-def data() -> dict[str, Any]:
-    result: dict[str, Any] = json.loads(DATA.read_text())
-    return result
-
-
-class TestPages:
-    @pytest.mark.parametrize(
-        ("value", "text"),
-        [(3.2e-6, "3.20 us"), (0.0123, "12.3 ms"), (99.0, "99.0 s"), (600, "10.0 min"), (9e5, "10.4 days")],
-    )
-    def test_seconds(self, value: float, text: str) -> None:
-        assert report.seconds(value) == text
-
-    def test_long_lines_are_broken_and_tables_are_not(self) -> None:
-        line = "word " * 40
-        page = report.wrapped(f"{line}\n\n\n\n- {line}\n| {line}|\n").splitlines()
-        assert [len(one) <= 120 for one in page].count(False) == 1
-        assert any(one.startswith("  word") for one in page)
-        assert not re.search(r"\n{3}", "\n".join(page))
-
-    def test_short_lines_of_a_paragraph_are_joined_and_others_are_not(self) -> None:
-        text = "# Head\none\ntwo\n- three\n  four\n- five\n\n| a |\n| b |\nsix\n1. seven\n   eight\n"
-        assert report.wrapped(text) == ("# Head\none two\n- three four\n- five\n\n| a |\n| b |\nsix\n1. seven eight\n")
-
-    def test_the_pages_in_docs_are_those_of_the_data(self, data: dict[str, Any]) -> None:
-        """`make study-pages` writes them again."""
-        for name, text in report.pages(data).items():
-            assert (ROOT / "docs" / name).read_text() == text, name
-
-    def test_a_page_of_the_quick_mode_says_so(self, data: dict[str, Any]) -> None:
-        for quick in (True, False):
-            for text in report.pages({**data, "quick": quick}).values():
-                assert ("A first look" in text) == quick
-
-    def test_a_disturbed_part_is_named(self, data: dict[str, Any]) -> None:
-        quiet = {part: run | {"others_share": 0.01} for part, run in data["runs"].items()}
-        said = " ".join(report.pages({**data, "runs": quiet})["performance.md"].split())
-        assert "Other programs took at most 1.0 % of the processor" in said
-        assert "Other programs were running" not in said
-        busy = quiet | {"hybrid": quiet["hybrid"] | {"others_share": 0.4}}
-        said = " ".join(report.pages({**data, "runs": busy})["performance.md"].split())
-        assert "**Other programs were running**" in said
-        assert "hybrid (40 %)" in said
-        assert "engines (" not in said
-
-    def test_the_data_in_docs_are_plausible(self, data: dict[str, Any]) -> None:
-        pictures = sorted((ROOT / "docs" / "figures").glob("[cp]*.png"))
-        assert len(pictures) == 7
-        assert checks.problems(data, [*pictures, ROOT / "docs" / "performance.md"]) == []
-
-    @pytest.mark.parametrize(
-        ("path", "value", "sentence"),
-        [
-            (("scaling", "laws", "wct", "time", "exponents", 0), 3.1, "time of wct grows as samples"),
-            (("transforms", "agreement", "ours", "relative_error", 0), 0.5, "transform differs from pycwt's"),
-            (("hybrid", "coherence", "ours", "largest_anywhere"), 0.1, "differs from pycwt's"),
-            (("hybrid", "levels", "moved_counts"), 10**9, "counts differ from the NumPy engine's"),
-            (("engines", "sameness", "lua, exact"), "0", "engines differ in their counts"),
-            (("engines", "overhead", 0, "per_simulation_s"), -1.0, "more simulations took no longer"),
-            (("decision", "laws", "pycwt", "exponents", 0), 4.0, "cost of pycwt grows"),
-            (("comparison", "false_alarms", "tools", "this project", "percent"), 30.0, "not in 5 %"),
-            (("comparison", "red_noise_lag1", "this project"), 0.0, "red noise has a lag-1"),
-            (("machine", "memory_gb"), math.inf, "data.machine.memory_gb is not a finite number"),
-        ],
-    )
-    def test_the_checks_find_what_cannot_be(
-        self, data: dict[str, Any], path: tuple[str | int, ...], value: object, sentence: str
-    ) -> None:
-        wrong: Any = copy.deepcopy(data) | {"quick": False}
-        *way, last = path
-        place = wrong
-        for step in way:
-            place = place[step]
-        place[last] = value
-        assert any(sentence in problem for problem in checks.problems(wrong, []))
-
-    def test_an_empty_picture_is_found(self, tmp_path: Path) -> None:
-        picture = tmp_path / "a.png"
-        picture.write_bytes(b"\x89PNG\r\n\x1a\n")
-        assert checks.problems({}, [picture]) == ["a.png is no picture, or an empty one"]
-
-
-def test_quick_mode_leaves_the_documentation_alone(tmp_path: Path) -> None:
-    """One part, that needs no other library; `make study-quick` runs them all."""
-    before = DATA.read_bytes()
-    assert main(["--quick", "--parts", "transforms", "--output", str(tmp_path)]) == 0
-    assert DATA.read_bytes() == before
-    assert json.loads((tmp_path / "performance.json").read_text())["quick"] is True
-    assert {path.name for path in (tmp_path / "figures").iterdir()} == {
-        "performance-transforms.png",
-        "performance-difference-map.png",
-    }
-
-
-def test_unknown_parts_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit, match="2"):
-        main(["--parts", "nonsense"])
-    knows = "--parts knows scaling, transforms, hybrid, engines, decision, comparison, not nonsense"
-    assert knows in capsys.readouterr().err
-
-
-def test_pages_need_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--pages-only", "--output", str(tmp_path)]) == 1
-    assert "does not exist: measure first" in capsys.readouterr().err
-
-
-class TestInterruptedStudy:
-    """Two parts that measure nothing, in place of the real ones."""
-
-    @pytest.fixture
-    def calls(self, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-        calls: dict[str, Any] = {"transforms": 0, "hybrid": 0, "failing": True}
-
-        def transforms_run(*, quick: bool) -> dict[str, Any]:
-            calls["transforms"] += 1
-            return {"quick": quick, "value": 1 / 3}
-
-        def hybrid_run(*, quick: bool) -> dict[str, Any]:
-            calls["hybrid"] += 1
-            if calls["failing"]:
-                raise calls["failing"] if isinstance(calls["failing"], BaseException) else ValueError("no luck")
-            return {"quick": quick}
-
-        monkeypatch.setattr(transforms, "run", transforms_run)
-        monkeypatch.setattr(hybrid, "run", hybrid_run)
-        monkeypatch.setattr(figures, "draw", lambda _data, _folder: [])
-        monkeypatch.setattr(checks, "problems", lambda _data, _files: [])
-        return calls
-
-    WORDS = ("--quick", "--parts", "transforms,hybrid", "--output")
-
-    def test_a_part_that_fails_costs_the_others_nothing(
-        self, calls: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        assert main([*self.WORDS, str(tmp_path)]) == 1
-        assert "problem: hybrid failed: ValueError: no luck" in capsys.readouterr().err
-        assert not (tmp_path / "performance.json").exists()
-        calls["failing"] = False
-        assert main([*self.WORDS, str(tmp_path)]) == 0
-        assert "[1/2] transforms: kept from before" in capsys.readouterr().out
-        assert (calls["transforms"], calls["hybrid"]) == (1, 2)
-        written = json.loads((tmp_path / "performance.json").read_text())
-        assert written["transforms"] == {"quick": True, "value": 0.33333}
-        assert set(written["runs"]) == {"transforms", "hybrid"}
-        assert [path.name for path in tmp_path.iterdir()] == ["performance.json"], "a study that is done keeps nothing"
-        assert main([*self.WORDS, str(tmp_path)]) == 0
-        assert calls["transforms"] == 2, "and the next one measures everything"
-
-    def test_an_interrupted_study_goes_on(
-        self, calls: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        calls["failing"] = KeyboardInterrupt()
-        assert main([*self.WORDS, str(tmp_path)]) == 130
-        assert "goes on from there" in capsys.readouterr().err
-        calls["failing"] = False
-        assert main([*self.WORDS, str(tmp_path)]) == 0
-        assert calls["transforms"] == 1
-
-    def test_fresh_measures_everything(self, calls: dict[str, Any], tmp_path: Path) -> None:
-        assert main([*self.WORDS, str(tmp_path)]) == 1
-        assert main([*self.WORDS, str(tmp_path), "--fresh"]) == 1
-        assert calls["transforms"] == 2

@@ -34,6 +34,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from complaints import exit_code, files_named
 from docstring_errors import Function, Source
 
 if TYPE_CHECKING:
@@ -430,11 +431,8 @@ def main(arguments: list[str]) -> int:
     Returns:
         The exit code: 1 where something is wrong.
     """
-    files = [Path(argument).resolve() for argument in arguments]
-    files = files or package_files()
-    lines = list(Checker(files).complaints())
-    print("\n".join(lines) or f"docstrings: {len(files)} files are well")
-    return 1 if lines else 0
+    files = files_named(arguments, package_files())
+    return exit_code(list(Checker(files).complaints()), f"docstrings: {len(files)} files are well")
 
 
 if __name__ == "__main__":

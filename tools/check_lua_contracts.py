@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from check_docstrings import ORDERS
+from complaints import exit_code, files_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -133,9 +134,9 @@ def main(arguments: list[str]) -> int:
     Returns:
         The exit code: 1 where something is wrong.
     """
-    files = [Path(argument).resolve() for argument in arguments]
-    files = files or sorted(path for folder in FOLDERS for path in (ROOT / folder).glob("*.lua"))
-    every = [one for folder in FOLDERS for path in (ROOT / folder).glob("*.lua") for one in contracts(path)]
+    known = [path for folder in FOLDERS for path in (ROOT / folder).glob("*.lua")]
+    files = files_named(arguments, known)
+    every = [one for path in known for one in contracts(path)]
     told = {f"{one.module}.{one.name}": one for one in every}
     found = [one for path in files for one in contracts(path)]
     lines = [
@@ -143,8 +144,7 @@ def main(arguments: list[str]) -> int:
         for one in found
         for what in complaints(one, told)
     ]
-    print("\n".join(lines) or f"contracts: {len(found)} functions are well")
-    return 1 if lines else 0
+    return exit_code(lines, f"contracts: {len(found)} functions are well")
 
 
 if __name__ == "__main__":

@@ -54,8 +54,10 @@ def check_writable(path: Path | str) -> None:
         path: the file; it need not exist, and is not touched.
 
     Raises:
-        ValueError: its folder does not exist or cannot be written, or it is a folder itself.
+        ValueError: its name is empty, its folder does not exist or cannot be written, or it is a folder itself.
     """
+    if path == "":
+        raise ValueError("the name is empty; give a file")
     target = Path(os.path.realpath(path))
     if target.is_dir():
         msg = f"{path} is a folder; give the name of a file"

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from . import cache, config
-from .cli_common import confirm, json_option, remarks_option, yes_option
+from .cli_options import json_option, yes_option
+from .cli_talk import confirm, remarks_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -53,6 +53,7 @@ class Checkpoint:
         is_longer = stored is not None and stored.job.n_simulations > job.n_simulations
         self._longer = stored if is_longer else None
         self._is_written = True
+        self._stamp = _stamp(self.path)
 
     @classmethod
     def open(cls, path: Path | str, job: Job, aim: Aim | None = None) -> Self:
@@ -100,7 +101,8 @@ class Checkpoint:
             seconds: how long it took; None where nobody has watched.
 
         Raises:
-            ValueError: it is of another job, or simulations would be counted twice.
+            ValueError: it is of another job, or simulations would be counted twice; or another program has written
+                another job into the file meanwhile.
             OSError: the file cannot be written.
         """
         self._histogram += piece
@@ -114,13 +116,36 @@ class Checkpoint:
         """Write what has not been written.
 
         Raises:
+            ValueError: another program has written another job into the file meanwhile.
             OSError: the file cannot be written.
         """
         if self._is_written:
             return
+        if _stamp(self.path) != self._stamp:
+            self._refuse_another_job()
         kept = self._histogram if self._longer is None else self._longer
         histogram_files.save(kept, self.path, self._aim, self._sessions)
+        self._stamp = _stamp(self.path)
         self._is_written = True
+
+    def _refuse_another_job(self) -> None:
+        """Two programs of one job may share a file, since each writes all that it has; those of two jobs may not."""
+        try:
+            found = histogram_files.load(self.path)
+        except (OSError, ValueError):
+            return  # it was taken away, or is of no use to anybody
+        if found.job.sha256 != self._histogram.job.sha256:
+            msg = f"{self.path} has been written by another program meanwhile, with another job; give another file"
+            raise ValueError(msg)
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """What changes whenever a file is written; None without one."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns
 
 
 def of_length(histogram: Histogram, job: Job) -> Histogram:

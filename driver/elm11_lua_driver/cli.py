@@ -11,13 +11,13 @@ from typing import Final
 
 import click
 
-from .cli_common import LazyCommand, LazyGroup
+from .cli_lazy import LazyCommand, LazyGroup
 
 COMMANDS: Final = {
-    "attach": LazyCommand("run_cli", "attach", "Find a run on a board, follow it, fetch its results."),
+    "attach": LazyCommand("attach_cli", "attach", "Find a run on a board, follow it, fetch its results."),
     "cache": LazyCommand("cache_cli", "cache_group", "Results kept on this computer."),
     "calibrate": LazyCommand("board_cli", "calibrate", "Measure how fast a board takes bytes and computes."),
-    "cancel": LazyCommand("run_cli", "cancel", "Stop what runs on a board."),
+    "cancel": LazyCommand("attach_cli", "cancel", "Stop what runs on a board."),
     "coherence": LazyCommand("coherence_cli", "coherence", "Coherence of two series: picture, table, levels."),
     "completion": LazyCommand("completion_cli", "completion", "Script for completion in bash, zsh or fish."),
     "config": LazyCommand("config_cli", "config_group", "Settings, and where each comes from."),
@@ -25,12 +25,12 @@ COMMANDS: Final = {
     "demo": LazyCommand("coherence_cli", "demo", "The example of Grinsted et al. (2004), by two engines."),
     "detect": LazyCommand("board_cli", "detect_command", "Which ports have a board."),
     "doctor": LazyCommand("doctor_cli", "doctor", "Check everything, and say what to do."),
-    "exec": LazyCommand("board_cli", "exec_command", "Run Lua code on a board."),
+    "exec": LazyCommand("exec_cli", "exec_command", "Run Lua code on a board."),
     "info": LazyCommand("board_cli", "info", "What a board says of itself."),
     "list": LazyCommand("board_cli", "list_command", "Which programs are on a board."),
     "plan": LazyCommand("plan_cli", "plan_command", "What a job will take: memory, instructions, time."),
     "reboot": LazyCommand("board_cli", "reboot", "Start the board anew."),
-    "repl": LazyCommand("board_cli", "repl", "A small terminal for the board's prompt."),
+    "repl": LazyCommand("exec_cli", "repl", "A small terminal for the board's prompt."),
     "report": LazyCommand("report_cli", "report", "A result as one HTML page, to read and to hand on."),
     "resume": LazyCommand("coherence_cli", "resume", "Finish a computation that was broken off."),
     "run": LazyCommand("run_cli", "run_command", "Have a board compute significance levels."),

@@ -16,28 +16,18 @@ from elm11_host_ref.wavelet import WAVELETS
 
 from . import detect, histogram_files
 from .atomic_file import check_writable
-from .cli_common import (
-    INTERRUPTED,
-    Configured,
-    FailureError,
-    Meter,
-    Number,
-    Where,
-    Whole,
-    board_options,
-    duration,
-    json_option,
-    options,
-    quiet_option,
-    say,
-    settings_of,
-    warn,
-)
+from .cli_end import FailureError
+from .cli_numbers import Number, Whole
+from .cli_options import Configured, json_option, options, settings_of
+from .cli_talk import Meter, quiet_option, say, warn
+from .cli_where import Where, board_options
 from .engines import ENGINES, AutoEngine, BoardEngine, DaskEngine, FleetEngine, LuaEngine, PoolEngine, create
 from .engines.pool import MAX_WORKERS
+from .entry import INTERRUPTED
 from .errors import Elm11Error
 from .job import PIPELINES
 from .job_plan import seconds_here
+from .plain_text import duration
 from .pycwt_drop_in import progress_bar
 
 if TYPE_CHECKING:

@@ -21,7 +21,6 @@ from elm11_host_ref.wavelet import WAVELETS
 from . import histogram_files, series_files
 from .analysis import DEFAULT_UNIT, CoherenceAnalysis, analyse
 from .atomic_file import atomic_file, check_writable
-from .cli_common import Number, Whole, json_option, quiet_option, say
 from .cli_jobs import (
     Who,
     advancing,
@@ -34,7 +33,10 @@ from .cli_jobs import (
     target_option,
     telling_what_is_kept,
 )
+from .cli_numbers import Number, Whole
+from .cli_options import json_option
 from .cli_output import level_table, plot_option, print_levels, simulated
+from .cli_talk import quiet_option, say
 from .errors import EngineError
 from .job import Job
 from .levels import significance

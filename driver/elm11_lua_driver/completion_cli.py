@@ -7,7 +7,8 @@ from typing import Final
 import click
 from click.shell_completion import get_completion_class
 
-from .cli_common import Elm11Command, remarks_option, say
+from .cli_end import Elm11Command
+from .cli_talk import remarks_option, say
 
 PROGRAMS: Final = ("elm11", "elm11-upload-scripts", "elm11-check-scripts")
 

@@ -7,7 +7,9 @@ import json
 import click
 
 from . import config
-from .cli_common import json_option, remarks_option, say, table
+from .cli_options import json_option
+from .cli_talk import remarks_option, say
+from .plain_text import table
 
 
 @click.group("config", short_help="Settings, and where each comes from.")

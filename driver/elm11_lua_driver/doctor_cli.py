@@ -15,7 +15,9 @@ from . import doctor as checks
 from . import support_bundle as bundle
 from .atomic_file import check_writable
 from .cli import versions
-from .cli_common import complete_port, confirm, json_option, quiet_option, say, warn, yes_option
+from .cli_options import json_option, yes_option
+from .cli_talk import confirm, quiet_option, say, warn
+from .cli_where import complete_port
 from .doctor import Check, State
 
 _port_option = click.option(

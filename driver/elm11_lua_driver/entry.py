@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 INTERRUPTED = 130
-"""Exit code after Ctrl-C, as in `cli_common`."""
+"""Exit code after Ctrl-C: 128 + SIGINT, as a shell reports it."""
 
 
 class Importing:
@@ -44,6 +44,8 @@ class Importing:
 def _start(name: str, module: str, attribute: str) -> "NoReturn":
     """Import a program and run it."""
     Importing.program = name
+    # Pictures are drawn into files: a backend for windows, be it missing or misspelt, has no say.
+    os.environ["MPLBACKEND"] = "agg"
     with Importing():
         from importlib import import_module  # noqa: PLC0415  not before Ctrl-C is heard
 

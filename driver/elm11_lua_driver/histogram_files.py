@@ -154,7 +154,8 @@ def load_with_aim(path: Path | str) -> tuple[Histogram, Aim]:
             None if target is None or math.isnan(float(target)) else float(target),
         )
     except (*_DAMAGED, KeyError, TypeError) as error:
-        msg = f"{path} holds no histogram: {error}"
+        why = f"it has no {error}" if isinstance(error, KeyError) else str(error)
+        msg = f"{path} holds no histogram: {why}"
         raise ValueError(msg) from error
     if job.sha256 != values.get("job_sha256", job.sha256) or histogram.sha256 != values["sha256"]:
         msg = f"{path} is damaged: its job or its counts do not have the SHA-256 that it tells"

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 PIPELINES: Final = ("exact", "fast")
 MAX_GROUPS: Final = 64
 _FORMAT: Final = 1
+# Tables print scales with four digits: whoever copies the smallest one from there has it within this part of itself.
+_ROUNDED: Final = 5e-4
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Job(Experiment):
         one_of("pipeline", self.pipeline, PIPELINES)
         # Torrence & Compo (1998), section 3f: s0 such that its Fourier period is about 2 dt.
         shortest = 2 * self.dt / self.mother.fourier_factor
-        if self.s0 < shortest * (1 - 1e-9):
+        if self.s0 < shortest * (1 - _ROUNDED):
             warnings.warn(
                 f"s0 = {self.s0:g} is below {shortest:g}, the scale of the shortest period that sampling at "
                 f"dt = {self.dt:g} can show: coherence and levels of the smallest scales mean little",

@@ -82,8 +82,9 @@ class Problem:
     advice: str
 
     def __str__(self) -> str:
-        """As compilers write it: ``file:line: what; advice``."""
-        return f"{self.file}:{self.line}: {self.what}; {self.advice}"
+        """As compilers write it: ``file:line: what; advice``; without a line where the whole file is meant."""
+        where = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{where}: {self.what}; {self.advice}"
 
 
 def check_files(paths: Iterable[Path], *, imported: Collection[str] = ()) -> list[Problem]:

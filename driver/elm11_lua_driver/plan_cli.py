@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import calibration, cost_model
-from .cli_common import duration, json_option, quiet_option
 from .cli_jobs import job_options, planned_options
+from .cli_options import json_option
+from .cli_talk import quiet_option
 from .job import Job
+from .plain_text import duration
 
 if TYPE_CHECKING:
     from .job_plan import JobPlan

@@ -21,6 +21,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from .analysis import DEFAULT_UNIT
 from .atomic_file import atomic_file
 from .plot_axes import axes_or_new, drawable, log2_axis, short, small_enough
+from .plot_fonts import fonts_for
 from .plot_levels import plot_convergence, plot_histogram, plot_significance
 from .plot_performance import plot_engine_scaling, plot_instruction_budget
 
@@ -330,6 +331,9 @@ def save_figure(figure: Figure, path: Path | str, description: str = "") -> None
     Raises:
         ValueError: the suffix is another one.
         OSError: the file could not be written.
+
+    Warns:
+        UserWarning: no installed font has some of the letters.
     """
     check_suffix(path)
     kind = Path(path).suffix.lower()[1:]
@@ -340,5 +344,5 @@ def save_figure(figure: Figure, path: Path | str, description: str = "") -> None
         "svg": {"Description": description, "Date": None},
     }
     # The names of a vector file's parts are random unless they are given a salt.
-    with rc_context({"svg.hashsalt": "elm11"}), atomic_file(path) as file:
+    with rc_context({"svg.hashsalt": "elm11"}), fonts_for(figure), atomic_file(path) as file:
         figure.savefig(file, format=kind, dpi=DPI, metadata=metadata.get(kind))

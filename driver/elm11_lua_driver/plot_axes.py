@@ -124,9 +124,10 @@ def light_grid(ax: Axes) -> None:
 
 
 def drawable(text: str) -> str:
-    """The text on one line, without what no font has: bytes of a file's name that are no text.
+    """The text on one line, without what no font has: control characters, bytes of a file's name that are no text.
 
     Args:
         text: any text.
     """
-    return " ".join(text.encode(errors="replace").decode().split())
+    words = " ".join(text.encode(errors="replace").decode().split())
+    return "".join(letter if letter.isprintable() else "?" for letter in words)

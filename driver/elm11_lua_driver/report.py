@@ -17,12 +17,13 @@ import numpy as np
 from matplotlib import rc_context, style
 
 from .analysis import DEFAULT_UNIT
-from .cli_common import duration
 from .doubts import doubts
 from .engines import BoardEngine
 from .levels import Significance, check_level, quantiles, standard_errors
+from .plain_text import duration
 from .plot import plot_convergence, plot_histogram, plot_significance
 from .plot_axes import drawable
+from .plot_fonts import fonts_for
 from .reproduce import command, python_lines
 from .sessions import versions
 
@@ -244,8 +245,8 @@ def _figure(name: str, ax: Axes, heading: str, text: str) -> str:
     assert figure is not None
     file = io.StringIO()
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    # Text stays text: it can be selected, searched, and read aloud.
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+    # Text stays text: it can be selected, searched, and read aloud. The browser finds the fonts.
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": name}), fonts_for(figure, tell=False):
         figure.savefig(file, format="svg", dpi=_FIGURE_DPI, metadata=nothing)
     svg = file.getvalue()
     svg = svg[svg.index("<svg") :]

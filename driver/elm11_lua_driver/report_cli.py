@@ -11,7 +11,9 @@ import click
 
 from . import histogram_files
 from .atomic_file import atomic_file, check_writable
-from .cli_common import Number, json_option, remarks_option, say
+from .cli_numbers import Number
+from .cli_options import json_option
+from .cli_talk import remarks_option, say
 
 if TYPE_CHECKING:
     from .histogram import Histogram

@@ -1,70 +1,44 @@
-"""Runs on a board: start one, follow it, leave it, find it again, fetch it, stop it."""
+"""`elm11 run`: start a run on a board, follow it or leave it, go on where it was broken off."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
 from . import calibration, early_stopping, histogram_files, memory_plan, run_records, scripts
-from .atomic_file import check_writable
-from .board_run import job_name, longest_run_s, longest_silence_s
-from .checkpoint import Checkpoint, missing, without_overlap
-from .cli_common import (
-    INTERRUPTED,
-    FailureError,
-    Meter,
-    Where,
-    board_options,
-    confirm,
-    duration,
-    json_option,
-    quiet_option,
-    remarks_option,
-    say,
-    warn,
-    yes_option,
-)
-from .cli_jobs import job_options, level_option, simulation_options, target_option
-from .cli_output import plot_option, print_levels
+from .board_run import job_name, longest_run_s
+from .checkpoint import Checkpoint, missing
+from .cli_end import FailureError
+from .cli_jobs import job_options, simulation_options, target_option
+from .cli_options import yes_option
+from .cli_output import plot_option
+from .cli_runs import follow, output_option, output_path, print_result
+from .cli_talk import Meter, confirm, say, warn
+from .cli_where import Where, board_options
 from .engines import BoardEngine
 from .engines.handout import single_groups
-from .errors import BoardTimeoutError, Elm11Error
+from .entry import INTERRUPTED
 from .histogram import Histogram, block_ranges
 from .histogram_files import Aim
 from .job import Job
-from .levels import Significance, quantiles, standard_errors
+from .plain_text import duration
 from .run_records import RunRecord
 from .transport import VIRTUAL
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from .board import Board, Run, RunProgress
-    from .board_run import BoardStatus
 
 _N_BLOCKS: Final = 16
-_LOOK_S: Final = 1.0  # how often the age of the last sign of life is shown anew
-_SILENCE_TOLD: Final = 0.5  # this part of the longest silence is worth a line
-
-_output = click.option(
-    "--output",
-    "--checkpoint",
-    "output",
-    type=click.Path(),
-    metavar="FILE",
-    help="Keep the histogram here, block by block: .npz or .json.  [default: elm11-run-... of the job, .npz]",
-)
-
-
-# ---- run ----------------------------------------------------------------------------------------------------
 
 
 @click.command("run", short_help="Have a board compute significance levels.")
 @job_options
-@_output
+@output_option
 @click.option("--detach", is_flag=True, help="Start the run and leave; elm11 attach fetches its results.")
 @click.option("--upload", "upload_first", is_flag=True, help="Bring the programs on the board up to date first.")
 @plot_option
@@ -107,7 +81,7 @@ def run_command(
     """  # noqa: D301
     job = Job(*lag1, n_simulations=simulations, **options)
     memory_plan.plan(job).check()
-    path = _output_path(output, job)
+    path = output_path(output, job)
     if detach and (where.port or "").startswith(VIRTUAL):
         msg = f"--detach: {VIRTUAL} ends with this command; start one that stays with elm11 virtual, and name its port"
         raise ValueError(msg)
@@ -130,23 +104,7 @@ def run_command(
                 _detach(board, record, kept.histogram, as_json=as_json)
                 return
             histogram = _compute(board, record, kept, target_standard_error, quiet=quiet)
-    _print_result(histogram, level, path, time.time() - started, target_standard_error, as_json=as_json, plot=plot)
-
-
-def _output_path(output: str | None, job: Job) -> Path:
-    """The file for the histogram, if it can be written.
-
-    Raises:
-        ValueError: it cannot.
-    """
-    path = Path(output) if output is not None else Path(f"elm11-run-{job_name(job)[:8]}.npz")
-    try:
-        histogram_files.check_suffix(path)
-        check_writable(path)
-    except ValueError as error:
-        msg = f"--output: {error}"
-        raise ValueError(msg) from error
-    return path
+    print_result(histogram, level, path, time.time() - started, target_standard_error, as_json=as_json, plot=plot)
 
 
 def _continued(path: Path, job: Job, aim: Aim, *, yes: bool) -> Checkpoint:
@@ -263,7 +221,7 @@ def _compute_block(board: Board, record: RunRecord, block: range, kept: Checkpoi
     started_s = time.monotonic()
     try:
         run = board.start(record.job, block)
-        _follow(run, meter, kept.histogram.n_simulations, record.job.n_simulations)
+        follow(run, meter, kept.histogram.n_simulations, record.job.n_simulations)
         piece = run.fetch()
     except KeyboardInterrupt:
         _stop_run(board, run, kept.histogram, record.output)
@@ -279,32 +237,6 @@ def _stopped_early(histogram: Histogram, target: float | None, level: float) -> 
             if found is not None:
                 return found
     return None
-
-
-def _follow(run: Run, meter: Meter, before: int, total: int) -> None:
-    """Show how far a run is, until it has ended.
-
-    Raises:
-        BoardTimeoutError: there was no sign of life for longer than the slowest board needs.
-    """
-    limit_s = longest_silence_s(run.job) if run.job is not None else 3600.0
-    told = False
-    meter.update(before, total)
-    while True:
-        progress = run.progress(wait_s=_LOOK_S)
-        meter.update(before + progress.done, total, f"last sign of life {duration(progress.age_s)} ago")
-        if not progress.running:
-            return
-        if progress.age_s >= limit_s:
-            raise BoardTimeoutError(
-                f"the run has stalled: the last sign of life came {duration(progress.age_s)} ago.",
-                state=f"waiting for simulations {run.first} to {run.first + run.count - 1}",
-                next_step="It may go on: elm11 attach. If it does not, switch the board off and on; what is in the "
-                "file stays, and the same command goes on with the rest.",
-            )
-        if progress.age_s >= _SILENCE_TOLD * limit_s and not told:
-            told = True
-            warn(f"no sign of life for {duration(progress.age_s)}; giving up after {duration(limit_s)}")
 
 
 def _stop_run(board: Board, run: Run | None, histogram: Histogram, path: Path) -> NoReturn:
@@ -361,228 +293,3 @@ def _detach(board: Board, record: RunRecord, histogram: Histogram, *, as_json: b
     else:
         click.echo(f"started simulations {block.start} to {block.stop - 1} of job {job_name(record.job)}")
     say(f"The board computes on its own now. elm11 attach --port {board.transport.name} follows and fetches it.")
-
-
-def _print_result(
-    histogram: Histogram,
-    level: float,
-    path: Path,
-    seconds: float,
-    target: float | None = None,
-    *,
-    as_json: bool,
-    plot: str | None,
-) -> None:
-    job = histogram.job
-    result = Significance(
-        histogram,
-        level,
-        quantiles(histogram.counts, level),
-        standard_errors(histogram, level),
-        BoardEngine.name,
-        seconds,
-        target,
-    )
-    more = {"file": str(path), "simulations_done": histogram.n_simulations, "complete": histogram.is_complete}
-    print_levels(result, as_json=as_json, more=more, plot=plot)
-    say(f"histogram: {path}")
-    n, wanted = histogram.n_simulations, job.n_simulations
-    if n < wanted:
-        warn(f"{n} of {wanted} simulations; elm11 run goes on with the rest")
-    elif n > wanted:
-        warn(f"{n} simulations, which is more than the {wanted} that were asked for: others of the same job were there")
-
-
-# ---- attach -------------------------------------------------------------------------------------------------
-
-
-@click.command(short_help="Find a run on a board, follow it, fetch its results.")
-@_output
-@click.option(
-    "--job",
-    "job_path",
-    type=click.Path(),
-    metavar="FILE",
-    help="The job, if another computer started it: a histogram's file, or what --json printed.",
-)
-@click.option("--partial", is_flag=True, help="Take what is finished of a run that was stopped.")
-@click.option("--status", "status_only", is_flag=True, help="Only say how far it is; do not wait, do not fetch.")
-@plot_option
-@level_option
-@json_option
-@quiet_option
-@board_options
-@click.pass_context
-def attach(
-    ctx: click.Context,
-    output: str | None,
-    plot: str | None,
-    job_path: str | None,
-    level: float,
-    where: Where,
-    *,
-    partial: bool,
-    status_only: bool,
-    as_json: bool,
-    quiet: bool,
-) -> None:
-    """Find the run that a board is computing or has computed, wait for its end, fetch and keep its histogram.
-
-    Ctrl-C leaves the run going; elm11 cancel stops it. The results stay on the board until the next run.
-
-    \b
-    Examples:
-      elm11 attach --status
-      elm11 attach --plot levels.png
-    """  # noqa: D301
-    job = _job_from(job_path) if job_path is not None else None
-    with where.open() as board:
-        run = board.attach()
-        if status_only:
-            _print_status(run, as_json=as_json)
-            return
-        record = _record_for(run, job, output)
-        if ctx.get_parameter_source("level") is not click.core.ParameterSource.DEFAULT:
-            record = RunRecord(record.job, record.output, level, record.started, record.fetched)
-        run.job = record.job
-        kept = _kept(record)
-        try:
-            with Meter("run", "simulations", show=not quiet) as meter:
-                _follow(run, meter, 0, run.count)
-            where.pace(board)
-            fetched = run.fetch(fewer=partial)
-        except KeyboardInterrupt:
-            msg = "left; the run goes on: elm11 attach follows it, elm11 cancel stops it"
-            raise FailureError(msg, INTERRUPTED) from None
-    if without_overlap(fetched, kept.histogram).ranges == fetched.ranges:
-        # How long the board took nobody has watched: it may have waited with its results since last week.
-        kept.add(fetched, BoardEngine.name, None)
-    else:
-        say(f"{record.output} has these simulations already")
-    run_records.mark_fetched(record)
-    seconds = time.time() - record.started
-    _print_result(kept.histogram, record.level, record.output, seconds, as_json=as_json, plot=plot)
-
-
-def _job_from(path: str) -> Job:
-    """The job in a file.
-
-    Raises:
-        ValueError: there is none.
-    """
-    with contextlib.suppress(ValueError, OSError):
-        return histogram_files.load(path).job
-    try:
-        document: Any = json.loads(Path(path).read_text(encoding="utf-8"))
-        if not isinstance(document, dict):
-            raise TypeError(f"it is a {type(document).__name__}, not an object")  # noqa: TRY301  told with the others
-        values = document.get("job", document)
-        return Job.from_json(json.dumps({"format": 1, **values}))
-    except OSError as error:
-        msg = f"--job: {path} cannot be read: {error.strerror}"
-        raise ValueError(msg) from error
-    except (ValueError, TypeError, AttributeError) as error:
-        msg = f"--job: {path} holds no job: {error}"
-        raise ValueError(msg) from error
-
-
-def _record_for(run: Run, job: Job | None, output: str | None) -> RunRecord:
-    """What is known of a run: its job, and where its histogram belongs.
-
-    Raises:
-        FailureError: the job is not known here.
-        ValueError: the run is of another job, or the file cannot be written.
-    """
-    if job is not None and job_name(job) != run.job_name:
-        msg = f"--job: the board has job {run.job_name}, and this is {job_name(job)}"
-        raise ValueError(msg)
-    record = run_records.load(run.job_name)
-    if record is None:
-        if job is None:
-            raise FailureError(
-                f"the board has job {run.job_name}, simulations {run.first} to {run.first + run.count - 1}, which this "
-                "computer has not started; give the job with --job FILE",
-                1,
-            )
-        record = RunRecord(job, _output_path(None, job).absolute(), 0.95, time.time())
-    path = _output_path(output if output is not None else str(record.output), record.job)
-    return RunRecord(job or record.job, path.absolute(), record.level, record.started, record.fetched)
-
-
-def _kept(record: RunRecord) -> Checkpoint:
-    """The run's file, with what it holds of the job.
-
-    Raises:
-        ValueError: it holds something else.
-    """
-    try:
-        return Checkpoint.open(record.output, record.job, Aim(record.level))
-    except ValueError as error:
-        msg = f"--output: {error}"
-        raise ValueError(msg) from error
-
-
-def _print_status(run: Run, *, as_json: bool) -> None:
-    progress = run.progress()
-    if as_json:
-        document = {
-            "job_name": run.job_name,
-            "first": run.first,
-            "count": run.count,
-            "done": progress.done,
-            "running": progress.running,
-            "usable": progress.usable,
-            "age_s": round(progress.age_s, 1),
-        }
-        click.echo(json.dumps(document, indent=2))
-        return
-    state = "running" if progress.running else "ended"
-    lost = "" if progress.usable else ", of no use: one was stopped in the midst"
-    click.echo(f"job {run.job_name}: {state}, {progress.done} of {progress.count} simulations done{lost}")
-
-
-# ---- cancel -------------------------------------------------------------------------------------------------
-
-
-@click.command(short_help="Stop what runs on a board.")
-@board_options
-@json_option
-@remarks_option
-def cancel(where: Where, *, as_json: bool) -> None:
-    """Stop whatever runs on a board, and wait for its prompt. Finished simulations can still be fetched.
-
-    \b
-    Example:
-      elm11 cancel, and then elm11 attach --partial
-    """  # noqa: D301
-    with where.open() as board:
-        try:
-            stopped = board.interrupt()
-        except KeyboardInterrupt:
-            raise FailureError("left at once; what runs on the board may go on", INTERRUPTED) from None
-        status: BoardStatus | None = None
-        if stopped:
-            with contextlib.suppress(Elm11Error):  # that it has stopped is what matters
-                status = board.status()
-    if as_json:
-        run = None if status is None or not status.job else status
-        document = {
-            "stopped": stopped,
-            "job_name": run.job if run else None,
-            "first": run.first if run else None,
-            "count": run.count if run else None,
-            "done": run.done if run else None,
-            "usable": run.is_usable if run else None,
-        }
-        click.echo(json.dumps(document, indent=2))
-    elif not stopped:
-        click.echo("nothing was running")
-    elif status is None or not status.job:
-        click.echo("stopped; the board is at its prompt")
-    elif not status.is_usable:
-        click.echo(f"stopped in the midst of a simulation: the {status.done} that were finished are lost")
-    elif status.done:
-        partial = " --partial" * (status.done < status.count)
-        click.echo(f"stopped; {status.done} of {status.count} simulations can be fetched: elm11 attach{partial}")
-    else:
-        click.echo("stopped before the first simulation was finished")

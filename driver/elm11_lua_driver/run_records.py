@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -48,9 +49,20 @@ def save(record: RunRecord) -> None:
     Args:
         record: the run; an older record of the same job is replaced.
 
-    Raises:
-        OSError: it cannot be written.
+    Warns:
+        UserWarning: it cannot be kept; the run goes on without.
     """
+    try:
+        _write(record)
+    except OSError as error:
+        warnings.warn(
+            f"the run cannot be remembered in {config_folder()}: {error.strerror}; elm11 attach needs the job "
+            "then: --job FILE, a histogram's file or what --json printed",
+            stacklevel=2,
+        )
+
+
+def _write(record: RunRecord) -> None:
     path = _file(job_name(record.job))
     path.parent.mkdir(parents=True, exist_ok=True)
     values = {

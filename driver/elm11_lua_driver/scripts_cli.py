@@ -10,22 +10,13 @@ from typing import TYPE_CHECKING
 import click
 
 from . import scripts
-from .cli_common import (
-    Elm11Command,
-    Meter,
-    Where,
-    board_options,
-    confirm,
-    duration,
-    json_option,
-    options,
-    quiet_option,
-    say,
-    warn,
-    yes_option,
-)
+from .cli_end import Elm11Command
+from .cli_options import json_option, options, yes_option
+from .cli_talk import Meter, confirm, quiet_option, say, warn
+from .cli_where import Where, board_options
 from .errors import Elm11Error, ScriptsError, VersionMismatchError
 from .lua_check import Problem, check_files
+from .plain_text import duration
 from .scripts import Action, Script, ScriptState
 from .transport import WIRE_BYTE_S
 

@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING
 import click
 
 from .atomic_file import check_writable
-from .cli_common import FailureError, Whole, json_option, remarks_option, say
+from .cli_end import FailureError
+from .cli_numbers import Whole
+from .cli_options import json_option
+from .cli_talk import remarks_option, say
 from .errors import EngineError, PortBusyError
 
 if TYPE_CHECKING:

@@ -836,7 +836,10 @@ class FastPlan:
 
     @property
     def longest_run(self) -> int:
-        """Consecutive simulations in which no count on the board can reach 2^16, whichever is the first; a multiple of 8."""
+        """How many simulations can follow each other, from any on, before a count on the board could reach 2^16.
+
+        A multiple of eight.
+        """
         mean = int(self.cycle_counts.sum(axis=0).max()) / CYCLE
         length = 8 * int(0xFFFF / max(1.0, mean) // 8)
         until = np.cumsum(np.tile(self.cycle_counts, (2 + length // CYCLE, 1)), axis=0)

@@ -1,8 +1,8 @@
 """Fourier transform of integers in fixed point, many series side by side; the twin of `integer_fft.lua`.
 
-Decimation in time, radix 4, in place, forward, unnormalised. Twiddles have 11 bits; a product with one is shifted back by 11 bits towards minus infinity. Nothing else is rounded and
-nothing is scaled between stages, so that a sum grows with the length: what comes in must be small enough
-(`fast_plan.Part` says how that is made sure).
+Decimation in time, radix 4, in place, forward, unnormalised. Twiddles have 11 bits; a product with one is shifted back
+by 11 bits towards minus infinity. Nothing else is rounded and nothing is scaled between stages, so that a sum grows
+with the length: what comes in must be small enough (`fast_plan.Part` says how that is made sure).
 """
 
 from __future__ import annotations

@@ -129,6 +129,13 @@ class BoardLua(Protocol):
             name: of the program.
         """
 
+    def limit_output(self, n_bytes: int) -> None:
+        """Let a running text wait when it is about this far ahead of ``next_event``.
+
+        Args:
+            n_bytes: how much of its output may wait; 1 or more.
+        """
+
     def interrupt(self) -> None:
         """Stop what runs, as the ``q`` key does. Does nothing when nothing runs."""
 

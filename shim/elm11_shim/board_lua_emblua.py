@@ -86,6 +86,8 @@ class EmbluaBoardLua:
         self._heap: HeapFigures | None = None
         self._running = False
         self._programs: ProgramLookup = lambda _name: None
+        self._read_size = _READ_SIZE
+        self._output_limit: int | None = None
 
     def boot(self, identity: BoardIdentity, programs: ProgramLookup) -> None:
         """Start a new process, ending the old one."""
@@ -106,6 +108,7 @@ class EmbluaBoardLua:
             stdout=subprocess.PIPE,
             bufsize=0,
         )
+        self._limit_pipe()
 
     def submit(self, text: bytes) -> None:
         """Begin to run what was typed.
@@ -124,6 +127,26 @@ class EmbluaBoardLua:
         """
         self._running = True
         self._send(b"R", name.encode("latin-1"))
+
+    def limit_output(self, n_bytes: int) -> None:
+        """Let what runs wait when so much of its output waits, and the pipe to it is full.
+
+        Args:
+            n_bytes: how much may wait; 1 or more. The pipe takes more, but no more than a page where the system
+                lets its size be chosen.
+        """
+        self._read_size = self._output_limit = n_bytes
+        self._limit_pipe()
+
+    def _limit_pipe(self) -> None:
+        child = self._child
+        if self._output_limit is None or child is None or child.stdout is None:
+            return
+        import fcntl  # noqa: PLC0415 - there is none on Windows, nor emblua
+
+        if hasattr(fcntl, "F_SETPIPE_SZ"):
+            with contextlib.suppress(OSError):  # more is in it than would fit
+                fcntl.fcntl(child.stdout, fcntl.F_SETPIPE_SZ, self._output_limit)  # the system rounds up to a page
 
     def interrupt(self) -> None:
         """Stop what runs, as the ``q`` key does."""
@@ -194,7 +217,7 @@ class EmbluaBoardLua:
             return
         if not select.select([child.stdout], [], [], timeout_s)[0]:
             return
-        data = os.read(child.stdout.fileno(), _READ_SIZE)
+        data = os.read(child.stdout.fileno(), self._read_size)
         if not data:
             if self._running:
                 raise EmbluaError(f"emblua ended unexpectedly, exit code {child.wait(_ANSWER_TIMEOUT_S)}")

@@ -57,6 +57,7 @@ class LupaBoardLua:
         self._lua: LuaRuntime | None = None
         self._board: dict[str, Callable[..., Any]] = {}
         self._run: _Run | None = None
+        self._output_limit = _MAX_WAITING_OUTPUT
         self._peak_bytes = 0
 
     def boot(self, identity: BoardIdentity, programs: ProgramLookup) -> None:
@@ -97,6 +98,14 @@ class LupaBoardLua:
             RuntimeError: something is running already.
         """
         self._start("run_program", name.encode("latin-1"))
+
+    def limit_output(self, n_bytes: int) -> None:
+        """Let what is run from now on wait when so much of its output waits.
+
+        Args:
+            n_bytes: how much may wait; 1 or more.
+        """
+        self._output_limit = n_bytes
 
     def interrupt(self) -> None:
         """Stop what runs, as the ``q`` key does."""
@@ -143,7 +152,7 @@ class LupaBoardLua:
             raise RuntimeError("the Lua state does not exist; boot it first")
         if self._run is not None:
             raise RuntimeError("another text is running")
-        self._run = _Run(self._board[function], argument)
+        self._run = _Run(self._board[function], argument, self._output_limit)
         self._run.start()
 
     def _emit(self, data: bytes) -> None:
@@ -159,9 +168,10 @@ class LupaBoardLua:
 class _Run:
     """One submitted text, running in a thread."""
 
-    def __init__(self, function: Callable[..., Any], argument: bytes) -> None:
+    def __init__(self, function: Callable[..., Any], argument: bytes, output_limit: int) -> None:
         self._function = function
         self._argument = argument
+        self._output_limit = output_limit
         self._changed = threading.Condition()
         self._events: deque[LuaEvent] = deque()
         self._waiting_output = 0
@@ -191,7 +201,7 @@ class _Run:
 
     def emit(self, data: bytes) -> None:
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting_output < _MAX_WAITING_OUTPUT or self._wanted != _NOTHING)
+            self._changed.wait_for(lambda: self._waiting_output < self._output_limit or self._wanted != _NOTHING)
             if self._wanted != _GIVE_UP:
                 self._waiting_output += len(data)
                 self._events.append(Output(data))

@@ -27,6 +27,9 @@ _BITS_PER_BYTE = 10  # 8N1: a start bit and a stop bit
 # What may be made up for when this process was not woken in time: less than a host would notice.
 _LONGEST_BURST_S = 0.005
 _CHUNK = 4096
+# What the port of a paced board keeps: little, so that Lua waits for the wire and hears a "q" at once, and enough to
+# keep the wire busy for 22 ms. How much a real board keeps is not known.
+_PACED_BUFFER = 256
 _BUSY_POLL_S = 0.002
 _PACED_POLL_S = 0.001
 _IDLE_POLL_S = 0.1
@@ -135,6 +138,9 @@ class BoardServer:
     def __init__(self, board: VirtualBoard, *, paced: bool) -> None:
         self._board = board
         self._baud = BAUD if paced else None
+        self._buffer = _PACED_BUFFER if paced else _CHUNK
+        if paced:
+            board.limit_output(_PACED_BUFFER)
         self._wake_receiver, self._wake_sender = socket.socketpair()
         self._stopping = False
         self._thread: threading.Thread | None = None
@@ -198,7 +204,7 @@ class BoardServer:
         to_board, to_host = Pacer(self._baud), Pacer(self._baud)
         waiting = bytearray()
         while not self._stopping:
-            if len(waiting) < _CHUNK:  # else the host is slow, and the board waits for it
+            if len(waiting) < self._buffer:  # else the host is slow, and the board waits for it
                 waiting += self._board.read()
             now_s = time.monotonic()
             room_in, room_out = to_board.allowance(now_s), to_host.allowance(now_s)

@@ -189,6 +189,7 @@ class FaultyLine:
         self._random = random_source
         self._waiting: deque[tuple[float, bytes]] = deque()
         self._not_before_s = float("-inf")
+        self._n_waiting = 0
 
     def feed(self, data: bytes, now_s: float) -> None:
         """Send bytes in at the time ``now_s``.
@@ -206,6 +207,7 @@ class FaultyLine:
             due_s += faults.delay_s
             self._not_before_s = due_s
         self._waiting.append((due_s, data))
+        self._n_waiting += len(data)
 
     def hold_new(self, until_s: float) -> None:
         """Let nothing that is fed from now on come out before ``until_s``.
@@ -229,15 +231,21 @@ class FaultyLine:
             taken += data[:room]
             if data[room:]:
                 self._waiting.appendleft((due_s, data[room:]))
+        self._n_waiting -= len(taken)
         return bytes(taken)
 
     def next_due_s(self) -> float | None:
         """When the next bytes come out, or None when there are none inside."""
         return self._waiting[0][0] if self._waiting else None
 
+    def __len__(self) -> int:
+        """How many bytes are inside."""
+        return self._n_waiting
+
     def clear(self) -> None:
         """Drop what is inside."""
         self._waiting.clear()
+        self._n_waiting = 0
 
     def _damaged(self, data: bytes) -> bytes:
         faults = self._faults

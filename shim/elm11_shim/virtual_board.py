@@ -128,6 +128,7 @@ class VirtualBoard:
         self._type_ahead: deque[int] = deque()
         self._running = self._stopped = False
         self._units_at_boot = 0
+        self._output_limit: int | None = None
         with self._lock:
             self._boot()
 
@@ -148,6 +149,18 @@ class VirtualBoard:
             self._to_board.feed(data, self._clock())
             self._pump()
         self._written.set()
+
+    def limit_output(self, n_bytes: int) -> None:
+        """Let Lua wait, as at a real board's serial port, when it is about this far ahead of who reads.
+
+        Without it a program that prints runs far ahead, which a line without limit does not show.
+
+        Args:
+            n_bytes: how much of its output may wait; 1 or more.
+        """
+        with self._lock:
+            self._output_limit = n_bytes
+            self._lua.limit_output(n_bytes)
 
     def read(self, timeout_s: float = 0.0) -> bytes:
         """What the board has sent; waits for the first byte at most ``timeout_s`` seconds.
@@ -334,6 +347,8 @@ class VirtualBoard:
 
     def _take_lua_events(self) -> None:
         for _ in range(_MOST_EVENTS):
+            if self._output_limit is not None and len(self._from_board) >= self._output_limit:
+                return
             event = self._lua.next_event() if self._running else None
             if event is None:
                 return

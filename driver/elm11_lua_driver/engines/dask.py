@@ -216,6 +216,9 @@ def _connected(address: str) -> Any:  # noqa: ANN401
             "the engine dask needs the package distributed", next_step="pip install 'elm11-lua-driver[dask]'"
         ) from error
     try:
+        # A client of an address that makes no sense fails only half, and complains once more when it is taken away.
+        with contextlib.suppress(OSError):  # an unknown host may become known while the client tries
+            distributed.comm.resolve_address(address)
         return distributed.Client(address, timeout=CONNECT_S, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
         raise EngineError(
