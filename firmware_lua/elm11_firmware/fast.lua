@@ -654,9 +654,10 @@ local function rows_needed(plan, part, lowest)
     return part.first_row + #part.rows - (last > 0 and last or 0)
 end
 
--- The place of a simulation in its cycle: its eight lowest bits in reverse.
+-- The place of a simulation in its cycle: eight bits of its number in reverse.
 local function place_in_cycle(simulation)
     local place = 0
+    simulation = simulation + 4 -- so that a job's last cycle, if not a whole one, has its share of what is due
     for _ = 1, 8 do
         place = place << 1 | simulation & 1
         simulation = simulation >> 1

@@ -17,10 +17,10 @@ local _ENV = nil -- from here a stray global is an error
 local fast_plan = {}
 
 local CYCLE = 256
-local DUE_MARGIN = 11 / 10
-local WIDE_MARGIN = 135 / 100
+local DUE_MARGIN = 13 / 10
+local WIDE_MARGIN = 16 / 10
 local LEAST_DUE = 6
-local INFORMATION = {10, 36, nil, 125} -- in tenths
+local INFORMATION = {10, 36, nil, 135} -- in tenths
 local PAIR_ROOM = 31000
 local FEW_BINS = 11500
 local LARGEST_MAIN = 512
@@ -29,12 +29,12 @@ local LARGEST = 1024 -- points of a transform
 local ROOM = 400 -- thousands of bytes in use
 local SHORT_LENGTH = 45
 local LEAST_GRID = 16
-local GRID_STEP = 1
-local OUTPUT_STEP = 12 / 10
-local WIDE_OUTPUT_STEP = 24 / 10
-local WIDE_FROM = 16
+local GRID_STEP = 12 / 10
+local OUTPUT_STEP = 9 / 10
+local WIDE_OUTPUT_STEP = 2
+local WIDE_FROM = 14
 local SHORT_SERIES = 48
-local SPARSE_OUTPUT_STEP = 32 / 10
+local SPARSE_OUTPUT_STEP = 24 / 10
 local SPARSE_SURPLUS = 13 / 10
 local BAND = 31 / 10
 local DECIMATION = 3
@@ -125,17 +125,13 @@ end
 local function set_grid(plan, part, row)
     local sigma, period = plan.sigma[row.j + 1], part.period
     local k = 2 * pi * sigma / period
-    local first = up((6 - BAND) / k)
-    row.first_frequency = first > 1 and first or 1
-    local highest = part.nyquist > 0 and part.n // 2 or part.n // 2 - 1
-    local last = down((6 + BAND) / k)
-    last = last < highest and last or highest
-    local n_frequencies = last - row.first_frequency + 1
-    row.n_frequencies = n_frequencies > 1 and n_frequencies or 1
-    local wanted = period / (GRID_STEP * sigma)
-    local n = least_power(wanted > row.n_frequencies and wanted or row.n_frequencies)
-    n = n > LEAST_GRID and n or LEAST_GRID
-    row.n = n < part.n and n or part.n
+    local n = least_power(period / (GRID_STEP * sigma))
+    n = lesser(n > LEAST_GRID and n or LEAST_GRID, part.n)
+    local band = lesser(BAND, (n - 1) * k / 2)
+    local first, last = up((6 - band) / k), down((6 + band) / k)
+    first = first > 1 and first or 1
+    last = lesser(last, part.nyquist > 0 and part.n // 2 or part.n // 2 - 1)
+    row.n, row.first_frequency, row.n_frequencies = n, first, last > first and last - first + 1 or 1
 end
 
 local function set_counts(plan, part, row, edge)
@@ -556,16 +552,14 @@ local function set_cycle(plan)
     if plan.n_main == 0 then
         return
     end
-    for place = 0, plan.due[plan.J + 1] - 1 do
-        local lowest = plan.lowest_main
-        while plan.due[lowest + 1] <= place do
-            lowest = lowest + 1
-        end
+    local main_of, lowest_of, place = plan.main_of, plan.lowest_of, 0
+    for lowest = plan.lowest_main, plan.J do
         local number = 1
         while plan.parts[number].lowest > lowest do
             number = number + 1
         end
-        plan.main_of[place + 1], plan.lowest_of[place + 1] = number, lowest
+        for at = place + 1, plan.due[lowest + 1] do main_of[at], lowest_of[at] = number, lowest end
+        place = lesser(CYCLE, plan.due[lowest + 1])
     end
 end
 

@@ -41,17 +41,20 @@ if TYPE_CHECKING:
 CYCLE: Final = 256
 """Simulations after which the pattern of due scales repeats."""
 
-DUE_MARGIN: Final = 1.1
+START: Final = 4
+"""Place in its cycle of the first simulation, before bits are reversed (`place`)."""
+
+DUE_MARGIN: Final = 1.3
 """A scale needs the information of so many pairs per simulation, times its length in largest scales: the variance per
 pair falls like `sigma[j] / sigma[J]`, divided by 0.8 to 1.0."""
 
-WIDE_MARGIN: Final = 1.35
+WIDE_MARGIN: Final = 1.6
 """The same where outputs are `WIDE_OUTPUT_STEP` apart, and so fewer."""
 
 LEAST_DUE: Final = 6
 """A scale is due in 6 of 256 simulations at least: in 7 or 8 of 300, few but enough for a standard error."""
 
-INFORMATION: Final = {1: 10, 2: 36, 4: 125}
+INFORMATION: Final = {1: 10, 2: 36, 4: 135}
 """How many tenths of an independent pair all pairs of m series with m others are worth: `docs/fast-pipeline.md` has
 what was measured, and on which jobs these were settled."""
 
@@ -71,31 +74,32 @@ simulations is less than planning it takes."""
 SHORT_LENGTH: Final = 45.0
 """Length of a short part in scales, about: eight times its edges."""
 
-GRID_STEP: Final = 1.0
+GRID_STEP: Final = 1.2
 """Largest step of the wavelet transform's grid, in scales."""
 
 LEAST_GRID: Final = 16
 """Points of a grid, at least: of the largest scale there would be few in the series."""
 
-OUTPUT_STEP: Final = 1.2
+OUTPUT_STEP: Final = 0.9
 """Largest step between output points, in scales, where the usable samples are few."""
 
-WIDE_OUTPUT_STEP: Final = 2.4
+WIDE_OUTPUT_STEP: Final = 2.0
 """The same where the usable samples span `WIDE_FROM` scales and more: coherence is correlated over about two scales."""
 
-WIDE_FROM: Final = 16.0
+WIDE_FROM: Final = 14
 
 SHORT_SERIES: Final = 48
 """A shorter series has outputs half as far apart at all scales: there are few, and most are near its ends."""
 
-SPARSE_OUTPUT_STEP: Final = 3.2
+SPARSE_OUTPUT_STEP: Final = 2.4
 """The same where a scale has `SPARSE_SURPLUS` times the information that it needs, and so enough with a wider step."""
 
 SPARSE_SURPLUS: Final = 1.3
 
 BAND: Final = 3.1
 """The wavelet's spectrum is used where |sigma omega - 6| <= 3.1; beyond, its power is below 7e-5 of the peak. Since 3.1
-is less than pi, it is folded onto a grid of step 1 without overlapping itself."""
+is less than pi, it is folded onto a grid of step 1 without overlapping itself; on a wider grid it has less room, 2.6 at
+least."""
 
 KERNEL_REACH: Final = 2.8
 """The smoothing kernel ends at 2.8 scales; its width is corrected so that it averages as much as the whole one."""
@@ -610,12 +614,12 @@ class FastPlan:
         """The filter's band, and a grid on which the folded band does not overlap itself."""
         sigma, period = self._sigma[row.j], part.period
         k = 2 * math.pi * sigma / period
-        row.first_frequency = max(1, _ceil((6 - BAND) / k))
+        row.n = min(part.n, max(LEAST_GRID, least_power(period / (GRID_STEP * sigma))))
+        band = min(BAND, (row.n - 1) * k / 2)
+        row.first_frequency = max(1, _ceil((6 - band) / k))
         highest = part.n // 2 if self._nyquist_weight(part) else part.n // 2 - 1
-        last = min(highest, _floor((6 + BAND) / k))
-        n_frequencies = max(1, last - row.first_frequency + 1)
-        row.filter = np.zeros(n_frequencies, np.int64)
-        row.n = min(part.n, max(LEAST_GRID, least_power(max(period / (GRID_STEP * sigma), n_frequencies))))
+        last = min(highest, _floor((6 + band) / k))
+        row.filter = np.zeros(max(1, last - row.first_frequency + 1), np.int64)
 
     def _set_counts(self, part: Part, row: Row, edge: float | None) -> None:
         """The output points that are counted, and their weights."""
@@ -957,12 +961,15 @@ def coarse_lag1(lag1: float, step: float) -> float:
 
 
 def place(simulation: int) -> int:
-    """Place of a simulation in its cycle: its eight lowest bits in reverse, so that due simulations are spread evenly.
+    """Place of a simulation in its cycle: eight bits of its number in reverse, so that due simulations are spread evenly.
+
+    Counted from `START`, so that what remains of a job's simulations after whole cycles has its share of due ones, not
+    more: the lowest places come first otherwise.
 
     Args:
         simulation: its number, from 0.
     """
-    return int(f"{simulation % CYCLE:08b}"[::-1], 2)
+    return int(f"{(simulation + START) % CYCLE:08b}"[::-1], 2)
 
 
 def check(experiment: Experiment) -> None:
