@@ -34,8 +34,8 @@ def _job(lag1_x: float, lag1_y: float, J: int, dj: float, **others: Any) -> Job:
 
 JOBS: Final = {
     "red": (_job(0.72, 0.72, 10, 1 / 4), range(3)),
-    "white": (_job(0.0, 0.0, 8, 1 / 4, surrogates="white", seed=2**64 - 1), range(30, 34)),
-    "one red, one blue": (_job(0.95, -0.9, 12, 1 / 4), range(32, 34)),
+    "white": (_job(0.0, 0.0, 8, 1 / 4, surrogates="white", seed=2**64 - 1), range(52, 54)),
+    "one red, one blue": (_job(0.95, -0.9, 12, 1 / 4), range(112, 114)),
     "longest memory": (_job(0.998, 0.5, 6, 1 / 4), range(2)),
     "octaves": (_job(0.3, 0.6, 4, 1.0), range(2)),
     "half octaves": (_job(0.3, 0.6, 6, 0.5, s0=0.75), range(2)),

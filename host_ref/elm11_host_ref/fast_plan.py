@@ -41,8 +41,9 @@ if TYPE_CHECKING:
 CYCLE: Final = 256
 """Simulations after which the pattern of due scales repeats."""
 
-START: Final = 4
-"""Place in its cycle of the first simulation, before bits are reversed (`place`)."""
+SPREAD: Final = 145
+"""Distance, modulo 256, of the places of two simulations that follow each other: chosen so that every number of
+simulations, from the first on, has its share of due ones within two, and 300 within one."""
 
 DUE_MARGIN: Final = 1.3
 """A scale needs the information of so many pairs per simulation, times its length in largest scales: the variance per
@@ -961,15 +962,21 @@ def coarse_lag1(lag1: float, step: float) -> float:
 
 
 def place(simulation: int) -> int:
-    """Place of a simulation in its cycle: eight bits of its number in reverse, so that due simulations are spread evenly.
-
-    Counted from `START`, so that what remains of a job's simulations after whole cycles has its share of due ones, not
-    more: the lowest places come first otherwise.
+    """Place of a simulation in its cycle: due simulations, those of the lowest places, are spread evenly.
 
     Args:
         simulation: its number, from 0.
     """
-    return int(f"{(simulation + START) % CYCLE:08b}"[::-1], 2)
+    return simulation * SPREAD % CYCLE
+
+
+def simulation_at(at: int) -> int:
+    """The simulation of the first cycle that has a place.
+
+    Args:
+        at: the place, 0 to 255.
+    """
+    return at * pow(SPREAD, -1, CYCLE) % CYCLE
 
 
 def check(experiment: Experiment) -> None:
