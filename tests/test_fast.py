@@ -442,13 +442,13 @@ def test_the_quadrature_is_exact_for_cubics(start: float, samples: int, offset: 
 def test_the_kernel_averages_as_much_as_the_whole_gaussian() -> None:
     """Products of a Morlet transform, correlated like exp(-t^2 / 2): 1 / sqrt(3) of their variance is left.
 
-    Within 0.05 % from grid points; from between them, where the width is not corrected anew, within 0.6 %.
+    Within 0.06 % from grid points; from between them, where the width is not corrected anew, within 0.25 %.
     """
-    for step in (0.42, 0.5, 0.55, 0.6, 0.7, 0.75, 0.87, 1.0):
+    for step in (0.33, 0.42, 0.47, 0.5, 0.55, 0.6, 0.7, 0.75, 0.87, 1.0, 1.19):
         whole, half = fast_plan._kernel(step)
         for places, weights, allowed in (
             (step * np.arange(1 - len(whole), len(whole)), np.array(whole[:0:-1] + whole), 0.0006),
-            (step * (np.arange(-len(half), len(half)) + 0.5), np.array(half[::-1] + half), 0.006),
+            (step * (np.arange(-len(half), len(half)) + 0.5), np.array(half[::-1] + half), 0.0025),
         ):
             correlation = np.exp(-0.5 * (places[:, None] - places) ** 2)
             left = weights @ correlation @ weights / weights.sum() ** 2

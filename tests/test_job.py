@@ -93,9 +93,9 @@ def test_counts_that_are_expected() -> None:
     exact, fast = Job(**STANDARD), Job(**STANDARD, pipeline="fast")
     plan = fast_plan.plan(fast.experiment)
     assert fast.fast_plan is plan, "made once"
-    for simulations in (range(1), range(5, 9), range(60, 200)):
+    for simulations in (range(1), range(5, 9), range(60, 200), range(250, 900)):
         np.testing.assert_array_equal(exact.expected_counts(simulations), len(simulations) * exact.n_usable)
-        by_one = sum(plan.cycle_counts[simulation % 64] for simulation in simulations)
+        by_one = sum(plan.cycle_counts[simulation % fast_plan.CYCLE] for simulation in simulations)
         np.testing.assert_array_equal(fast.expected_counts(simulations), by_one)
 
 

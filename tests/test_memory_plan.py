@@ -39,7 +39,7 @@ MAIN: dict[str, Any] = {"lag1_x": 0.72, "lag1_y": 0.72, "dt": 0.25, "dj": 0.25, 
     ],
 )
 def test_the_plan_is_what_the_heap_shows(emblua_path: Path, changes: dict[str, Any]) -> None:
-    """The fast pipeline's plan is too large by up to 12 %: what is not collected when depends on what was before.
+    """The fast pipeline's plan is too large by up to 13 %: what is not collected when depends on what was before.
 
     The exact one's by 17 KiB; the last is for other releases of Lua 5.4, whose heaps differ by some hundred bytes.
     """
@@ -58,7 +58,7 @@ def test_the_plan_is_what_the_heap_shows(emblua_path: Path, changes: dict[str, A
         peak = board._lua.heap().units_peak * UNIT_BYTES
     planned = plan(job)
     assert programs <= programs_bytes("fast", "planning"), f"they have changed: {FIT}"
-    most = peak * 1.12 if job.pipeline == "fast" else peak + 17_408
+    most = peak * 1.13 if job.pipeline == "fast" else peak + 17_408
     least = programs_bytes("fast", "planning") + 1.5 * planned.tables  # what planning may need, whatever it does need
     assert peak <= planned.total <= max(most, least), FIT
 

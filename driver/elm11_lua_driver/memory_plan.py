@@ -127,12 +127,12 @@ def plan(job: Job, usable: int | None = None) -> MemoryPlan:
     needed = _fast_parts(job.fast_plan) if job.pipeline == "fast" else parts(job.J)
     largest: int | None = job.J
     if sum(needed) > usable:
-        # The need grows with J, but for steps where transforms become shorter: halve, then look further up.
+        # The need grows with J, but for steps where transforms become shorter or fewer: halve, then look further up.
         low, high = -1, job.J
         while high - low > 1:
             middle = (low + high) // 2
             low, high = (middle, high) if fits(middle) else (low, middle)
-        beyond = [J for J in range(low + 1, min(low + 5, job.J)) if fits(J)]
+        beyond = [J for J in range(low + 1, min(low + 9, job.J)) if fits(J)]
         low = max([low, *beyond])
         largest = None if low < 0 else low
     return MemoryPlan(*needed, usable, largest)

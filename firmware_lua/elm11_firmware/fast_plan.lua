@@ -22,6 +22,7 @@ local WIDE_MARGIN = 16 / 10
 local LEAST_DUE = 6
 local INFORMATION = {10, 36, nil, 135} -- in tenths
 local PAIR_ROOM = 31000
+local LARGEST_SHARED = 256
 local FEW_BINS = 11500
 local LARGEST_MAIN = 512
 local LEAST_MAIN = 128
@@ -90,6 +91,9 @@ end
 
 -- How many series of either kind a part of n points has.
 local function series_of(plan, n)
+    if n > LARGEST_SHARED then
+        return 1
+    end
     local room = PAIR_ROOM // (plan.bins <= FEW_BINS and 1 or plan.bins <= 2 * FEW_BINS and 2 or 16) // (n * #plan.box)
     return room >= 40 and 4 or room >= 12 and 2 or 1
 end

@@ -147,7 +147,7 @@ local function kernel(step, is_dense)
     if is_dense then
         local ratio = exp(-HALF * step * step)
         local value, factor = exp(-step * step / 8), ratio * ratio
-        for m = 1, reach do
+        for m = 1, reach + 1 do
             half[m] = nearest(unit * value)
             value = value * factor
             factor = factor * (ratio * ratio)

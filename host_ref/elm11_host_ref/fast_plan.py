@@ -62,6 +62,9 @@ what was measured, and on which jobs these were settled."""
 PAIR_ROOM: Final = 31_000
 """Smoothed rows of all pairs of a part may have so many points in all, if all its points were outputs."""
 
+LARGEST_SHARED: Final = 256
+"""Transform length up to which a part has more than one series of either kind."""
+
 FEW_BINS: Final = 11_500
 """A histogram with more bins in all leaves a board less memory: half of the room, hardly any beyond twice as many."""
 
@@ -400,7 +403,7 @@ def _kernel(step: float) -> tuple[tuple[int, ...], tuple[int, ...]]:
     ratio = math.exp(-0.5 * step * step)
     half = []
     value, factor = math.exp(-0.125 * step * step), ratio * ratio
-    for _ in range(reach):
+    for _ in range(reach + 1):
         half.append(_nearest(unit * value))
         value *= factor
         factor *= ratio * ratio
@@ -501,6 +504,8 @@ class FastPlan:
 
     def _n_series(self, n: int) -> int:
         """How many series of either kind a part of n points has."""
+        if n > LARGEST_SHARED:
+            return 1
         bins = len(self.due) * self.experiment.n_bins
         room = PAIR_ROOM // (1 if bins <= FEW_BINS else 2 if bins <= 2 * FEW_BINS else 16) // (n * len(self.box))
         return next((m for m in (4, 2) if 2 * m * (m + 1) <= room), 1)
