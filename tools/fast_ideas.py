@@ -43,16 +43,17 @@ IDEAS: Final[dict[str, dict[str, float]]] = {
     "short parts": {"LARGEST_MAIN": 1024},
     "coarse noise": {"DECIMATION": 1e6, "LARGEST_TRANSFORM": 4096, "LARGEST_MAIN": 4096},
     "grids": {"GRID_STEP": 1e-3},
-    "outputs 1.2 and 2.4 scales apart": {"OUTPUT_STEP": 0.5, "WIDE_OUTPUT_STEP": 0.5},
-    "outputs up to 2.4 scales apart": {"WIDE_OUTPUT_STEP": 1.2},
+    "outputs 0.9 to 2.4 scales apart": {"OUTPUT_STEP": 0.5, "WIDE_OUTPUT_STEP": 0.5, "SPARSE_OUTPUT_STEP": 0.5},
+    "outputs wider apart inside": {"WIDE_OUTPUT_STEP": 0.9, "SPARSE_OUTPUT_STEP": 0.9},
+    "pairs of several series": {"PAIR_ROOM": 0},
     "short kernel": {"KERNEL_REACH": 5.0},
 }
 # Approximation: the constants that refine it.
 REFINED: Final[dict[str, dict[str, float]]] = {
-    "grid step 1 -> 1/2": {"GRID_STEP": 0.5},
-    "output steps 1.2, 2.4 -> 0.6": {"OUTPUT_STEP": 0.6, "WIDE_OUTPUT_STEP": 0.6},
+    "grid step 1.2 -> 0.6": {"GRID_STEP": 0.6},
+    "output steps 0.9, 2.0, 2.4 -> 0.45": {"OUTPUT_STEP": 0.45, "WIDE_OUTPUT_STEP": 0.45, "SPARSE_OUTPUT_STEP": 0.45},
     "kernel 2.8 -> 5 scales": {"KERNEL_REACH": 5.0},
-    "band 3.1 -> 3.9 (and grid step 1/2)": {"BAND": 3.9, "GRID_STEP": 0.5},
+    "band 3.1 -> 3.9 (and grid step 0.6)": {"BAND": 3.9, "GRID_STEP": 0.6},
     "clamps 5.7 -> 11.4 deviations": {"_REACH_OF_CLAMP": 11.4},
     "powers 18 -> 16 bits (coarser)": {"POWER_BITS": 16},
     "divided powers 13 -> 11 bits (coarser)": {"COHERENCE_BITS": 11},
@@ -142,8 +143,8 @@ local function stage(""",
 )
 
 
-def instructions(J: int = 20, count: int = 16) -> None:
-    """Mean over the first simulations; the bits of their numbers are reversed, so they are spread over the cycle."""
+def instructions(J: int = 20, count: int = 128) -> None:
+    """Mean over the first simulations: those in which something is due are spread evenly over the cycle."""
     experiment = Experiment(0.72, 0.72, 0.25, 0.25, 0.5, J)
     job = JOB.replace("JJ", str(J)).replace("NN", str(experiment.n_samples)).replace("COUNT", str(count))
     whole = 0
