@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 # Idea: the constants that switch it off, by their names in fast_plan.py and fast_plan.lua.
 IDEAS: Final[dict[str, dict[str, float]]] = {
     "(all ideas on)": {},
-    "due scales only": {"DUE_MARGIN": 1e6},
+    "due scales only": {"DUE_MARGIN": 1e3, "WIDE_MARGIN": 1e3},
     "short parts": {"LARGEST_MAIN": 1024},
     "coarse noise": {"DECIMATION": 1e6, "LARGEST_TRANSFORM": 4096, "LARGEST_MAIN": 4096},
     "grids": {"GRID_STEP": 1e-3},
