@@ -13,7 +13,7 @@ from .levels import check_level, quantiles, standard_errors
 if TYPE_CHECKING:
     from elm11_host_ref.types import FloatArray, IntArray
 
-_STEPS: Final = 12  # evenly spaced on a logarithmic axis; each costs a jackknife
+_STEPS: Final = 12  # evenly spaced on a logarithmic axis; each costs an estimate from all groups
 
 
 @dataclass(frozen=True, eq=False)

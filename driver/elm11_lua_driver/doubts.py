@@ -26,7 +26,7 @@ GOOD_ERROR: Final = 0.01
 """Standard error that the advised number of simulations reaches."""
 
 FEW_GROUPS: Final = 10
-"""A jackknife of g groups knows its standard error to one part in sqrt(2 (g - 1)): 24 % at ten."""
+"""An estimate from g groups knows the standard error to one part in sqrt(2 (g - 1)): 24 % at ten."""
 
 FEW_ABOVE: Final = 10
 """Independent values that should lie above the level; with fewer it hangs on single series."""

@@ -1,7 +1,7 @@
 """Stop a run when its levels are known well enough.
 
-After certain numbers of simulations the standard error of every scale's level is estimated by the jackknife over the
-job's groups. The numbers, the groups and so the estimates follow from the job alone: whichever engine computes, and
+After certain numbers of simulations the standard error of every scale's level is estimated from the job's
+groups. The numbers, the groups and so the estimates follow from the job alone: whichever engine computes, and
 however the work is split, the run stops at the same place with the same counts. They are those of a job that asks for
 exactly so many simulations, and that is what the result says it is.
 """
@@ -150,7 +150,7 @@ def max_standard_error(histogram: Histogram, level: float) -> float:
     Returns:
         No unit (squared coherence); NaN where no scale has one.
 
-    Source: this project: `standard_errors` names the jackknife's source.
+    Source: this project: `standard_errors` names the estimate's source.
     """
     from .levels import standard_errors  # noqa: PLC0415  levels.py needs run.py, which needs this
 

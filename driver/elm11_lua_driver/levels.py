@@ -74,7 +74,11 @@ def quantiles(counts: IntArray, level: float) -> FloatArray:
 
 
 def standard_errors(histogram: Histogram, level: float) -> FloatArray:
-    """Standard error of `quantiles(histogram.counts, level)` by the delete-a-group jackknife.
+    """Standard error of `quantiles(histogram.counts, level)` from how much groups of simulations differ.
+
+    The share of counts below the level is a ratio of sums over groups, whose standard error follows from the groups;
+    the levels of shares that much smaller and larger are two standard errors apart. So no density is taken from single
+    bins, which are nearly empty in short runs.
 
     The groups are those of the job; a part that spans several of them (a board sends such) counts as one, so that the
     result of a board has fewer groups, and the same expectation. Groups may differ in size (the last one often does),
@@ -88,32 +92,37 @@ def standard_errors(histogram: Histogram, level: float) -> FloatArray:
     Returns:
         Shape (J + 1,), no unit; NaN where fewer than two groups have counts.
 
-    Source: Busing, Meijer & van der Leeden (1999), *Delete-m jackknife for unequal m*, Statistics and Computing 9,
-    Eqs. (5) and (9).
+    Source: Woodruff (1952), *Confidence intervals for medians and other position measures*, Journal of the American
+    Statistical Association 47, 635-646; the ratio's error: Cochran (1977), *Sampling techniques*, Eq. (6.9).
     """
     job = histogram.job
     group_counts: dict[int, IntArray] = {}
     for part in histogram.parts:
         group = part.start // job.group_size
         group_counts[group] = group_counts.get(group, 0) + part.counts
-    if len(group_counts) < 2:
-        return np.full(job.J + 1, np.nan)
     total = histogram.counts
-    whole = quantiles(total, level)
-    without = np.array([quantiles(total - of_group, level) for of_group in group_counts.values()])
-    sizes = np.array([of_group.sum(axis=1) for of_group in group_counts.values()])
-    # What is left out counts nothing, whatever it is.
-    is_in = sizes > 0
-    n_groups = is_in.sum(axis=0)
-    without = np.where(is_in, without, 0.0)
-    h = np.where(is_in, sizes.sum(axis=0) / np.maximum(sizes, 1), 2.0)
-    pseudo_values = h * whole - (h - 1) * without
-    jackknife = n_groups * whole - np.where(is_in, (1 - 1 / h) * without, 0.0).sum(axis=0)  # Eq. (5)
-    has_error = n_groups > 1
-    squares = (pseudo_values - jackknife) ** 2 / np.where(is_in & has_error, h - 1, 1.0)
-    variance = np.where(is_in, squares, 0.0).sum(axis=0) / np.maximum(n_groups, 1)  # Eq. (9)
-    errors: FloatArray = np.where(has_error, np.sqrt(variance), np.nan)
+    counts = np.array(list(group_counts.values()))
+    below = np.einsum("gjb,jb->gj", counts, _shares_below(quantiles(total, level), total.shape[1]))
+    sizes, all_counts = counts.sum(axis=2), total.sum(axis=1)
+    n_groups = (sizes > 0).sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):  # scales without counts, and of one group
+        share = below.sum(axis=0) / all_counts
+        squares = ((below - share * sizes) ** 2).sum(axis=0)
+        deviation = np.sqrt(squares * n_groups / (n_groups - 1)) / all_counts
+    errors = np.full(job.J + 1, np.nan)
+    for j in np.flatnonzero(n_groups > 1):
+        row = total[j : j + 1]
+        # Where there is no level above, twice the distance to the one below stands for both.
+        low = quantiles(row, max(share[j] - deviation[j], 0.0))[0]
+        middle, high = quantiles(row, share[j])[0], quantiles(row, min(share[j] + deviation[j], 1.0))[0]
+        errors[j] = (high - low) / 2 if share[j] + deviation[j] < 1 else middle - low
     return errors
+
+
+def _shares_below(levels: FloatArray, n_bins: int) -> FloatArray:
+    """Which share of every bin is below a level: shape (n_scales, n_bins), 1, 0, and a part of the bin it is in."""
+    shares: FloatArray = np.clip(np.nan_to_num(levels)[:, None] * n_bins - np.arange(n_bins), 0.0, 1.0)
+    return shares
 
 
 @dataclass(frozen=True, eq=False)
