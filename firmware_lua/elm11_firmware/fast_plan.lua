@@ -17,10 +17,10 @@ local _ENV = nil -- from here a stray global is an error
 local fast_plan = {}
 
 local CYCLE = 256
-local DUE_MARGIN = 13 / 10
-local WIDE_MARGIN = 16 / 10
+local DUE_MARGIN = 145 / 100
+local WIDE_MARGIN = 178 / 100
 local LEAST_DUE = 6
-local INFORMATION = {10, 36, nil, 135} -- in tenths
+local INFORMATION = {10, 38, nil, 150} -- in tenths
 local PAIR_ROOM = 31000
 local LARGEST_SHARED = 256
 local FEW_BINS = 11500
@@ -28,6 +28,7 @@ local LARGEST_MAIN = 512
 local LEAST_MAIN = 128
 local LARGEST = 1024 -- points of a transform
 local ROOM = 400 -- thousands of bytes in use
+local SHORT_MARGIN = 11 / 10
 local SHORT_LENGTH = 45
 local LEAST_GRID = 16
 local GRID_STEP = 12 / 10
@@ -534,7 +535,7 @@ local function add_short(plan, lowest, highest)
     end
     -- As often as the largest of its scales needs it, being shorter than the whole series.
     local outside = 2 * plan.first_usable[highest + 1]
-    local often = needed(plan, highest) * (plan.n_samples - outside) / (n_samples * step - outside)
+    local often = SHORT_MARGIN * needed(plan, highest) * (plan.n_samples - outside) / (n_samples * step - outside)
     local most = series_of(plan, n)
     local due = up(often / INFORMATION[most])
     due = lesser(CYCLE, due > LEAST_DUE and due or LEAST_DUE)

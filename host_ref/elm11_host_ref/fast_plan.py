@@ -45,17 +45,17 @@ SPREAD: Final = 145
 """Distance, modulo 256, of the places of two simulations that follow each other: chosen so that every number of
 simulations, from the first on, has its share of due ones within two, and 300 within one."""
 
-DUE_MARGIN: Final = 1.3
+DUE_MARGIN: Final = 1.45
 """A scale needs the information of so many pairs per simulation, times its length in largest scales: the variance per
 pair falls like `sigma[j] / sigma[J]`, divided by 0.8 to 1.0."""
 
-WIDE_MARGIN: Final = 1.6
+WIDE_MARGIN: Final = 1.78
 """The same where outputs are `WIDE_OUTPUT_STEP` apart, and so fewer."""
 
 LEAST_DUE: Final = 6
 """A scale is due in 6 of 256 simulations at least: in 7 or 8 of 300, few but enough for a standard error."""
 
-INFORMATION: Final = {1: 10, 2: 36, 4: 135}
+INFORMATION: Final = {1: 10, 2: 38, 4: 150}
 """How many tenths of an independent pair all pairs of m series with m others are worth: `docs/fast-pipeline.md` has
 what was measured, and on which jobs these were settled."""
 
@@ -74,6 +74,9 @@ LARGEST_MAIN: Final = 512
 LEAST_MAIN: Final = 128
 """Shortest transform of a main part, unless the finest is shorter: what a shorter one saves in a job of some hundred
 simulations is less than planning it takes."""
+
+SHORT_MARGIN: Final = 1.1
+"""The scales of a short part need so much more: its interior stands for the whole series."""
 
 SHORT_LENGTH: Final = 45.0
 """Length of a short part in scales, about: eight times its edges."""
@@ -571,7 +574,7 @@ class FastPlan:
             edge = None
         # As often as the largest of its scales needs it, being shorter than the whole series.
         whole, first = experiment.n_samples, 2 * int(experiment.first_usable[highest])
-        often = self._needed(highest) * (whole - first) / (n_samples * step - first)
+        often = SHORT_MARGIN * self._needed(highest) * (whole - first) / (n_samples * step - first)
         most = self._n_series(n)
         for j in range(lowest, highest + 1):
             self.due[j] = min(CYCLE, max(LEAST_DUE, _ceil(often / INFORMATION[most])))

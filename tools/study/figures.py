@@ -52,6 +52,10 @@ def _tidy(axes: Axes) -> None:
     axes.tick_params(which="both", labelsize=8)
 
 
+# The legend where no curve is.
+BELOW: Final[dict[str, Any]] = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.16), "ncols": 2}
+
+
 def _legend(axes: Axes, **options: Any) -> None:  # noqa: ANN401  matplotlib's own
     if axes.get_legend_handles_labels()[0]:
         axes.legend(**{"frameon": False, "fontsize": 7.5, **options})
@@ -269,7 +273,7 @@ def _label(key: str) -> str:
 
 def engines(data: dict[str, Any]) -> Figure:
     """Whole runs over simulations, and scaling over workers."""
-    figure = _figure(7.2, 3.5)
+    figure = _figure(7.2, 4.3)
     whole, workers = figure.subplots(1, 2)
     for (colour, marker, stroke), row in zip(LOOKS, data["overhead"], strict=False):
         n = np.array([point["n_simulations"] for point in row["points"]])
@@ -296,7 +300,7 @@ def engines(data: dict[str, Any]) -> Figure:
     whole.set_ylabel("Time of a whole run (s)", fontsize=9)
     whole.set_title("From making the engine to closing it", fontsize=9)
     _tidy(whole)
-    _legend(whole, fontsize=7)
+    _legend(whole, fontsize=7, **BELOW)
     rows = [row for row in data["scaling"] if row["kind"] != "reference"]
     for (colour, marker, stroke), (label, kind) in zip(
         LOOKS, dict.fromkeys((row["label"], row["kind"]) for row in rows), strict=False
@@ -326,7 +330,7 @@ def engines(data: dict[str, Any]) -> Figure:
     workers.set_ylabel("Work per time against one process (no unit)", fontsize=8)
     workers.set_title("Processes running", fontsize=9)
     _tidy(workers)
-    _legend(workers, fontsize=7)
+    _legend(workers, fontsize=7, **BELOW)
     return figure
 
 
@@ -353,7 +357,7 @@ def decision(data: dict[str, Any], pays_off_s: dict[str, float | None]) -> Figur
         if limit is not None and limit > 0:
             axes.axhline(limit, color="0.4", linewidth=0.8)
             axes.annotate(
-                f"above: pool is faster ({pipeline})",
+                f"above: pool ({pipeline})",
                 (0.98, limit),
                 xycoords=("axes fraction", "data"),
                 fontsize=7,
