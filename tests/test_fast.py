@@ -56,6 +56,7 @@ SHAPES = {
     "octaves": experiment(0.3, 0.3, 3, dj=1.0),
     "from s0 = dt": experiment(0.72, 0.1, 9, s0=0.25, n_bins=301),
     "third octaves": experiment(0.0, 0.6, 16, dj=1 / 3, s0=0.7),
+    "half octaves, long": experiment(0.72, 0.3, 20, dj=0.5),  # weights below 1 before they are rounded
 }
 EXTREMES = {
     f"{x} {y} J{J} dj{dj:.2f}": experiment(x, y, J, dj)
@@ -157,6 +158,13 @@ def test_a_range_cut_anywhere_gives_the_same_sum_and_the_expected_counts(data: s
     np.testing.assert_array_equal(whole, sum(pieces))
     expected = fast_plan.plan(of).expected_counts(range(start, start + length))
     np.testing.assert_array_equal(whole.sum(axis=1), expected)
+
+
+@pytest.mark.parametrize(("J", "dj"), [(4, 0.25), (10, 0.25), (28, 0.25), (40, 1 / 12), (22, 0.5), (3, 1.0)])
+def test_a_job_of_300_simulations_fits_into_the_boards_16_bits(J: int, dj: float) -> None:
+    plan = fast_plan.plan(experiment(J=J, dj=dj))
+    assert plan.longest_run >= 300
+    assert max(plan.expected_counts(range(start, start + 300)).max() for start in range(256)) < 1 << 16
 
 
 def test_groups_are_the_sums_of_their_simulations() -> None:

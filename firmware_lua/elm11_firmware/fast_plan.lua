@@ -155,9 +155,10 @@ local function set_counts(plan, part, row, edge)
     while mean * unit > MEAN_COUNT do
         unit = unit / 2
     end
-    -- Whole inside, so that only the ends are rounded.
-    unit = nearest(unit * (step / longest))
-    unit = unit > 1 and unit or 1
+    -- Whole inside where it can be, so that only the ends are rounded.
+    unit = unit * (step / longest)
+    local is_whole = unit >= 1
+    unit = is_whole and floor(unit) or unit
     local low, head, inner, tail = quadrature(first - HALF, part.length - HALF - first, origin, step)
     if edge then
         -- The interior of the whole series is so much longer than this part's.
@@ -182,7 +183,11 @@ local function set_counts(plan, part, row, edge)
         end
     end
     add_rounded(head)
-    for i = #weights + 1, #weights + inner do weights[i] = unit end
+    if is_whole then
+        for i = #weights + 1, #weights + inner do weights[i] = unit end
+    else
+        add_rounded(joined({}, inner, {}))
+    end
     add_rounded(tail)
     while weights[#weights] == 0 do
         weights[#weights] = nil

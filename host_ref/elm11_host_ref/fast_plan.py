@@ -652,8 +652,9 @@ class FastPlan:
         mean = usable / longest * self._pairs[row.j] / CYCLE
         while mean * unit > MEAN_COUNT:
             unit /= 2
-        # Whole inside, so that only the ends are rounded.
-        unit = max(1.0, _nearest(unit * (step / longest)))
+        # Whole inside where it can be, so that only the ends are rounded.
+        unit *= step / longest
+        unit = float(math.floor(unit)) if unit >= 1 else unit
         # In 1/4096; rounded so that every sum from the first point on is right within 1/2: edges and interior keep
         # their shares.
         whole, total = [], 0
