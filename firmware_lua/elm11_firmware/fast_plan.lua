@@ -43,7 +43,6 @@ local DECIMATION = 3
 local PADDING = 22 / 10
 local EDGE = 6
 local INTERIOR = 8
-local LARGEST_FILTER = 2047
 local LARGEST_NOISE = 2047
 local POWER_BITS = 18
 local WEIGHT = 32

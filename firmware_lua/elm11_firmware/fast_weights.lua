@@ -8,6 +8,7 @@ local ceil, exp, floor, sqrt, pi = math.ceil, math.exp, math.floor, math.sqrt, m
 local _ENV = nil -- from here a stray global is an error
 
 local KERNEL_REACH = 28 / 10
+local LARGEST_FILTER = 2047
 local TINY = 1 / 1000000000
 local HALF = 1 / 2
 local BERNOULLI = 6 * 7 / 5760
@@ -162,7 +163,7 @@ local function gaussian_table(length)
     local value, factor, squared = 32768.0, ratio, ratio * ratio
     local table = {}
     for i = 1, length do
-        table[i], value, factor = floor(value + HALF) * 2047 >> 15, value * factor, factor * squared
+        table[i], value, factor = floor(value + HALF) * LARGEST_FILTER >> 15, value * factor, factor * squared
     end
     return table
 end

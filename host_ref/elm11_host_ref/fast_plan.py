@@ -127,7 +127,6 @@ LARGEST_TRANSFORM: Final = 1024
 MAX_LAG1: Final = 0.998
 """Beyond, the last sample's bound leaves too few bits for the others."""
 
-TWIDDLE_BITS: Final = 11
 LARGEST_FILTER: Final = 2047  # 11 bits
 LARGEST_NOISE: Final = 2047  # in 1/2048: a spectrum below 2^20 stays below
 KERNEL_SUM: Final = 4096
