@@ -26,6 +26,8 @@ class TestVirtual:
     @pytest.mark.parametrize("where", [["--pty", "port"], ["--tcp", "0", "--pace"]])
     @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
     def test_it_serves_until_it_is_told_to_end(self, where: list[str], end: signal.Signals, tmp_path: Path) -> None:
+        if signal.getsignal(end) == signal.SIG_IGN:
+            pytest.skip("this signal is ignored here, as hangups are under nohup, and by what is started here too")
         program = "from elm11_lua_driver.cli import main; main()"
         arguments = [sys.executable, "-c", program, "virtual", *where, "--store", "flash.json"]
         with subprocess.Popen(
