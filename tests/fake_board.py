@@ -306,3 +306,14 @@ def in_memory(board: FakeBoard, trace: Trace | None = None) -> MemoryTransport:
     """A port to a stand-in."""
     clock = Clock()
     return MemoryTransport(board, trace=trace, clock=clock, sleep=clock.sleep)
+
+
+BOOT = transcript("boot")[0][1]
+"""What a board says when it starts."""
+
+
+def fake() -> FakeBoard:
+    """A board that knows two lines."""
+    board = FakeBoard()
+    board.answers = {"f(1)": b"one\n\r", "g(2)": b"two\n\r"}
+    return board

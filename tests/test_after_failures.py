@@ -19,21 +19,13 @@ from elm11_lua_driver.errors import (
 from elm11_lua_driver.memory_port import MemoryTransport, SkippingClock
 from elm11_lua_driver.repl import ReplSession
 from elm11_lua_driver.repl_reader import Line, PromptKind
-from fake_board import LUA_PROMPT, FakeBoard, converse, transcript
+from fake_board import BOOT, LUA_PROMPT, converse, fake
 from virtual_bench import J10, SMALL, Bench, LastingTransport, LumpTransport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from elm11_lua_driver.execution import Execution
-
-BOOT = transcript("boot")[0][1]
-
-
-def fake() -> FakeBoard:
-    board = FakeBoard()
-    board.answers = {"f(1)": b"one\n\r", "g(2)": b"two\n\r"}
-    return board
 
 
 # ---- stopping and starting ------------------------------------------------------------------------------------------

@@ -16,22 +16,13 @@ from elm11_lua_driver.errors import (
 from elm11_lua_driver.recovery import Recovery
 from elm11_lua_driver.repl import ReplSession
 from elm11_lua_driver.repl_reader import PromptKind
-from fake_board import LUA_PROMPT, FakeBoard, converse, transcript
+from fake_board import BOOT, LUA_PROMPT, FakeBoard, converse, fake
 from virtual_bench import J10, SMALL, Bench, LastingTransport, LumpTransport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from elm11_lua_driver.board import Board
-
-
-BOOT = transcript("boot")[0][1]
-
-
-def fake() -> FakeBoard:
-    board = FakeBoard()
-    board.answers = {"f(1)": b"one\n\r", "g(2)": b"two\n\r"}
-    return board
 
 
 class HeldBack:
