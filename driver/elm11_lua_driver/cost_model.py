@@ -255,14 +255,12 @@ def work_arrays(planned: FastPlan) -> tuple[list[int], list[int], list[int]]:
 
 
 def different_filters(planned: FastPlan) -> list[int]:
-    """How many frequencies each filter has: of all rows, of those alike one, since parts of one period share theirs.
+    """How many frequencies each filter has: of all rows, of those alike one, which they share.
 
     Args:
         planned: the plan.
     """
-    different = {
-        (row.j, part.period, row.filter.tobytes()): row.filter.size for part in planned.parts for row in part.rows
-    }
+    different = {row.filter.tobytes(): row.filter.size for part in planned.parts for row in part.rows}
     return list(different.values())
 
 

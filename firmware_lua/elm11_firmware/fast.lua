@@ -654,17 +654,28 @@ local function rows_needed(plan, part, lowest)
     return part.first_row + #part.rows - (last > 0 and last or 0)
 end
 
+-- The main part (index) that runs at a place of the cycle and the lowest scale that it counts; nothing where none does.
+local function main_at(plan, place)
+    if plan.n_main == 0 or place >= plan.due[plan.J + 1] then
+        return nil, nil
+    end
+    local lowest, main = plan.lowest_main, 1
+    while plan.due[lowest + 1] <= place do lowest = lowest + 1 end
+    while plan.parts[main].lowest > lowest do main = main + 1 end
+    return main, lowest
+end
+
 -- Starts a simulation, 0 .. 2^31 - 1. The caller then runs scale(state, k) for k = 0 .. last, in turn. Returns last, -1
 -- if nothing is due in this simulation, and the first k at which something is counted.
--- Cost: a look at every short part. Creates no table.
+-- Cost: a look at every scale and every part. Creates no table.
 function fast.begin(state, simulation)
     local plan = state.plan
     local place = (simulation & 255) * 145 & 255 -- in the cycle of fast_plan.lua
-    local main = plan.main_of[place + 1] -- none: only short parts are due, if anything
+    local main, lowest = main_at(plan, place) -- none: only short parts are due, if anything
     local steps = 0
-    state.simulation, state.part, state.lowest = simulation, main, plan.lowest_of[place + 1]
+    state.simulation, state.part, state.lowest = simulation, main, lowest
     if main then
-        steps = rows_needed(plan, plan.parts[main], state.lowest)
+        steps = rows_needed(plan, plan.parts[main], lowest)
     end
     state.rows_left = steps
     state.next_part = #plan.parts + 1 -- none

@@ -32,10 +32,12 @@ local SHORT_MARGIN = 11 / 10
 local SHORT_LENGTH = 45
 local LEAST_GRID = 16
 local GRID_STEP = 12 / 10
+local FINE_GRID_STEP = 9 / 10
+local FINE_FROM = 96
 local OUTPUT_STEP = 9 / 10
 local WIDE_OUTPUT_STEP = 2
 local WIDE_FROM = 14
-local SHORT_SERIES = 48
+local SHORT_SERIES = 64
 local SPARSE_OUTPUT_STEP = 24 / 10
 local SPARSE_SURPLUS = 13 / 10
 local BAND = 31 / 10
@@ -94,7 +96,9 @@ local function series_of(plan, n)
     if n > LARGEST_SHARED then
         return 1
     end
-    local room = PAIR_ROOM // (plan.bins <= FEW_BINS and 1 or plan.bins <= 2 * FEW_BINS and 2 or 16) // (n * #plan.box)
+    local bins = plan.bins
+    local share = bins <= FEW_BINS and 1 or bins <= 2 * FEW_BINS and 2 or bins <= 3 * FEW_BINS and 4 or 16
+    local room = PAIR_ROOM // share // (n * #plan.box)
     return room >= 40 and 4 or room >= 12 and 2 or 1
 end
 
@@ -129,7 +133,8 @@ end
 local function set_grid(plan, part, row)
     local sigma, period = plan.sigma[row.j + 1], part.period
     local k = 2 * pi * sigma / period
-    local n = least_power(period / (GRID_STEP * sigma))
+    local is_fine = plan.n_samples >= FINE_FROM and not is_wide(plan, row.j)
+    local n = least_power(period / ((is_fine and FINE_GRID_STEP or GRID_STEP) * sigma))
     n = lesser(n > LEAST_GRID and n or LEAST_GRID, part.n)
     local band = lesser(BAND, (n - 1) * k / 2)
     local first, last = up((6 - band) / k), down((6 + band) / k)
@@ -276,17 +281,17 @@ local function set_outputs(plan, part, row)
     row.edges, row.edge_weights = points.edges, points.edge_weights
 end
 
--- Filter of a row. Parts of one period have the same, unless it reaches to their highest frequency.
+-- Filter of a row. Rows with the same scale in periods have the same, unless it reaches to a part's highest frequency.
 local function set_filter(plan, part, row)
     local gaussian, nyquist = plan.gaussian, part.n // 2
     local first, n_frequencies = row.first_frequency, row.n_frequencies
     local has_nyquist = first + n_frequencies > nyquist
-    local known = plan.filters[row.j]
-    if known and known.period == part.period and #known.filter == n_frequencies and not has_nyquist then
-        row.filter = known.filter
+    local k = nearest(2 * pi / part.period * plan.sigma[row.j + 1] * 1048576)
+    local known = plan.filters[k]
+    if known and #known == n_frequencies and not has_nyquist then
+        row.filter = known
         return
     end
-    local k = nearest(2 * pi / part.period * plan.sigma[row.j + 1] * 1048576)
     local filter = {}
     local phase = first * k - 6291456 + 4096 -- 6 in 2^-20, and half a step of the table
     for i = 1, n_frequencies do
@@ -300,7 +305,7 @@ local function set_filter(plan, part, row)
         filter = {unpack(filter)} -- no longer than it is: while it grew, its length was a power of two
     end
     row.filter = filter
-    plan.filters[row.j] = {period = part.period, filter = filter}
+    plan.filters[k] = not has_nyquist and filter or nil
 end
 
 -- The noise's response to its innovations at the part's frequencies (index f - lowest + 1), with a largest modulus of `peak`.
@@ -554,24 +559,6 @@ local function add_short(plan, lowest, highest)
     add(plan, n, n_samples, step, lowest, highest, edge)
 end
 
--- For the place 0 .. 255 of a simulation in its cycle (index + 1): main part (index) and lowest counted scale, as far as
--- there is one.
-local function set_cycle(plan)
-    plan.main_of, plan.lowest_of = {}, {}
-    if plan.n_main == 0 then
-        return
-    end
-    local main_of, lowest_of, place = plan.main_of, plan.lowest_of, 0
-    for lowest = plan.lowest_main, plan.J do
-        local number = 1
-        while plan.parts[number].lowest > lowest do
-            number = number + 1
-        end
-        for at = place + 1, plan.due[lowest + 1] do main_of[at], lowest_of[at] = number, lowest end
-        place = lesser(CYCLE, plan.due[lowest + 1])
-    end
-end
-
 -- Main parts, from the coarsest: those for which a simulation ends at one of their scales.
 local function add_mains(plan)
     local mains = {}
@@ -653,7 +640,6 @@ function fast_plan.new(config, box, sigma, first_usable, deviates, weights)
         add_short(plan, lowest, i)
         i = lowest - 1
     end
-    set_cycle(plan)
     plan.gaussian, plan.kernels, plan.filters = nil, nil, nil
     return plan
 end

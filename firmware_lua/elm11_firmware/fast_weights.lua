@@ -11,6 +11,7 @@ local KERNEL_REACH = 28 / 10
 local LARGEST_FILTER = 2047
 local TINY = 1 / 1000000000
 local HALF = 1 / 2
+local LEAST_RHO = 1 / 10000
 local BERNOULLI = 6 * 7 / 5760
 
 local function nearest(x)
@@ -108,53 +109,59 @@ local function joined(head, inner, tail)
     return all
 end
 
--- exp(-(m step)^2 / 2), m = 0 .. reach, at index m + 1: each is the one before times a factor that itself shrinks.
-local function gaussian(step, reach)
+-- unit exp(-(m step)^2 / 2), rounded, m = 0 .. reach, or 1/2, 3/2, .. if half, at index 1 .. reach + 1: each is the one
+-- before times a factor that itself shrinks.
+local function gaussian(step, unit, reach, is_half)
     local ratio = exp(-HALF * step * step)
-    local value, factor, values = 1.0, ratio, {}
+    local square, value, factor, values = ratio * ratio, unit, ratio, {}
+    if is_half then
+        value, factor = unit * exp(-step * step / 8), square
+    end
     for m = 1, reach + 1 do
-        values[m], value, factor = value, value * factor, factor * (ratio * ratio)
+        values[m], value, factor = floor(value + HALF), value * factor, factor * square
     end
     return values
 end
 
--- Smoothing weights in 1/4096 at whole distances 0, 1, .. and at half distances 1/2, 3/2, .., for a step in scales.
+-- What an average with these weights leaves of the products' variance: the sum of w[k] w[l] rho over all pairs, that of
+-- w[l] rho over the distances from a middle point, and the sum of all weights.
+local function variance_left(weights, step, is_half)
+    local both, reach, total = {}, #weights, 0.0 -- its square is beyond integers
+    for m = reach, 1, -1 do both[#both + 1] = weights[m] end
+    for m = is_half and 1 or 2, reach do both[#both + 1] = weights[m] end
+    for m = 1, #both do total = total + both[m] end
+    local middle = #both // 2 + 1
+    local ratio = exp(-HALF * step * step)
+    local rho, square, variance, beside, distance = 1.0, ratio * ratio, 0.0, 0.0, 0
+    while rho > LEAST_RHO and distance < #both do
+        local pairs, count = 0, #both - distance -- the second half of them equals the first
+        for m = 1, count // 2 do pairs = pairs + both[m] * both[m + distance] end
+        pairs = 2 * pairs
+        if count % 2 == 1 then
+            pairs = pairs + both[count // 2 + 1] * both[count // 2 + 1 + distance]
+        end
+        local neighbours = (distance > 0 and both[middle + distance] or 0) + (both[middle - distance] or 0)
+        variance = variance + rho * (distance > 0 and 2 * pairs or pairs)
+        beside, rho, ratio, distance = beside + rho * neighbours, rho * ratio, ratio * square, distance + 1
+    end
+    return variance, beside, total
+end
+
+-- Weights of a cut Gaussian at distances 0, 1, .., reach or, if half, at 1/2, 3/2, .., reach + 1/2.
+local function cut_gaussian(step, reach, is_half)
+    local target = 1 / sqrt(3)
+    local variance, beside, total = variance_left(gaussian(step, 4096.0, reach, is_half), step, is_half)
+    local narrow = step / (1 + 3 / 2 * (variance / (total * total) / target - 1))
+    local weights = gaussian(narrow, 4096 * narrow / sqrt(2 * pi), reach, is_half)
+    variance, beside, total = variance_left(weights, step, is_half)
+    weights[1] = weights[1] + nearest((target * (total * total) - variance) / ((is_half and 4 or 2) * (beside - target * total)))
+    return weights
+end
+
+-- Smoothing weights in 1/4096 at whole distances 0, 1, .., and at half ones if outputs are so dense, for a step in scales.
 local function kernel(step, is_dense)
     local reach = up(KERNEL_REACH / step)
-    local correlation = exp(-HALF * step * step)
-    local values = gaussian(step, reach)
-    local inner = 0.0
-    for m = 2, reach + 1 do
-        inner = inner + values[m]
-    end
-    local total = values[1] + 2 * inner
-    local variance, factor, ratio = 0.0, 1.0, correlation
-    for distance = 0, 2 * reach do
-        local pairs = 0.0
-        for m = distance - reach, reach do
-            local n = m - distance pairs = pairs + values[(m < 0 and -m or m) + 1] * values[(n < 0 and -n or n) + 1]
-        end
-        variance = variance + (distance > 0 and 2 or 1) * factor * pairs
-        factor = factor * ratio
-        ratio = ratio * (correlation * correlation)
-    end
-    local width = 1 + 3 / 2 * (variance / (total * total) * sqrt(3) - 1)
-    step = step / width
-    local unit = 4096 * step / sqrt(2 * pi)
-    local whole, half = gaussian(step, reach), {}
-    for m = 1, reach + 1 do
-        whole[m] = nearest(unit * whole[m])
-    end
-    if is_dense then
-        local ratio = exp(-HALF * step * step)
-        local value, factor = exp(-step * step / 8), ratio * ratio
-        for m = 1, reach + 1 do
-            half[m] = nearest(unit * value)
-            value = value * factor
-            factor = factor * (ratio * ratio)
-        end
-    end
-    return whole, half
+    return cut_gaussian(step, reach, false), is_dense and cut_gaussian(step, reach, true) or {}
 end
 
 -- exp(-(i / 128)^2 / 2) in 1/2047 at index i + 1, as many as asked for.

@@ -66,7 +66,8 @@ LARGEST_SHARED: Final = 256
 """Transform length up to which a part has more than one series of either kind."""
 
 FEW_BINS: Final = 11_500
-"""A histogram with more bins in all leaves a board less memory: half of the room, hardly any beyond twice as many."""
+"""A histogram with more bins in all leaves a board less memory: half of the room, a quarter from twice as many bins on,
+hardly any beyond three times as many."""
 
 LARGEST_MAIN: Final = 512
 """Longest transform of a main part. Scales that would need a longer one go to short parts."""
@@ -84,6 +85,12 @@ SHORT_LENGTH: Final = 45.0
 GRID_STEP: Final = 1.2
 """Largest step of the wavelet transform's grid, in scales."""
 
+FINE_GRID_STEP: Final = 0.9
+"""The same where the usable samples are few (not `WIDE_FROM` scales) and most outputs feel the series' ends."""
+
+FINE_FROM: Final = 96
+"""But a shorter series has the wider step everywhere: most of what its simulations take are such rows."""
+
 LEAST_GRID: Final = 16
 """Points of a grid, at least: of the largest scale there would be few in the series."""
 
@@ -95,7 +102,7 @@ WIDE_OUTPUT_STEP: Final = 2.0
 
 WIDE_FROM: Final = 14
 
-SHORT_SERIES: Final = 48
+SHORT_SERIES: Final = 64
 """A shorter series has outputs half as far apart at all scales: there are few, and most are near its ends."""
 
 SPARSE_OUTPUT_STEP: Final = 2.4
@@ -139,6 +146,7 @@ MEAN_COUNT: Final = 200  # counts per simulation and scale, at most: a board's r
 GAUSSIAN_STEPS: Final = 128  # table entries per unit of sigma omega
 GAUSSIAN_UNIT: Final = 32768
 _TINY: Final = 1e-9  # two numbers closer than this are equal: powers differ in their last bits from library to library
+_LEAST_RHO: Final = 1e-4  # of correlations that count for a kernel's width
 _REACH_OF_CLAMP: Final = 5.7  # standard deviations; a normal deviate lies beyond with probability 1e-8
 
 
@@ -379,47 +387,68 @@ def _trimmed(first: int, weights: list[int]) -> tuple[int, list[int]]:
 
 
 def _kernel(step: float) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Smoothing weights in 1/4096 at whole and at half distances, for a grid step in scales.
-
-    A Gaussian that is cut averages over less than the whole one. Its width is changed so that the average has the
-    variance that it would have with the whole Gaussian: products of a Morlet transform at distance t are
-    correlated like `exp(-(t / scale)^2 / 2)`, and averaging them leaves 1 / sqrt(3) of their variance.
-    """
+    """Smoothing weights in 1/4096 at whole and at half distances, for a grid step in scales."""
     reach = _ceil(KERNEL_REACH / step)
-    correlation = math.exp(-0.5 * step * step)
-    values = _gaussian(step, reach)
-    # Sum over pairs of points at distance 0, 1, ...; the weights are symmetric.
-    total = values[0] + 2 * sum(values[1:])
-    variance, factor, ratio = 0.0, 1.0, correlation
-    for distance in range(2 * reach + 1):
-        pairs = 0.0
-        for m in range(distance - reach, reach + 1):
-            pairs += values[abs(m)] * values[abs(m - distance)]
-        variance += (2 if distance else 1) * factor * pairs
-        factor *= ratio
-        ratio *= correlation * correlation
+    return _cut_gaussian(step, reach, is_half=False), _cut_gaussian(step, reach, is_half=True)
+
+
+def _cut_gaussian(step: float, reach: int, *, is_half: bool) -> tuple[int, ...]:
+    """Weights of a cut Gaussian at distances 0, 1, ..., reach or, if half, at 1/2, 3/2, ..., reach + 1/2.
+
+    A Gaussian that is cut averages over less than the whole one. Its width is changed so that the average leaves of
+    the products' variance what the whole Gaussian would: products of a Morlet transform at distance t are correlated
+    like `exp(-(t / scale)^2 / 2)`, and averaging them leaves 1 / sqrt(3). What rounding changes is then put right by
+    the weight in the middle, or the two.
+    """
+    target = 1 / math.sqrt(3)
+    variance, _, total = _variance_left(_gaussian(step, KERNEL_SUM, reach, is_half=is_half), step, is_half=is_half)
     # The variance falls like the width to the power -2/3.
-    step /= 1 + 1.5 * (variance / (total * total) * math.sqrt(3) - 1)
-    unit = KERNEL_SUM * step / math.sqrt(2 * math.pi)
-    whole = tuple(_nearest(unit * value) for value in _gaussian(step, reach))
-    ratio = math.exp(-0.5 * step * step)
-    half = []
-    value, factor = math.exp(-0.125 * step * step), ratio * ratio
-    for _ in range(reach + 1):
-        half.append(_nearest(unit * value))
-        value *= factor
-        factor *= ratio * ratio
-    return whole, tuple(half)
+    narrow = step / (1 + 1.5 * (variance / (total * total) / target - 1))
+    unit = KERNEL_SUM * narrow / math.sqrt(2 * math.pi)
+    weights = _gaussian(narrow, unit, reach, is_half=is_half)
+    variance, beside, total = _variance_left(weights, step, is_half=is_half)
+    # To first order in the change of a middle weight.
+    weights[0] += _nearest((target * (total * total) - variance) / ((4 if is_half else 2) * (beside - target * total)))
+    return tuple(weights)
 
 
-def _gaussian(step: float, reach: int) -> list[float]:
-    """`exp(-(m step)^2 / 2)`, m = 0 ... reach: each is the one before times a factor that itself shrinks."""
+def _variance_left(weights: list[int], step: float, *, is_half: bool) -> tuple[float, float, float]:
+    """What an average leaves of the products' variance.
+
+    Returns:
+        The sum of `w[k] w[l] rho` over all pairs of points, rho being the correlation of products at their distance;
+        the sum of `w[l] rho` over the distances from a middle point; and that of all weights.
+    """
+    both = [*weights[::-1], *weights[not is_half :]]
+    middle = len(both) // 2
     ratio = math.exp(-0.5 * step * step)
-    value, factor, values = 1.0, ratio, []
+    rho, square, variance, beside = 1.0, ratio * ratio, 0.0, 0.0
+    for distance in range(len(both)):
+        if rho <= _LEAST_RHO:
+            break
+        pairs = sum(one * other for one, other in zip(both, both[distance:], strict=False))
+        neighbours = both[middle + distance] if distance and middle + distance < len(both) else 0
+        neighbours += both[middle - distance] if distance <= middle else 0
+        variance += rho * (2 * pairs if distance else pairs)
+        beside += rho * neighbours
+        rho *= ratio
+        ratio *= square
+    return variance, beside, float(sum(both))
+
+
+def _gaussian(step: float, unit: float, reach: int, *, is_half: bool) -> list[int]:
+    """`unit exp(-(m step)^2 / 2)`, rounded, for reach + 1 values of m from 0, or from 1/2.
+
+    Each is the one before times a factor that itself shrinks.
+    """
+    ratio = math.exp(-0.5 * step * step)
+    square = ratio * ratio
+    value, factor = (unit * math.exp(-0.125 * step * step), square) if is_half else (unit, ratio)
+    values = []
     for _ in range(reach + 1):
-        values.append(value)
+        values.append(_nearest(value))
         value *= factor
-        factor *= ratio * ratio
+        factor *= square
     return values
 
 
@@ -509,7 +538,8 @@ class FastPlan:
         if n > LARGEST_SHARED:
             return 1
         bins = len(self.due) * self.experiment.n_bins
-        room = PAIR_ROOM // (1 if bins <= FEW_BINS else 2 if bins <= 2 * FEW_BINS else 16) // (n * len(self.box))
+        share = next((of for limit, of in ((1, 1), (2, 2), (3, 4)) if bins <= limit * FEW_BINS), 16)
+        room = PAIR_ROOM // share // (n * len(self.box))
         return next((m for m in (4, 2) if 2 * m * (m + 1) <= room), 1)
 
     def _set_due(self, mains: list[tuple[int, int]]) -> None:
@@ -622,7 +652,9 @@ class FastPlan:
         """The filter's band, and a grid on which the folded band does not overlap itself."""
         sigma, period = self._sigma[row.j], part.period
         k = 2 * math.pi * sigma / period
-        row.n = min(part.n, max(LEAST_GRID, least_power(period / (GRID_STEP * sigma))))
+        is_fine = self.experiment.n_samples >= FINE_FROM and not self._is_wide(row.j)
+        longest = (FINE_GRID_STEP if is_fine else GRID_STEP) * sigma
+        row.n = min(part.n, max(LEAST_GRID, least_power(period / longest)))
         band = min(BAND, (row.n - 1) * k / 2)
         row.first_frequency = max(1, _ceil((6 - band) / k))
         highest = part.n // 2 if self._nyquist_weight(part) else part.n // 2 - 1
