@@ -1,21 +1,24 @@
 #!/usr/bin/env python3
 """Compare the levels of the fast pipeline with those of the exact one, and keep the result in docs/fast-evidence.json.
 
-    python tools/fast_evidence.py [--n 102400] [--processes 1] [--jobs TEXT ...] [--again]   computes what is missing
+    python tools/fast_evidence.py [--n 102400] [--rounds 2] [--jobs TEXT ...] [--again]   computes what is missing
     python tools/fast_evidence.py --report      prints the tables of docs/fast-pipeline.md
     python tools/fast_evidence.py --offset 1000000 [--jobs TEXT ...]    computes with other seeds, and only tells
     python tools/fast_evidence.py --figures JOB draws its pictures
 
 A job is named by its numbers, `0.5 0.3 1/4 J20`; `--jobs` takes those whose name contains one of the texts. Both
-pipelines run the same number of simulations, with different seeds. What is done is kept after every job, cheap jobs
-first, so that a run may be stopped and continued.
+pipelines run rounds of the same number of simulations, with different seeds; levels are means over the rounds. What is
+done is kept after every job, cheap jobs first, so that a run may be stopped and continued, and the exact pipeline's
+rounds, which take hours, are kept for good: only those that are missing are added.
 
-Statistics. The simulations are in 200 groups. A level's standard error, and the covariance of the levels of different
-scales and percents, are those of the delete-a-group jackknife. Neighbouring scales share their noise (the scale box
-alone covers five of them), so the squared differences of a job are not independent: their sum S over p levels has the
-expectation p and the variance 2 tr(R^2), R being the correlation matrix of the differences. S is compared with
-c chi^2(nu), c = tr(R^2) / p, nu = p^2 / tr(R^2), which has both (Satterthwaite). nu is the effective number of
-independent differences. The sign test sums the signs at one percent; the variance of that sum follows from R too.
+Statistics. The simulations of a round are in 200 groups. A level's standard error, and the covariance of the levels of
+different scales and percents, are those of the delete-a-group jackknife. Neighbouring scales share their noise (the
+scale box alone covers five of them), so the squared differences of a job are not independent: their sum S over p levels
+has the expectation p and the variance 2 tr(R^2), R being the correlation matrix of the differences; it is taken to be
+that of the fast levels, since of the exact ones covariances are not kept. (Those are a little more correlated: R^2 is
+rather too small, and large sums look rather too improbable.) S is compared with c chi^2(nu), c = tr(R^2) / p,
+nu = p^2 / tr(R^2), which has both (Satterthwaite). nu is the effective number of independent differences. The sign test
+sums the signs at one percent; the variance of that sum follows from R too.
 """
 
 from __future__ import annotations
@@ -25,7 +28,6 @@ import json
 import math
 import os
 import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -53,7 +55,8 @@ DT, S0 = 0.25, 0.5
 PAIRS: Final = ((0.0, 0.0), (0.5, 0.3), (0.72, 0.72), (0.95, 0.2), (-0.3, 0.6))
 PERCENTS: Final = (90, 95, 99)
 GROUPS: Final = 200
-SIMULATIONS: Final = 102_400  # 200 groups of 512, eight cycles of the fast plan each
+SIMULATIONS: Final = 102_400  # of a round: 200 groups of 512, two cycles of the fast plan each
+ROUNDS: Final = 2
 PORTION_GROUPS: Final = 10
 
 
@@ -91,12 +94,12 @@ def cases() -> list[Case]:
     )
 
 
-def group_counts(case: Case, pipeline: str, n_simulations: int) -> tuple[IntArray, float]:
-    """Counts by group, shape (GROUPS, J + 1, n_bins), and the CPU seconds they took."""
+def group_counts(case: Case, pipeline: str, n_simulations: int, number: int) -> tuple[IntArray, float]:
+    """Counts of one round by group, shape (GROUPS, J + 1, n_bins), and the CPU seconds they took."""
     module = fast if pipeline == "fast" else vectorised
     experiment, size = case.experiment(case.seed(pipeline)), n_simulations // GROUPS
     started, portions = time.process_time(), []
-    for start in range(0, GROUPS, PORTION_GROUPS):
+    for start in range(number * GROUPS, (number + 1) * GROUPS, PORTION_GROUPS):
         numbers = range(start * size, (start + PORTION_GROUPS) * size)
         portions.append(module.simulate_groups(experiment, numbers, size).astype(np.int32))
     return np.concatenate(portions), time.process_time() - started
@@ -168,52 +171,108 @@ def truth(case: Case) -> tuple[list[int], FloatArray, FloatArray] | None:
     return None
 
 
-def evaluate(case: Case, n_simulations: int, pipelines: tuple[str, ...], known: dict[str, Any]) -> dict[str, Any]:
+@dataclass
+class Measured:
+    """What some rounds of one pipeline give for one job.
+
+    Attributes:
+        rounds: how many.
+        levels: means over the rounds, shape (percents, scales).
+        errors: standard errors of these, of the same shape.
+        deviations: standard deviations of the levels of single groups: the standard errors of so short a run, without
+            the jackknife's density in one bin.
+        milliseconds: CPU time per simulation.
+        correlation: of the levels, in one row after another; none if it is not known.
+    """
+
+    rounds: int
+    levels: FloatArray
+    errors: FloatArray
+    deviations: FloatArray
+    milliseconds: float
+    correlation: FloatArray | None = None
+
+    @classmethod
+    def of_json(cls, known: dict[str, Any]) -> Measured:
+        """What `to_json` has written."""
+        values, errors, deviations = (
+            np.array(known[name]) for name in ("levels", "standard errors", "deviations of groups")
+        )
+        return cls(known["rounds"], values, errors, deviations, known["CPU ms per simulation"])
+
+    def to_json(self, seed: int) -> dict[str, Any]:
+        """As it is kept."""
+        return {
+            "seed": seed,
+            "rounds": self.rounds,
+            "CPU ms per simulation": round(self.milliseconds, 4),
+            "levels": np.round(self.levels, 6).tolist(),
+            "standard errors": np.round(self.errors, 7).tolist(),
+            "deviations of groups": np.round(self.deviations, 6).tolist(),
+        }
+
+
+def measure(case: Case, pipeline: str, n_simulations: int, number: int) -> Measured:
+    """One round."""
+    counts, seconds = group_counts(case, pipeline, n_simulations, number)
+    return one_round(counts, 1e3 * seconds / n_simulations)
+
+
+def one_round(counts: IntArray, milliseconds: float) -> Measured:
+    """What the counts of one round give, shape (GROUPS, J + 1, n_bins)."""
+    values, covariance = jackknife(counts)
+    errors = np.sqrt(np.diag(covariance)).reshape(values.shape)
+    deviations = np.std([levels(each) for each in counts], axis=0, ddof=1)
+    return Measured(1, values, errors, deviations, milliseconds, _correlation(covariance))
+
+
+def together(parts: list[Measured]) -> Measured:
+    """Several rounds as one result; correlations are averaged where they are known."""
+    shares = np.array([part.rounds for part in parts], float)
+    shares /= shares.sum()
+    known = [part.correlation for part in parts if part.correlation is not None]
+    return Measured(
+        sum(part.rounds for part in parts),
+        np.tensordot(shares, [part.levels for part in parts], 1),
+        np.sqrt(np.tensordot(shares**2, [part.errors**2 for part in parts], 1)),
+        np.sqrt(np.tensordot(shares, [part.deviations**2 for part in parts], 1)),
+        float(shares @ [part.milliseconds for part in parts]),
+        np.mean(known, axis=0) if known else None,
+    )
+
+
+def evaluate(case: Case, arguments: argparse.Namespace, known: dict[str, Any]) -> dict[str, Any]:
     """One job: levels and standard errors of both pipelines, and how they compare.
 
     Args:
         case: the job.
-        n_simulations: of each pipeline.
-        pipelines: which to run.
-        known: what has been computed so far. The exact pipeline's levels are taken from there if it is not run.
+        arguments: of the command: `n` simulations and `rounds` of the fast pipeline, and of the exact one unless
+            `fast_only`.
+        known: what has been computed so far, of which the exact pipeline's rounds are kept.
     """
-    result: dict[str, Any] = {"simulations": n_simulations, "groups": GROUPS}
-    found = {}
-    for pipeline in pipelines:
-        counts, seconds = group_counts(case, pipeline, n_simulations)
-        values, covariance = jackknife(counts)
-        errors = np.sqrt(np.diag(covariance)).reshape(values.shape)
-        found[pipeline] = values, errors, covariance
-        result[pipeline] = {
-            "seed": case.seed(pipeline),
-            "CPU ms per simulation": round(1e3 * seconds / n_simulations, 4),
-            "levels": np.round(values, 6).tolist(),
-            "standard errors": np.round(errors, 7).tolist(),
-            # Of a group's levels: the standard error of so short a run, without the jackknife's density in one bin.
-            "deviations of groups": np.round(np.std([levels(each) for each in counts], axis=0, ddof=1), 6).tolist(),
-        }
-    values, errors, covariance = found["fast"]
+    found = {"fast": together([measure(case, "fast", arguments.n, number) for number in range(arguments.rounds)])}
+    parts = [Measured.of_json(known["exact"])] if "exact" in known else []
+    if not arguments.fast_only:
+        done = parts[0].rounds if parts else 0
+        parts += [measure(case, "exact", arguments.n, number) for number in range(done, arguments.rounds)]
+    if parts:
+        found["exact"] = together(parts)
+    result: dict[str, Any] = {"simulations of a round": arguments.n, "groups of a round": GROUPS}
+    result |= {pipeline: measured.to_json(case.seed(pipeline)) for pipeline, measured in found.items()}
+    ours, correlation = found["fast"], found["fast"].correlation
+    assert correlation is not None  # it has been measured just now
     if "exact" in found:
-        others, other_errors, other_covariance = found["exact"]
-        correlation = _correlation(covariance + other_covariance)
-        result["fast less exact"] = compare(values - others, (errors, other_errors), correlation)
-    elif "exact" in known:
-        result["exact"] = known["exact"]
-        result["exact simulations"] = known.get("exact simulations", known["simulations"])
-        others, other_errors = (np.array(known["exact"][name]) for name in ("levels", "standard errors"))
-        # Correlated as the fast levels are: of the exact ones, covariances are not kept.
-        result["fast less exact"] = compare(values - others, (errors, other_errors), _correlation(covariance))
+        others = found["exact"]
+        result["fast less exact"] = compare(ours.levels - others.levels, (ours.errors, others.errors), correlation)
     table = truth(case)
     if table is not None:
-        percents, others, other_errors = table
+        percents, reference, errors = table
         rows = [PERCENTS.index(percent) for percent in percents]
-        scales = values.shape[1]
+        scales = ours.levels.shape[1]
         places = np.concatenate([np.arange(row * scales, (row + 1) * scales) for row in rows])
-        # Correlated as the fast levels are: the tables give standard errors only.
-        correlation = _correlation(covariance)[np.ix_(places, places)]
         result["fast less table"] = {
             "percents": percents,
-            **compare(values[rows] - others, (errors[rows], other_errors), correlation),
+            **compare(ours.levels[rows] - reference, (ours.errors[rows], errors), correlation[np.ix_(places, places)]),
         }
     return result
 
@@ -240,43 +299,42 @@ def text_of(done: dict[str, Any]) -> str:
 
 def compute(arguments: argparse.Namespace) -> None:
     """Compute what is missing, job by job."""
-    wanted = [case for case in cases() if not arguments.jobs or any(text in case.name for text in arguments.jobs)]
-    pipelines = ("fast",) if arguments.fast_only else ("fast", "exact")
     done = read()
-    missing = [
-        case
-        for case in wanted
-        if arguments.again
-        or not all(p in done.get(case.name, {}) for p in pipelines)
-        or done[case.name]["simulations"] < arguments.n
-    ]
-    with ProcessPoolExecutor(arguments.processes) as pool:
-        running = {
-            pool.submit(evaluate, case, arguments.n, pipelines, done.get(case.name, {})): case for case in missing
-        }
-        for future in as_completed(running):
-            case = running[future]
-            result = future.result()
-            done = read()  # another run may have added to it
-            done[case.name] = result
-            ordered = {each.name: done[each.name] for each in cases() if each.name in done}
-            with atomic_file(RESULT) as file:
-                file.write((text_of(ordered) + "\n").encode())
-            print(
-                time.strftime("%H:%M:%S"),
-                case.name,
-                {key: value["worst"] for key, value in result.items() if key.startswith("fast less")},
-                flush=True,
+    for case in chosen(arguments):
+        known = done.get(case.name, {})
+        if known.get("simulations of a round", arguments.n) != arguments.n:
+            raise SystemExit(
+                f"{case.name}: its rounds are of {known['simulations of a round']} simulations; give it as --n"
             )
+        pipelines = ("fast",) if arguments.fast_only else ("fast", "exact")
+        if not arguments.again and all(known.get(each, {}).get("rounds", 0) >= arguments.rounds for each in pipelines):
+            continue
+        result = evaluate(case, arguments, known)
+        done = read()  # another run may have added to it
+        done[case.name] = result
+        write(done)
+        worst = {key: value["worst"] for key, value in result.items() if key.startswith("fast less")}
+        print(time.strftime("%H:%M:%S"), case.name, worst, flush=True)
+
+
+def write(done: dict[str, Any]) -> None:
+    """Keep what has been computed, in the order of the jobs."""
+    ordered = {each.name: done[each.name] for each in cases() if each.name in done}
+    with atomic_file(RESULT) as file:
+        file.write((text_of(ordered) + "\n").encode())
+
+
+def chosen(arguments: argparse.Namespace) -> list[Case]:
+    """The jobs that are asked for."""
+    return [case for case in cases() if not arguments.jobs or any(text in case.name for text in arguments.jobs)]
 
 
 def repeat(arguments: argparse.Namespace) -> None:
     """Both pipelines once more with other seeds: was a large difference chance?"""
-    chosen = [case for case in cases() if not arguments.jobs or any(text in case.name for text in arguments.jobs)]
     found = []
-    for case in chosen:
-        shifted = replace(case, offset=arguments.offset)
-        found.append(evaluate(shifted, arguments.n, ("fast", "exact"), {})["fast less exact"])
+    for case in chosen(arguments):
+        result = evaluate(replace(case, offset=arguments.offset), arguments, {})
+        found.append(result["fast less exact"])
         mean = found[-1]["sum of squares"] / found[-1]["levels"]
         print(f"{case.name}: worst {found[-1]['worst']:.2f}, mean square {mean:.2f}", flush=True)
     _report_pooled("all of these", found)
@@ -321,7 +379,8 @@ def report() -> None:
             of_percents = ours.max(axis=1) / np.array(result["exact"]["deviations of groups"]).max(axis=1)
             ratios.append((name, of_percents))
             ratio = ", ".join(f"{value:.2f}" for value in of_percents)
-        print(f"| {name} | {result['simulations']} | {relative.min():.2f} | {relative.max():.2f} | {ratio} |")
+        simulations = result["simulations of a round"] * result["fast"]["rounds"]
+        print(f"| {name} | {simulations} | {relative.min():.2f} | {relative.max():.2f} | {ratio} |")
     for dj in ("1/4", "1/12"):
         values = [of_percents for name, of_percents in ratios if f" {dj} " in name]
         if values:
@@ -400,10 +459,10 @@ def main() -> None:
     """Compute, or report what is known."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--n", type=int, default=SIMULATIONS, help="simulations, a multiple of 200 (default %(default)d)"
+        "--n", type=int, default=SIMULATIONS, help="simulations of a round, a multiple of 200 (default %(default)d)"
     )
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="rounds of so many (default %(default)d)")
     parser.add_argument("--jobs", nargs="*", help="parts of the names of the jobs")
-    parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--again", action="store_true", help="also what is known already")
     parser.add_argument("--fast-only", action="store_true", help="leave out the exact pipeline")
     parser.add_argument("--offset", type=int, help="to be added to all seeds; nothing is kept")

@@ -147,7 +147,7 @@ codelets.smooth = {}
 def text() -> str:
     """The whole of `fft_codelets.lua`."""
     transforms = Codelet(16).text("sixteen") + Codelet(32).text("thirty_two")
-    return HEADER + transforms + SMOOTHING_HEADER + "".join(map(smoothing, (3, 4, 5, 6))) + "\nreturn codelets\n"
+    return HEADER + transforms + SMOOTHING_HEADER + "".join(map(smoothing, (2, 3, 4, 5))) + "\nreturn codelets\n"
 
 
 def main() -> int:

@@ -40,6 +40,8 @@ local WIDE_FROM = 14
 local SHORT_SERIES = 64
 local SPARSE_OUTPUT_STEP = 24 / 10
 local SPARSE_SURPLUS = 13 / 10
+local DECAY = 135 / 100
+local FITTED_FROM = 11 / 10
 local BAND = 31 / 10
 local DECIMATION = 3
 local PADDING = 22 / 10
@@ -47,8 +49,8 @@ local EDGE = 6
 local INTERIOR = 8
 local LARGEST_NOISE = 2047
 local POWER_BITS = 18
-local WEIGHT = 32
-local MEAN_COUNT = 200
+local WEIGHT = 64
+local MEAN_COUNT = 185
 local TINY = 1 / 1000000000
 local ROUNDING = 105 / 100
 local REACH_OF_CLAMP = 57 / 10
@@ -155,15 +157,14 @@ local function set_counts(plan, part, row, edge)
     row.n_counted = lesser(n, part.n)
     local step = part.period / row.n_counted
     local mean = usable / longest * plan.pairs[row.j + 1] / CYCLE
-    local unit = WEIGHT * 1.0
-    while mean * unit > MEAN_COUNT do
-        unit = unit / 2
-    end
+    local unit = MEAN_COUNT / mean
+    unit = unit < WEIGHT and unit or WEIGHT * 1.0
     -- Whole inside where it can be, so that only the ends are rounded.
     unit = unit * (step / longest)
     local is_whole = unit >= 1
     unit = is_whole and floor(unit) or unit
-    local low, head, inner, tail = quadrature(first - HALF, part.length - HALF - first, origin, step)
+    local decay = step > FITTED_FROM * sigma and DECAY * (step / sigma) or nil
+    local low, head, inner, tail = quadrature(first - HALF, part.length - HALF - first, origin, step, decay)
     if edge then
         -- The interior of the whole series is so much longer than this part's.
         local ratio = (plan.n_samples - 2 * edge) / (part.length - 2 * edge)

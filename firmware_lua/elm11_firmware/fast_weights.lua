@@ -7,12 +7,12 @@ import("math", "sqrt")
 local ceil, exp, floor, sqrt, pi = math.ceil, math.exp, math.floor, math.sqrt, math.pi
 local _ENV = nil -- from here a stray global is an error
 
-local KERNEL_REACH = 28 / 10
+local KERNEL_REACH = 29 / 10
+local CUT = 1 / 10
 local LARGEST_FILTER = 2047
 local TINY = 1 / 1000000000
 local HALF = 1 / 2
 local LEAST_RHO = 1 / 10000
-local BERNOULLI = 6 * 7 / 5760
 
 local function nearest(x)
     return floor(x + HALF)
@@ -53,50 +53,65 @@ local function bits(x)
 end
 
 -- Weights of the last points of a sum that goes on `beyond` steps after the last point inside; `sample`: sampling
--- interval in steps. Returns the place of the third weight relative to the last point inside, and the weights.
+-- interval in steps. Returns the place of the second weight relative to the last point inside, and the weights.
 local function end_weights(beyond, sample)
-    local third = 0
+    local second = 0
     if beyond < HALF then
-        beyond, third = beyond + 1, -1
+        beyond, second = beyond + 1, -1
     end
-    -- The regular points end at -3, their cells at -5/2: its powers are exact. Products as in fast_plan.py, in its order.
-    local squared = beyond * beyond
-    local cubed = squared * beyond
-    local square = sample * sample
-    local m0 = beyond + 5 / 2
-    local m1 = (squared - 25 / 4) / 2 + (1 - square) / 24
-    local m2 = (cubed + 125 / 8) / 3 + 2 * (-5 / 2 - square * beyond) / 24
-    local m3 = (cubed * beyond - 625 / 16) / 4 + 3 * (25 / 4 - square * squared) / 24 + BERNOULLI * (square * square - 1)
-    return third, (m1 - m3) / 6, (m3 + m2 - 2 * m1) / 2, (2 * m0 + m1 - 2 * m2 - m3) / 2, (m3 + 3 * m2 + 2 * m1) / 6
+    -- The regular points end at -2, their cells at -3/2: its powers are exact. Products as in fast_plan.py, in its order.
+    local squared, square = beyond * beyond, sample * sample
+    local m0 = beyond + 3 / 2
+    local m1 = (squared - 9 / 4) / 2 + (1 - square) / 24
+    local m2 = (squared * beyond + 27 / 8) / 3 + 2 * (-3 / 2 - square * beyond) / 24
+    return second, (m2 - m1) / 2, m0 - m2, (m2 + m1) / 2
 end
 
--- Adds the four weights of one end to weights[point - low + 1], less 1 for points inside; `side`: 1 or -1.
-local function add_end(weights, low, last, side, beyond, sample)
-    local third, a, b, c, d = end_weights(beyond > 0 and beyond or 0.0, sample)
-    local i = last + side * (third - 2) - low + 1
-    local j, k, l = i + side, i + 2 * side, i + 3 * side
-    weights[i], weights[j], weights[k] = weights[i] + (a - 1), weights[j] + (b - 1), weights[k] + (c - 1)
-    weights[l] = weights[l] + (third < 0 and d - 1 or d) -- inside as well, or the first outside
+-- Changes the weights of the last point inside, weights[at], and of the next one so that the sum is right for what falls
+-- off like exp(-decay t), t in steps from the end.
+local function fit_end(weights, at, inwards, beyond, decay)
+    local ratio, value = exp(-decay), exp(-decay * beyond)
+    local moved, surplus = value - value * ratio, -1 / decay
+    value = value / ratio
+    for place = at - inwards, at + 2 * inwards, inwards do
+        surplus, value = surplus + weights[place] * value, value * ratio
+    end
+    surplus = (surplus + value / (1 - ratio)) / moved
+    weights[at], weights[at + inwards] = weights[at] - surplus, weights[at + inwards] + surplus
 end
 
--- Weights of grid points, so that their sum stands for the sum over samples in start .. stop. Returns the first point, the
--- weights from it on, how many points of weight 1 follow, and the weights after these.
-local function quadrature(start, stop, origin, step)
+-- Adds the three weights of one end, less 1 for points inside; weights[at]: of the last point inside; outwards: 1 or -1.
+local function add_end(weights, at, outwards, beyond, sample, decay)
+    beyond = beyond > 0 and beyond or 0.0
+    local second, a, b, c = end_weights(beyond, sample)
+    local j = at + outwards * second
+    local i, k = j - outwards, j + outwards
+    weights[i], weights[j] = weights[i] + (a - 1), weights[j] + (b - 1)
+    weights[k] = weights[k] + (second < 0 and c - 1 or c) -- inside as well, or the first outside
+    if decay then
+        fit_end(weights, at, -outwards, beyond, decay)
+    end
+end
+
+-- Weights of grid points, so that their sum stands for the sum over samples in start .. stop; if `decay` is there, also for
+-- what falls off from the ends. Returns the first point, the weights from it on, how many points of weight 1 follow, and
+-- the weights after these.
+local function quadrature(start, stop, origin, step, decay)
     local first, last = up((start - origin) / step), down((stop - origin) / step)
     local before, after = first - (start - origin) / step, (stop - origin) / step - last
-    local inner = last - first - 7
+    local inner = last - first - 5
     if inner > 0 then
-        local head, tail = {0.0, 1.0, 1.0, 1.0, 1.0}, {1.0, 1.0, 1.0, 1.0, 0.0}
-        add_end(tail, last - 3, last, 1, after, 1 / step)
-        add_end(head, first - 1, first, -1, before, 1 / step)
+        local head, tail = {0.0, 1.0, 1.0, 1.0}, {1.0, 1.0, 1.0, 0.0}
+        add_end(tail, 3, 1, after, 1 / step, decay)
+        add_end(head, 2, -1, before, 1 / step, decay)
         return first - 1, head, inner, tail
     end
-    local low = (first < last and first or last) - 4
-    local high = (first < last and last or first) + 4
+    local low = (first < last and first or last) - 3
+    local high = (first < last and last or first) + 3
     local weights = {}
     for i = 1, high - low + 1 do weights[i] = (i > first - low and i <= last - low + 1) and 1.0 or 0.0 end
-    add_end(weights, low, last, 1, after, 1 / step)
-    add_end(weights, low, first, -1, before, 1 / step)
+    add_end(weights, last - low + 1, 1, after, 1 / step, decay)
+    add_end(weights, first - low + 1, -1, before, 1 / step, decay)
     return low, weights, 0, {}
 end
 
@@ -124,13 +139,13 @@ local function gaussian(step, unit, reach, is_half)
 end
 
 -- What an average with these weights leaves of the products' variance: the sum of w[k] w[l] rho over all pairs, that of
--- w[l] rho over the distances from a middle point, and the sum of all weights.
-local function variance_left(weights, step, is_half)
+-- w[l] rho over the distances from the point of weights[place], and the sum of all weights.
+local function variance_left(weights, step, place, is_half)
     local both, reach, total = {}, #weights, 0.0 -- its square is beyond integers
     for m = reach, 1, -1 do both[#both + 1] = weights[m] end
     for m = is_half and 1 or 2, reach do both[#both + 1] = weights[m] end
     for m = 1, #both do total = total + both[m] end
-    local middle = #both // 2 + 1
+    local point = reach - place + 1
     local ratio = exp(-HALF * step * step)
     local rho, square, variance, beside, distance = 1.0, ratio * ratio, 0.0, 0.0, 0
     while rho > LEAST_RHO and distance < #both do
@@ -140,28 +155,34 @@ local function variance_left(weights, step, is_half)
         if count % 2 == 1 then
             pairs = pairs + both[count // 2 + 1] * both[count // 2 + 1 + distance]
         end
-        local neighbours = (distance > 0 and both[middle + distance] or 0) + (both[middle - distance] or 0)
+        local neighbours = (distance > 0 and both[point - distance] or 0) + (both[point + distance] or 0)
         variance = variance + rho * (distance > 0 and 2 * pairs or pairs)
         beside, rho, ratio, distance = beside + rho * neighbours, rho * ratio, ratio * square, distance + 1
     end
     return variance, beside, total
 end
 
+-- Changes weights[place] and those like it so that the average leaves `target` of the variance.
+local function put_right(weights, step, place, is_half, target, variance, beside, total)
+    local alike = (is_half or place > 1) and 2 or 1
+    weights[place] = weights[place] + nearest((target * (total * total) - variance) / (2 * alike * (beside - target * total)))
+end
+
 -- Weights of a cut Gaussian at distances 0, 1, .., reach or, if half, at 1/2, 3/2, .., reach + 1/2.
 local function cut_gaussian(step, reach, is_half)
     local target = 1 / sqrt(3)
-    local variance, beside, total = variance_left(gaussian(step, 4096.0, reach, is_half), step, is_half)
-    local narrow = step / (1 + 3 / 2 * (variance / (total * total) / target - 1))
-    local weights = gaussian(narrow, 4096 * narrow / sqrt(2 * pi), reach, is_half)
-    variance, beside, total = variance_left(weights, step, is_half)
-    weights[1] = weights[1] + nearest((target * (total * total) - variance) / ((is_half and 4 or 2) * (beside - target * total)))
+    local weights = gaussian(step, 4096 * step / sqrt(2 * pi), reach, is_half)
+    local variance, beside, total = variance_left(weights, step, reach + 1, is_half)
+    target = target - CUT * (variance / (total * total) - target)
+    put_right(weights, step, reach + 1, is_half, target, variance, beside, total)
+    put_right(weights, step, 1, is_half, target, variance_left(weights, step, 1, is_half))
     return weights
 end
 
 -- Smoothing weights in 1/4096 at whole distances 0, 1, .., and at half ones if outputs are so dense, for a step in scales.
 local function kernel(step, is_dense)
-    local reach = up(KERNEL_REACH / step)
-    return cut_gaussian(step, reach, false), is_dense and cut_gaussian(step, reach, true) or {}
+    local longest = KERNEL_REACH / step
+    return cut_gaussian(step, up(longest - HALF), false), is_dense and cut_gaussian(step, up(longest) - 1, true) or {}
 end
 
 -- exp(-(i / 128)^2 / 2) in 1/2047 at index i + 1, as many as asked for.

@@ -72,6 +72,14 @@ end
 -- with weights kernel[1] at distance 0 to kernel[reach + 1], divided by d1 .. d4.
 codelets.smooth = {}
 
+codelets.smooth[2] = function(p1, p2, p3, p4, kernel, o1, o2, o3, o4, d1, d2, d3, d4, from, last, stride, c, step)
+    local w0,w1,w2=kernel[1],kernel[2],kernel[3]
+    for o = from, last, stride do
+        local l1,h1,l2,h2=c-1,c+1,c-2,c+2 o1[o]=(p1[c]*w0+(p1[l1]+p1[h1])*w1+(p1[l2]+p1[h2])*w2)//d1 o2[o]=(p2[c]*w0+(p2[l1]+p2[h1])*w1+(p2[l2]+p2[h2])*w2)//d2
+        o3[o]=(p3[c]*w0+(p3[l1]+p3[h1])*w1+(p3[l2]+p3[h2])*w2)//d3 o4[o]=(p4[c]*w0+(p4[l1]+p4[h1])*w1+(p4[l2]+p4[h2])*w2)//d4 c=c+step
+    end
+end
+
 codelets.smooth[3] = function(p1, p2, p3, p4, kernel, o1, o2, o3, o4, d1, d2, d3, d4, from, last, stride, c, step)
     local w0,w1,w2,w3=kernel[1],kernel[2],kernel[3],kernel[4]
     for o = from, last, stride do
@@ -97,17 +105,6 @@ codelets.smooth[5] = function(p1, p2, p3, p4, kernel, o1, o2, o3, o4, d1, d2, d3
         o2[o]=(p2[c]*w0+(p2[l1]+p2[h1])*w1+(p2[l2]+p2[h2])*w2+(p2[l3]+p2[h3])*w3+(p2[l4]+p2[h4])*w4+(p2[l5]+p2[h5])*w5)//d2
         o3[o]=(p3[c]*w0+(p3[l1]+p3[h1])*w1+(p3[l2]+p3[h2])*w2+(p3[l3]+p3[h3])*w3+(p3[l4]+p3[h4])*w4+(p3[l5]+p3[h5])*w5)//d3
         o4[o]=(p4[c]*w0+(p4[l1]+p4[h1])*w1+(p4[l2]+p4[h2])*w2+(p4[l3]+p4[h3])*w3+(p4[l4]+p4[h4])*w4+(p4[l5]+p4[h5])*w5)//d4 c=c+step
-    end
-end
-
-codelets.smooth[6] = function(p1, p2, p3, p4, kernel, o1, o2, o3, o4, d1, d2, d3, d4, from, last, stride, c, step)
-    local w0,w1,w2,w3,w4,w5,w6=kernel[1],kernel[2],kernel[3],kernel[4],kernel[5],kernel[6],kernel[7]
-    for o = from, last, stride do
-        local l1,h1,l2,h2,l3,h3,l4,h4,l5,h5,l6,h6=c-1,c+1,c-2,c+2,c-3,c+3,c-4,c+4,c-5,c+5,c-6,c+6
-        o1[o]=(p1[c]*w0+(p1[l1]+p1[h1])*w1+(p1[l2]+p1[h2])*w2+(p1[l3]+p1[h3])*w3+(p1[l4]+p1[h4])*w4+(p1[l5]+p1[h5])*w5+(p1[l6]+p1[h6])*w6)//d1
-        o2[o]=(p2[c]*w0+(p2[l1]+p2[h1])*w1+(p2[l2]+p2[h2])*w2+(p2[l3]+p2[h3])*w3+(p2[l4]+p2[h4])*w4+(p2[l5]+p2[h5])*w5+(p2[l6]+p2[h6])*w6)//d2
-        o3[o]=(p3[c]*w0+(p3[l1]+p3[h1])*w1+(p3[l2]+p3[h2])*w2+(p3[l3]+p3[h3])*w3+(p3[l4]+p3[h4])*w4+(p3[l5]+p3[h5])*w5+(p3[l6]+p3[h6])*w6)//d3
-        o4[o]=(p4[c]*w0+(p4[l1]+p4[h1])*w1+(p4[l2]+p4[h2])*w2+(p4[l3]+p4[h3])*w3+(p4[l4]+p4[h4])*w4+(p4[l5]+p4[h5])*w5+(p4[l6]+p4[h6])*w6)//d4 c=c+step
     end
 end
 

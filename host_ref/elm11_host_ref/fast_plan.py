@@ -18,7 +18,7 @@ scale by scale, with as little work as that takes:
 4. **Grids.** Wavelet transform and output are evaluated on grids of a power of two of points per period, in steps of
    at most `GRID_STEP` and `OUTPUT_STEP` scales.
 5. **Quadrature.** Sums over samples (the Gaussian's, cut at the ends of the series, and the histogram's, cut at the
-   cone of influence) become sums over grid points, with end weights that are exact for cubics (`quadrature`).
+   cone of influence) become sums over grid points, with end weights that are exact for parabolas (`quadrature`).
 
 Formats (checked by `tests/test_fast.py` at their extremes): see `Part` and `Row`. Every shift is chosen from a bound
 that holds whatever the random numbers are, so no sum can leave 32 bits.
@@ -108,6 +108,13 @@ SHORT_SERIES: Final = 64
 SPARSE_OUTPUT_STEP: Final = 2.4
 """The same where a scale has `SPARSE_SURPLUS` times the information that it needs, and so enough with a wider step."""
 
+DECAY: Final = 1.35
+"""How often coherence is large falls from the cone of influence inwards, to what it is in the interior, like
+`exp(-DECAY t)`, t in scales."""
+
+FITTED_FROM: Final = 1.1
+"""That is too steep for a parabola through outputs further apart than this, in scales."""
+
 SPARSE_SURPLUS: Final = 1.3
 
 BAND: Final = 3.1
@@ -115,8 +122,9 @@ BAND: Final = 3.1
 is less than pi, it is folded onto a grid of step 1 without overlapping itself; on a wider grid it has less room, 2.6 at
 least."""
 
-KERNEL_REACH: Final = 2.8
-"""The smoothing kernel ends at 2.8 scales; its width is corrected so that it averages as much as the whole one."""
+KERNEL_REACH: Final = 2.9
+"""The smoothing kernel ends at 2.9 scales or further, half a step beyond its last weight, which is corrected so that it
+averages as much as the whole one."""
 
 DECIMATION: Final = 3.0
 """Samples per smallest scale of a part: the highest frequency is then 3 pi = 6 + 3.4 for that scale."""
@@ -141,11 +149,12 @@ POWER_BITS: Final = 18  # of a product of two transforms before it is smoothed: 
 QUADRATURE_UNIT: Final = 256
 COHERENCE_BITS: Final = 13  # of a smoothed power, on average, before it is divided
 LARGEST_POWER: Final = 32767  # of a smoothed power when it is divided: the product of two is below 2^30
-WEIGHT: Final = 32  # of an output step of OUTPUT_STEP scales in the histogram
-MEAN_COUNT: Final = 200  # counts per simulation and scale, at most: a board's run of 300 stays below 2^16
+WEIGHT: Final = 64  # of an output step of OUTPUT_STEP scales in the histogram
+MEAN_COUNT: Final = 185  # counts per simulation and scale, at most: a board's run of 300 stays below 2^16
 GAUSSIAN_STEPS: Final = 128  # table entries per unit of sigma omega
 GAUSSIAN_UNIT: Final = 32768
 _TINY: Final = 1e-9  # two numbers closer than this are equal: powers differ in their last bits from library to library
+_CUT: Final = 0.1  # see `_cut_gaussian`
 _LEAST_RHO: Final = 1e-4  # of correlations that count for a kernel's width
 _REACH_OF_CLAMP: Final = 5.7  # standard deviations; a normal deviate lies beyond with probability 1e-8
 
@@ -310,10 +319,10 @@ def _nearest(x: float) -> int:
     return math.floor(x + 0.5)
 
 
-def _end_weights(beyond: float, sample: float) -> tuple[int, tuple[float, float, float, float]]:
+def _end_weights(beyond: float, sample: float) -> tuple[int, tuple[float, float, float]]:
     """Weights of the last points of a sum that goes on `beyond` steps after the last point inside.
 
-    The four weights make the sum over all points equal to the sum over samples, `sample` steps apart, for cubics:
+    The three weights make the sum over all points equal to the sum over samples, `sample` steps apart, for parabolas:
     their moments are those of the interval, less the Euler-Maclaurin terms of the regular points before it and of the
     samples at its end.
 
@@ -322,32 +331,24 @@ def _end_weights(beyond: float, sample: float) -> tuple[int, tuple[float, float,
         sample: sampling interval, in grid steps.
 
     Returns:
-        The place of the third weight, relative to the last point inside, and the weights, inmost first.
+        The place of the second weight, relative to the last point inside, and the weights, inmost first.
     """
-    third = 0
+    second = 0
     if beyond < 0.5:  # a point outside would need a negative weight: take one more inside instead
-        beyond, third = beyond + 1, -1
-    start = -2.5  # the regular points end at -3, their cells at -2.5
+        beyond, second = beyond + 1, -1
+    start = -1.5  # the regular points end at -2, their cells at -1.5
     square = sample * sample
     m0 = beyond - start
     # Products instead of powers: those of a library differ in the last bit.
     m1 = (beyond * beyond - start * start) / 2 + (1 - square) / 24
     m2 = (beyond * beyond * beyond - start * start * start) / 3 + 2 * (start - square * beyond) / 24
-    m3 = (
-        (beyond * beyond * beyond * beyond - start * start * start * start) / 4
-        + 3 * (start * start - square * (beyond * beyond)) / 24
-        + 6 * 7 / 5760 * (square * square - 1)
-    )
-    # Lagrange's polynomials of the points -2, -1, 0, 1, by their moments.
-    return third, (
-        (m1 - m3) / 6,
-        (m3 + m2 - 2 * m1) / 2,
-        (2 * m0 + m1 - 2 * m2 - m3) / 2,
-        (m3 + 3 * m2 + 2 * m1) / 6,
-    )
+    # Lagrange's polynomials of the points -1, 0, 1, by their moments.
+    return second, ((m2 - m1) / 2, m0 - m2, (m2 + m1) / 2)
 
 
-def quadrature(start: float, stop: float, origin: float, step: float) -> tuple[int, list[float]]:
+def quadrature(
+    start: float, stop: float, origin: float, step: float, decay: float | None = None
+) -> tuple[int, list[float]]:
     """Weights of grid points, so that their sum stands for the sum over samples at distance 1.
 
     Args:
@@ -355,6 +356,7 @@ def quadrature(start: float, stop: float, origin: float, step: float) -> tuple[i
         stop: half a sample after the last one.
         origin: place of grid point 0.
         step: of the grid, 1 or more.
+        decay: if given, sums are also right for what falls off from both ends like `exp(-decay t)`, t in steps.
 
     Returns:
         The first point, and the weights from it on: 1 inside, others at the ends.
@@ -363,17 +365,41 @@ def quadrature(start: float, stop: float, origin: float, step: float) -> tuple[i
     """
     first, last = _ceil((start - origin) / step), _floor((stop - origin) / step)
     before, after = first - (start - origin) / step, (stop - origin) / step - last
-    low, high = min(first, last) - 4, max(first, last) + 4
+    low, high = min(first, last) - 3, max(first, last) + 3
     weights = [1.0 if first <= point <= last else 0.0 for point in range(low, high + 1)]
-    third, values = _end_weights(max(after, 0.0), 1 / step)
-    for x, value in enumerate(values, start=-2):
-        point = last + third + x
-        weights[point - low] += value - (1 if point <= last else 0)
-    third, values = _end_weights(max(before, 0.0), 1 / step)
-    for x, value in enumerate(values, start=-2):
-        point = first - third - x
-        weights[point - low] += value - (1 if point >= first else 0)
+    for end, outwards, beyond in ((last, 1, max(after, 0.0)), (first, -1, max(before, 0.0))):
+        second, values = _end_weights(beyond, 1 / step)
+        for x, value in enumerate(values, start=second - 1):
+            weights[end + outwards * x - low] += value - (1 if x <= 0 else 0)
+        if decay is not None:
+            _fit_end(weights, end - low, -outwards, beyond, decay)
     return low, weights
+
+
+def _fit_end(weights: list[float], at: int, inwards: int, beyond: float, decay: float) -> None:
+    """Change two weights at an end of a sum, so that it is right for what falls off like `exp(-decay t)`, t in steps.
+
+    What the sum has too much of that is taken from the last point inside; the one before it gets it, so that a
+    constant stays as it was.
+
+    Args:
+        weights: changed in place.
+        at: index of the last point inside.
+        inwards: 1 or -1, to the next point inside.
+        beyond: distance of the end from that point, in steps.
+        decay: per step.
+    """
+    ratio = math.exp(-decay)
+    value = math.exp(-decay * beyond)
+    moved, surplus = value - value * ratio, -1 / decay
+    value /= ratio  # of the point outside
+    for place in range(at - inwards, at + 3 * inwards, inwards):
+        surplus += weights[place] * value
+        value *= ratio
+    # From there on all weights are 1.
+    surplus = (surplus + value / (1 - ratio)) / moved
+    weights[at] -= surplus
+    weights[at + inwards] += surplus
 
 
 def _trimmed(first: int, weights: list[int]) -> tuple[int, list[int]]:
@@ -388,47 +414,50 @@ def _trimmed(first: int, weights: list[int]) -> tuple[int, list[int]]:
 
 def _kernel(step: float) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Smoothing weights in 1/4096 at whole and at half distances, for a grid step in scales."""
-    reach = _ceil(KERNEL_REACH / step)
-    return _cut_gaussian(step, reach, is_half=False), _cut_gaussian(step, reach, is_half=True)
+    longest = KERNEL_REACH / step
+    return _cut_gaussian(step, _ceil(longest - 0.5), is_half=False), _cut_gaussian(
+        step, _ceil(longest) - 1, is_half=True
+    )
 
 
 def _cut_gaussian(step: float, reach: int, *, is_half: bool) -> tuple[int, ...]:
     """Weights of a cut Gaussian at distances 0, 1, ..., reach or, if half, at 1/2, 3/2, ..., reach + 1/2.
 
-    A Gaussian that is cut averages over less than the whole one. Its width is changed so that the average leaves of
-    the products' variance what the whole Gaussian would: products of a Morlet transform at distance t are correlated
-    like `exp(-(t / scale)^2 / 2)`, and averaging them leaves 1 / sqrt(3). What rounding changes is then put right by
-    the weight in the middle, or the two.
+    A Gaussian that is cut averages over less than the whole one. What is cut off on each side is given to the last
+    weight there, as much as makes the average leave of the products' variance what the whole Gaussian would: products
+    of a Morlet transform at distance t are correlated like `exp(-(t / scale)^2 / 2)`, and averaging them leaves
+    1 / sqrt(3). What rounding has changed is then put right by the weight in the middle, or the two. (A wider Gaussian
+    would average as much, but wrongly so near the series' ends, where one side is missing anyway.)
     """
     target = 1 / math.sqrt(3)
-    variance, _, total = _variance_left(_gaussian(step, KERNEL_SUM, reach, is_half=is_half), step, is_half=is_half)
-    # The variance falls like the width to the power -2/3.
-    narrow = step / (1 + 1.5 * (variance / (total * total) / target - 1))
-    unit = KERNEL_SUM * narrow / math.sqrt(2 * math.pi)
-    weights = _gaussian(narrow, unit, reach, is_half=is_half)
-    variance, beside, total = _variance_left(weights, step, is_half=is_half)
-    # To first order in the change of a middle weight.
-    weights[0] += _nearest((target * (total * total) - variance) / ((4 if is_half else 2) * (beside - target * total)))
+    weights = _gaussian(step, KERNEL_SUM * step / math.sqrt(2 * math.pi), reach, is_half=is_half)
+    for place in (reach, 0):
+        alike = 2 if is_half or place else 1
+        variance, beside, total = _variance_left(weights, step, place, is_half=is_half)
+        if place:
+            target -= _CUT * (variance / (total * total) - target)
+        # To first order in the change of weights that are alike.
+        weights[place] += _nearest((target * (total * total) - variance) / (2 * alike * (beside - target * total)))
     return tuple(weights)
 
 
-def _variance_left(weights: list[int], step: float, *, is_half: bool) -> tuple[float, float, float]:
+def _variance_left(weights: list[int], step: float, place: int, *, is_half: bool) -> tuple[float, float, float]:
     """What an average leaves of the products' variance.
 
     Returns:
         The sum of `w[k] w[l] rho` over all pairs of points, rho being the correlation of products at their distance;
-        the sum of `w[l] rho` over the distances from a middle point; and that of all weights.
+        the sum of `w[l] rho` over the distances from the point of weights[place]; and that of all weights.
     """
     both = [*weights[::-1], *weights[not is_half :]]
-    middle = len(both) // 2
+    point = len(weights) - 1 - place
     ratio = math.exp(-0.5 * step * step)
     rho, square, variance, beside = 1.0, ratio * ratio, 0.0, 0.0
     for distance in range(len(both)):
         if rho <= _LEAST_RHO:
             break
         pairs = sum(one * other for one, other in zip(both, both[distance:], strict=False))
-        neighbours = both[middle + distance] if distance and middle + distance < len(both) else 0
-        neighbours += both[middle - distance] if distance <= middle else 0
+        neighbours = both[point - distance] if distance and point >= distance else 0
+        neighbours += both[point + distance] if point + distance < len(both) else 0
         variance += rho * (2 * pairs if distance else pairs)
         beside += rho * neighbours
         rho *= ratio
@@ -671,7 +700,8 @@ class FastPlan:
         longest = self._output_step(row.j) * sigma
         row.n_counted = min(part.n, max(4, least_power(part.period / longest)))
         step = part.period / row.n_counted
-        low, weights = quadrature(first - 0.5, part.length - 0.5 - first, origin, step)
+        decay = DECAY * (step / sigma) if step > FITTED_FROM * sigma else None
+        low, weights = quadrature(first - 0.5, part.length - 0.5 - first, origin, step, decay)
         if edge is not None:
             # The interior of the whole series is so much longer than this part's.
             ratio = (experiment.n_samples - 2 * edge) / (part.length - 2 * edge)
@@ -679,10 +709,8 @@ class FastPlan:
             for place, value in enumerate(values, start=inner - low):
                 if 0 <= place < len(weights):
                     weights[place] += (ratio - 1) * value
-        unit = float(WEIGHT)
         mean = usable / longest * self._pairs[row.j] / CYCLE
-        while mean * unit > MEAN_COUNT:
-            unit /= 2
+        unit = min(float(WEIGHT), MEAN_COUNT / mean)
         # Whole inside where it can be, so that only the ends are rounded.
         unit *= step / longest
         unit = float(math.floor(unit)) if unit >= 1 else unit

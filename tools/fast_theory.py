@@ -1,0 +1,215 @@
+#!/usr/bin/env python3
+"""Levels of both pipelines for white noise, computed instead of simulated: what the fast one approximates, how well.
+
+    python tools/fast_theory.py [--refine NAME=VALUE ...]       prints the table of docs/fast-pipeline.md
+
+At one place, the smoothed powers of two series x, y and their smoothed product are one quadratic form: x* Q x, y* Q y
+and x* Q y, Q being the sum over rows and times of weight times w* w', where w' x is the wavelet transform. With the
+eigenvalues l of Q,
+
+    R^2 = |sum l a b*|^2 / (sum l |a|^2  sum l |b|^2),      a, b independent complex normal deviates,
+
+so that its distribution follows from Q alone: from a pipeline's padding, filter, grid, kernel and end weights. That of
+a scale is the mean over the places that are counted, with their weights. The deviates are the same for all places and
+both pipelines, so that differences between levels have next to no noise (some 0.0001). Integers play no part, and only
+white noise has independent samples.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import numpy as np
+from elm11_host_ref import fast_plan
+from elm11_host_ref.experiment import Experiment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from elm11_host_ref.fast_plan import FastPlan, Part, Row
+    from elm11_host_ref.types import ComplexArray, FloatArray
+
+PERCENTS: Final = (90, 95, 99)
+DRAWS: Final = 100_000
+EIGENVALUES: Final = 18
+FINE_BINS: Final = 40_000
+JOBS: Final = ((4, 10), (4, 20), (12, 10), (12, 20), (12, 28))
+"""1 / dj and J of the table."""
+
+
+@lru_cache(maxsize=1)
+def _deviates() -> tuple[FloatArray, FloatArray, ComplexArray]:
+    """|a|^2, |b|^2 and a b* of `DRAWS` pairs, each shape (DRAWS, EIGENVALUES)."""
+    random = np.random.default_rng(1)
+    a, b = (random.standard_normal((DRAWS, 2 * EIGENVALUES)).view(np.complex128) for _ in range(2))
+    return np.abs(a) ** 2, np.abs(b) ** 2, a * b.conj()
+
+
+def levels_of(forms: Iterator[tuple[float, ComplexArray]]) -> FloatArray:
+    """Levels of a mixture of places.
+
+    Args:
+        forms: weight and quadratic form, shape (n, n), of each place.
+
+    Returns:
+        Shape (percents,).
+    """
+    powers_x, powers_y, products = _deviates()
+    counts = np.zeros(FINE_BINS)
+    for weight, form in forms:
+        values = np.zeros(EIGENVALUES)
+        largest = np.linalg.eigvalsh(form)[::-1][:EIGENVALUES]
+        values[: largest.size] = largest
+        coherence = np.abs(products @ values) ** 2 / ((powers_x @ values) * (powers_y @ values))
+        bins = np.minimum((coherence * FINE_BINS).astype(int), FINE_BINS - 1)
+        counts += weight * np.bincount(bins, minlength=FINE_BINS)
+    below = np.concatenate([[0.0], np.cumsum(counts) / counts.sum()])
+    levels: FloatArray = np.interp(np.array(PERCENTS) / 100, below, np.arange(FINE_BINS + 1) / FINE_BINS)
+    return levels
+
+
+def exact_forms(experiment: Experiment, j: int) -> Iterator[tuple[float, ComplexArray]]:
+    """The exact pipeline's form at the usable samples of scale j; one half of them, the other is its mirror image.
+
+    Args:
+        experiment: the parameters.
+        j: number of the scale.
+
+    Yields:
+        Weight, and the form of the series' samples.
+    """
+    n, n_padded, box = experiment.n_samples, experiment.n_padded, experiment.box
+    frequencies = 2 * np.pi * np.fft.fftfreq(n_padded)
+    kept = (np.arange(n_padded) > 0) & (np.arange(n_padded) < n_padded // 2)
+    between = (np.arange(n)[:, None] - np.arange(n)) % n_padded
+    rows = []
+    for place, of_box in enumerate(box.weights):
+        i = j + box.centre - place
+        if 0 <= i <= experiment.J:
+            sigma = float(experiment.sigma[i])
+            response = np.fft.ifft(np.where(kept, np.exp(-((sigma * frequencies - 6) ** 2) / 2), 0))
+            kernel = np.fft.ifft(np.exp(-((sigma * frequencies) ** 2) / 2)).real
+            rows.append((of_box, response[between] * n_padded, kernel))
+    first = int(experiment.first_usable[j])
+    stride = max(1, int(experiment.sigma[j] / 14))
+    half = (n - 2 * first) / 2
+    for start in range(first, n // 2 + n % 2, stride):
+        # The samples start ... start + stride - 1 by their middle one, the last ones as far as they are in this half.
+        weight = min(stride, first + half - start)
+        t = min(start + (stride - 1) // 2, n // 2)
+        form = np.zeros((n, n), complex)
+        for of_box, transform, kernel in rows:
+            form += (transform.conj().T * (of_box * kernel[(t - np.arange(n)) % n_padded])) @ transform
+        yield weight, form
+
+
+def fast_forms(plan: FastPlan, j: int) -> Iterator[tuple[float, ComplexArray]]:
+    """The fast pipeline's form at the outputs of scale j, in every part that counts it.
+
+    Args:
+        plan: of an experiment with white noise.
+        j: number of the scale.
+
+    Yields:
+        Weight in the histogram, and the form of the part's samples.
+    """
+    for part in plan.parts:
+        often = sum(
+            running is part and lowest <= j for at in range(fast_plan.CYCLE) for running, lowest in plan.parts_at(at)
+        )
+        if not part.lowest <= j <= part.highest or not often or not part.row(j).is_counted:
+            continue
+        counted = part.row(j)
+        rows = [
+            (weight, part.row(i), _transform(part, part.row(i)))
+            for i, weight in ((j + plan.centre - place, weight) for place, weight in enumerate(plan.box))
+            if part.rows[0].j <= i <= part.rows[-1].j and part.row(i).length
+        ]
+        for output, weight in enumerate(counted.weights, start=counted.first_counted):
+            form = np.zeros((part.n_samples, part.n_samples), complex)
+            for of_box, row, transform in rows:
+                at = output * (row.n_outputs // counted.n_counted)
+                form += (transform.conj().T * (of_box * _point_weights(part, row, at))) @ transform
+            yield float(weight * often * counted.n_paired**2), form
+
+
+def _transform(part: Part, row: Row) -> ComplexArray:
+    """The matrix from samples to the row's grid points."""
+    frequencies = np.arange(row.first_frequency, row.first_frequency + row.filter.size)
+    points = np.arange(row.first_point, row.first_point + row.n_points)
+    back = np.exp(2j * np.pi / row.n * np.outer(points, frequencies)) * row.filter
+    forth: ComplexArray = np.exp(-2j * np.pi / part.n * np.outer(frequencies, np.arange(part.n_samples)))
+    product: ComplexArray = back @ forth
+    return product
+
+
+def _point_weights(part: Part, row: Row, output: int) -> FloatArray:
+    """Weights of the row's grid points in the average at an output."""
+    weights = np.zeros(row.n_points)
+    centre, rest = divmod(output * row.n, row.n_outputs)
+    if rest:
+        taps = [(centre + 1 + m, weight) for m, weight in enumerate(row.kernels[1])]
+        taps += [(centre - m, weight) for m, weight in enumerate(row.kernels[1])]
+    else:
+        whole = row.kernels[0]
+        taps = [(centre + m, whole[abs(m)]) for m in range(1 - len(whole), len(whole))]
+    for point, weight in taps:
+        around = (0, -row.n, row.n) if part.wraps else (0,)
+        for place in (point - row.first_point + turn for turn in around):
+            if 0 <= place < row.n_points:
+                weights[place] += weight
+                break
+    for place, weight in row.edges:
+        weights[place] *= weight / fast_plan.QUADRATURE_UNIT
+    return weights
+
+
+@lru_cache(maxsize=8)
+def exact_levels(experiment: Experiment) -> FloatArray:
+    """Levels of the exact pipeline, shape (percents, J + 1).
+
+    Args:
+        experiment: with white noise.
+    """
+    return np.array([levels_of(exact_forms(experiment, j)) for j in range(experiment.J + 1)]).T
+
+
+def fast_levels(experiment: Experiment) -> FloatArray:
+    """Levels of the fast pipeline with the plan as it is now, shape (percents, J + 1).
+
+    Args:
+        experiment: with white noise.
+    """
+    plan = fast_plan.FastPlan(experiment)
+    return np.array([levels_of(fast_forms(plan, j)) for j in range(experiment.J + 1)]).T
+
+
+def main() -> None:
+    """Print the differences of all levels, and their root mean square."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--refine", nargs="*", default=[], metavar="NAME=VALUE", help="other constants of fast_plan, as GRID_STEP=0.6"
+    )
+    parser.add_argument("--jobs", nargs="*", metavar="1/DJ,J", help="as 4,20 (default: five of the evidence)")
+    arguments = parser.parse_args()
+    for text in arguments.refine:
+        name, value = text.split("=")
+        setattr(fast_plan, name, type(getattr(fast_plan, name))(float(value)))
+    jobs = [tuple(map(int, text.split(","))) for text in arguments.jobs] if arguments.jobs else JOBS
+    print(f"{'job':>12}  rms  fast less exact, 10^-4, j = 0, 1, ...")
+    for inverse, J in jobs:
+        experiment = Experiment(0.0, 0.0, 0.25, 1 / inverse, 0.5, J)
+        difference = 1e4 * (fast_levels(experiment) - exact_levels(experiment))
+        print(f"1/{inverse}, J = {J}".rjust(12) + f"{np.sqrt((difference**2).mean()):5.1f}")
+        for percent, row in zip(PERCENTS, difference, strict=True):
+            print(f"{percent:12} %   " + " ".join(f"{value:3.0f}" for value in row), flush=True)
+
+
+if __name__ == "__main__":
+    main()
