@@ -130,10 +130,12 @@ def _squares(correlation: FloatArray, freedom: float) -> float:
     return float(((correlation**2).sum() - p * p / freedom) / (1 + 1 / freedom))
 
 
-def compare(difference: FloatArray, errors: tuple[FloatArray, FloatArray], correlation: FloatArray) -> dict[str, Any]:
-    """Statistics of the normalised differences, shape (percents, scales), with the correlation matrix of the same."""
-    variances = errors[0] ** 2, errors[1] ** 2
-    z = difference / np.sqrt(variances[0] + variances[1])
+def compare(
+    levels: FloatArray, errors: FloatArray, others: FloatArray, other_errors: FloatArray, correlation: FloatArray
+) -> dict[str, Any]:
+    """Statistics of the normalised differences of levels, shape (percents, scales), with their correlation matrix."""
+    variances = errors**2, other_errors**2
+    z = (levels - others) / np.sqrt(variances[0] + variances[1])
     freedom = (GROUPS - 1) * float(
         ((variances[0] + variances[1]) ** 2 / (variances[0] ** 2 + variances[1] ** 2)).mean()
     )
@@ -176,16 +178,14 @@ class Measured:
     """What some rounds of one pipeline give for one job.
 
     Attributes:
-        rounds: how many.
-        levels: means over the rounds, shape (percents, scales).
+        levels: of every round, shape (rounds, percents, scales).
         errors: standard errors of these, of the same shape.
-        deviations: standard deviations of the levels of single groups: the standard errors of so short a run, without
-            the jackknife's density in one bin.
+        deviations: standard deviations of the levels of single groups, of the same shape: the standard errors of so
+            short a run, without the jackknife's density in one bin.
         milliseconds: CPU time per simulation.
         correlation: of the levels, in one row after another; none if it is not known.
     """
 
-    rounds: int
     levels: FloatArray
     errors: FloatArray
     deviations: FloatArray
@@ -198,7 +198,16 @@ class Measured:
         values, errors, deviations = (
             np.array(known[name]) for name in ("levels", "standard errors", "deviations of groups")
         )
-        return cls(known["rounds"], values, errors, deviations, known["CPU ms per simulation"])
+        return cls(values, errors, deviations, known["CPU ms per simulation"])
+
+    @property
+    def rounds(self) -> int:
+        """How many there are."""
+        return len(self.levels)
+
+    def mean(self) -> tuple[FloatArray, FloatArray]:
+        """Levels, means over the rounds, and their standard errors, each shape (percents, scales)."""
+        return self.levels.mean(axis=0), np.sqrt((self.errors**2).sum(axis=0)) / self.rounds
 
     def to_json(self, seed: int) -> dict[str, Any]:
         """As it is kept."""
@@ -223,20 +232,17 @@ def one_round(counts: IntArray, milliseconds: float) -> Measured:
     values, covariance = jackknife(counts)
     errors = np.sqrt(np.diag(covariance)).reshape(values.shape)
     deviations = np.std([levels(each) for each in counts], axis=0, ddof=1)
-    return Measured(1, values, errors, deviations, milliseconds, _correlation(covariance))
+    return Measured(values[None], errors[None], deviations[None], milliseconds, _correlation(covariance))
 
 
 def together(parts: list[Measured]) -> Measured:
     """Several rounds as one result; correlations are averaged where they are known."""
-    shares = np.array([part.rounds for part in parts], float)
-    shares /= shares.sum()
     known = [part.correlation for part in parts if part.correlation is not None]
     return Measured(
-        sum(part.rounds for part in parts),
-        np.tensordot(shares, [part.levels for part in parts], 1),
-        np.sqrt(np.tensordot(shares**2, [part.errors**2 for part in parts], 1)),
-        np.sqrt(np.tensordot(shares, [part.deviations**2 for part in parts], 1)),
-        float(shares @ [part.milliseconds for part in parts]),
+        np.concatenate([part.levels for part in parts]),
+        np.concatenate([part.errors for part in parts]),
+        np.concatenate([part.deviations for part in parts]),
+        float(np.average([part.milliseconds for part in parts], weights=[part.rounds for part in parts])),
         np.mean(known, axis=0) if known else None,
     )
 
@@ -261,18 +267,23 @@ def evaluate(case: Case, arguments: argparse.Namespace, known: dict[str, Any]) -
     result |= {pipeline: measured.to_json(case.seed(pipeline)) for pipeline, measured in found.items()}
     ours, correlation = found["fast"], found["fast"].correlation
     assert correlation is not None  # it has been measured just now
+    values, errors = ours.mean()
     if "exact" in found:
         others = found["exact"]
-        result["fast less exact"] = compare(ours.levels - others.levels, (ours.errors, others.errors), correlation)
+        result["fast less exact"] = compare(values, errors, *others.mean(), correlation)
+        result["of single rounds"] = [
+            compare(*of_round, correlation)
+            for of_round in zip(ours.levels, ours.errors, others.levels, others.errors, strict=False)
+        ]
     table = truth(case)
     if table is not None:
-        percents, reference, errors = table
+        percents, reference, of_reference = table
         rows = [PERCENTS.index(percent) for percent in percents]
-        scales = ours.levels.shape[1]
+        scales = values.shape[1]
         places = np.concatenate([np.arange(row * scales, (row + 1) * scales) for row in rows])
         result["fast less table"] = {
             "percents": percents,
-            **compare(ours.levels[rows] - reference, (ours.errors[rows], errors), correlation[np.ix_(places, places)]),
+            **compare(values[rows], errors[rows], reference, of_reference, correlation[np.ix_(places, places)]),
         }
     return result
 
@@ -369,14 +380,17 @@ def report() -> None:
         ):
             if chosen:
                 _report_pooled(f"{against}, {what}", chosen)
+    for number in range(min((len(result.get("of single rounds", ())) for result in done.values()), default=0)):
+        _report_pooled(f"round {number + 1}", [result["of single rounds"][number] for result in done.values()])
     print("\nstandard errors\n\n| job | simulations | least / last | largest / last | worst, fast / exact |")
     print("|---|---:|---:|---:|---:|")
     ratios = []
     for name, result in done.items():
         ours = np.array(result["fast"]["deviations of groups"])
-        relative, ratio = ours[1] / ours[1, -1], ""
-        if "deviations of groups" in result.get("exact", {}):
-            of_percents = ours.max(axis=1) / np.array(result["exact"]["deviations of groups"]).max(axis=1)
+        of_95 = np.sqrt((ours[:, 1] ** 2).mean(axis=0))
+        relative, ratio = of_95 / of_95[-1], ""
+        if "exact" in result:
+            of_percents = worst_scale(ours) / worst_scale(np.array(result["exact"]["deviations of groups"]))
             ratios.append((name, of_percents))
             ratio = ", ".join(f"{value:.2f}" for value in of_percents)
         simulations = result["simulations of a round"] * result["fast"]["rounds"]
@@ -386,6 +400,25 @@ def report() -> None:
         if values:
             mean = np.round(np.mean(values, axis=0), 2).tolist()
             print(f"\ndj = {dj}: worst scale, fast / exact, mean over jobs: {mean}")
+
+
+def worst_scale(deviations: FloatArray) -> FloatArray:
+    """Standard deviation of the level of the worst scale, shape (percents,).
+
+    The largest of many estimates is mostly an overestimate. So each round's largest one is looked for in the other
+    rounds, and measured in this one.
+
+    Args:
+        deviations: shape (rounds, percents, scales).
+    """
+    rounds = range(len(deviations))
+    variances = deviations**2
+    found = []
+    for own in rounds:
+        others = variances[[each for each in rounds if each != own] or [own]].mean(axis=0)
+        found.append(variances[own][np.arange(len(PERCENTS)), others.argmax(axis=1)])
+    worst: FloatArray = np.sqrt(np.mean(found, axis=0))
+    return worst
 
 
 def _report_pooled(what: str, chosen: list[dict[str, Any]]) -> None:
@@ -412,8 +445,8 @@ def figures(job: str) -> None:
     result = done[job]
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     top, below = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
-    exact, ours = (np.array(result[key]["levels"]) for key in ("exact", "fast"))
-    errors = [np.array(result[key]["standard errors"]) for key in ("exact", "fast")]
+    (exact, exact_errors), (ours, our_errors) = (Measured.of_json(result[key]).mean() for key in ("exact", "fast"))
+    errors = [exact_errors, our_errors]
     scales = np.arange(exact.shape[1])
     for row, percent in enumerate(PERCENTS):
         colour = f"C{row}"

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""What each idea of the fast pipeline saves, and what each of its approximations changes, by switching them off.
+"""What each idea of the fast pipeline saves, by switching it off, and what its number formats change.
 
     python tools/fast_ideas.py time           CPU time of the NumPy engine, as a ratio to the whole
     python tools/fast_ideas.py instructions [J [COUNT]]   instructions on the rv32i machine (tools/cost)
-    python tools/fast_ideas.py levels         95 % levels on the same noise, less those of the refined plan
+    python tools/fast_ideas.py levels         95 % levels, less those with another number format on the same noise
 
 The figures are in docs/fast-pipeline.md.
 """
@@ -42,22 +42,20 @@ IDEAS: Final[dict[str, dict[str, float]]] = {
     "due scales only": {"DUE_MARGIN": 1e3, "WIDE_MARGIN": 1e3},
     "short parts": {"LARGEST_MAIN": 1024},
     "coarse noise": {"DECIMATION": 1e6, "LARGEST_TRANSFORM": 4096, "LARGEST_MAIN": 4096},
-    "grids": {"GRID_STEP": 1e-3},
+    "grids": {"GRID_STEP": 1e-3, "FINE_GRID_STEP": 1e-3},
+    "wider grids inside": {"GRID_STEP": 0.9},
     "outputs 0.9 to 2.4 scales apart": {"OUTPUT_STEP": 0.5, "WIDE_OUTPUT_STEP": 0.5, "SPARSE_OUTPUT_STEP": 0.5},
     "outputs wider apart inside": {"WIDE_OUTPUT_STEP": 0.9, "SPARSE_OUTPUT_STEP": 0.9},
     "pairs of several series": {"PAIR_ROOM": 0},
     "short kernel": {"KERNEL_REACH": 5.0},
 }
-# Approximation: the constants that refine it.
-REFINED: Final[dict[str, dict[str, float]]] = {
-    "grid step 1.2 -> 0.6": {"GRID_STEP": 0.6},
-    "output steps 0.9, 2.0, 2.4 -> 0.45": {"OUTPUT_STEP": 0.45, "WIDE_OUTPUT_STEP": 0.45, "SPARSE_OUTPUT_STEP": 0.45},
-    "kernel 2.8 -> 5 scales": {"KERNEL_REACH": 5.0},
-    "band 3.1 -> 3.9 (and grid step 0.6)": {"BAND": 3.9, "GRID_STEP": 0.6},
+# Number format: the constant that refines it, or makes it coarser. (What else is approximate: tools/fast_theory.py.)
+FORMATS: Final[dict[str, dict[str, float]]] = {
     "clamps 5.7 -> 11.4 deviations": {"_REACH_OF_CLAMP": 11.4},
     "powers 18 -> 16 bits (coarser)": {"POWER_BITS": 16},
     "divided powers 13 -> 11 bits (coarser)": {"COHERENCE_BITS": 11},
     "filters 11 -> 9 bits (coarser)": {"LARGEST_FILTER": 511},
+    "kernels 12 -> 10 bits (coarser)": {"KERNEL_SUM": 1024},
 }
 
 
@@ -174,7 +172,7 @@ def fraction(value: float) -> str:
 
 
 def paired_levels(simulations: int = 20_480, groups: int = 80) -> None:
-    """Largest and mean difference of 95 % levels, plan less refined plan, with the standard error of the largest."""
+    """Largest and mean difference of 95 % levels, less those with another format, with the largest one's error."""
     for x, y, dj, J in (
         (0.72, 0.72, 1 / 4, 10),
         (0.72, 0.72, 1 / 4, 20),
@@ -184,7 +182,7 @@ def paired_levels(simulations: int = 20_480, groups: int = 80) -> None:
         experiment = Experiment(x, y, 0.25, dj, 0.5, J, seed=5)
         base = fast.simulate_groups(experiment, range(simulations), simulations // groups)
         print(f"{x} {y} dj {dj:.3f} J {J}")
-        for name, values in REFINED.items():
+        for name, values in FORMATS.items():
             with constants(values):
                 other = fast.simulate_groups(experiment, range(simulations), simulations // groups)
             difference, error = paired(base, other)

@@ -30,7 +30,7 @@ from elm11_host_ref import fast_plan
 from elm11_host_ref.experiment import Experiment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from elm11_host_ref.fast_plan import FastPlan, Part, Row
     from elm11_host_ref.types import ComplexArray, FloatArray
@@ -39,6 +39,10 @@ PERCENTS: Final = (90, 95, 99)
 DRAWS: Final = 100_000
 EIGENVALUES: Final = 18
 FINE_BINS: Final = 40_000
+NOTHING: Final = 1e-12  # of the largest weight
+FELT: Final = 12
+"""Distance from an end, in scales, at which it is felt no more."""
+
 JOBS: Final = ((4, 10), (4, 20), (12, 10), (12, 20), (12, 28))
 """1 / dj and J of the table."""
 
@@ -55,14 +59,17 @@ def levels_of(forms: Iterator[tuple[float, ComplexArray]]) -> FloatArray:
     """Levels of a mixture of places.
 
     Args:
-        forms: weight and quadratic form, shape (n, n), of each place.
+        forms: weight and quadratic form of each place, the form Q as a factor F, Q = F* F, shape (terms, samples).
 
     Returns:
         Shape (percents,).
     """
     powers_x, powers_y, products = _deviates()
     counts = np.zeros(FINE_BINS)
-    for weight, form in forms:
+    for weight, factor in forms:
+        terms, samples = factor.shape
+        # Both have the same eigenvalues but for zeros.
+        form = factor @ factor.conj().T if terms < samples else factor.conj().T @ factor
         values = np.zeros(EIGENVALUES)
         largest = np.linalg.eigvalsh(form)[::-1][:EIGENVALUES]
         values[: largest.size] = largest
@@ -82,7 +89,7 @@ def exact_forms(experiment: Experiment, j: int) -> Iterator[tuple[float, Complex
         j: number of the scale.
 
     Yields:
-        Weight, and the form of the series' samples.
+        Weight, and the form's factor, for the series' samples.
     """
     n, n_padded, box = experiment.n_samples, experiment.n_padded, experiment.box
     frequencies = 2 * np.pi * np.fft.fftfreq(n_padded)
@@ -95,18 +102,27 @@ def exact_forms(experiment: Experiment, j: int) -> Iterator[tuple[float, Complex
             sigma = float(experiment.sigma[i])
             response = np.fft.ifft(np.where(kept, np.exp(-((sigma * frequencies - 6) ** 2) / 2), 0))
             kernel = np.fft.ifft(np.exp(-((sigma * frequencies) ** 2) / 2)).real
-            rows.append((of_box, response[between] * n_padded, kernel))
+            rows.append((of_box * np.maximum(kernel, 0), response[between] * n_padded))
     first = int(experiment.first_usable[j])
-    stride = max(1, int(experiment.sigma[j] / 14))
-    half = (n - 2 * first) / 2
-    for start in range(first, n // 2 + n % 2, stride):
-        # The samples start ... start + stride - 1 by their middle one, the last ones as far as they are in this half.
-        weight = min(stride, first + half - start)
-        t = min(start + (stride - 1) // 2, n // 2)
-        form = np.zeros((n, n), complex)
-        for of_box, transform, kernel in rows:
-            form += (transform.conj().T * (of_box * kernel[(t - np.arange(n)) % n_padded])) @ transform
-        yield weight, form
+    stride = 2 * int(experiment.sigma[j] / 28) + 1  # odd, so that one sample is in the middle
+    start = first
+    while start < n / 2:
+        # The samples start ... start + stride - 1 by their middle one, as far as they are in this half; those that feel
+        # neither end by one.
+        stride = stride if start < FELT * experiment.sigma[j] else n
+        weight = min(stride, n / 2 - start)
+        t = min(start + stride // 2, n // 2)
+        start += stride
+        yield weight, _factor((kernel[(t - np.arange(n)) % n_padded], transform) for kernel, transform in rows)
+
+
+def _factor(rows: Iterable[tuple[FloatArray, ComplexArray]]) -> ComplexArray:
+    """The factor of a sum of powers, from weights of points and the matrices that transform samples to them."""
+    found = []
+    for weights, transform in rows:
+        kept = weights > NOTHING * weights.max()
+        found.append(np.sqrt(weights[kept])[:, None] * transform[kept])
+    return np.concatenate(found)
 
 
 def fast_forms(plan: FastPlan, j: int) -> Iterator[tuple[float, ComplexArray]]:
@@ -117,7 +133,7 @@ def fast_forms(plan: FastPlan, j: int) -> Iterator[tuple[float, ComplexArray]]:
         j: number of the scale.
 
     Yields:
-        Weight in the histogram, and the form of the part's samples.
+        Weight in the histogram, and the form's factor, for the part's samples.
     """
     for part in plan.parts:
         often = sum(
@@ -132,11 +148,13 @@ def fast_forms(plan: FastPlan, j: int) -> Iterator[tuple[float, ComplexArray]]:
             if part.rows[0].j <= i <= part.rows[-1].j and part.row(i).length
         ]
         for output, weight in enumerate(counted.weights, start=counted.first_counted):
-            form = np.zeros((part.n_samples, part.n_samples), complex)
-            for of_box, row, transform in rows:
-                at = output * (row.n_outputs // counted.n_counted)
-                form += (transform.conj().T * (of_box * _point_weights(part, row, at))) @ transform
-            yield float(weight * often * counted.n_paired**2), form
+            yield (
+                float(weight * often * counted.n_paired**2),
+                _factor(
+                    (of_box * _point_weights(part, row, output * (row.n_outputs // counted.n_counted)), transform)
+                    for of_box, row, transform in rows
+                ),
+            )
 
 
 def _transform(part: Part, row: Row) -> ComplexArray:

@@ -227,18 +227,18 @@ end
 function fast.separate(state, part, number)
     local re, im, n = state.re[number], state.im[number], part.n
     local lowest, highest = part.lowest_frequency, part.highest_frequency
-    local x_re, x_im, y_re, y_im = part.noise_re[1], part.noise_im[1], part.noise_re[2], part.noise_im[2]
+    local noise_x, noise_y = part.noise[1], part.noise[2]
     if highest == n // 2 then
         local i, at = highest + 1, highest - lowest + 1
         local x, y = 2 * re[i], 2 * im[i]
-        if x_re then
-            x, y = x * x_re[at] // 2048, y * y_re[at] // 2048
+        if noise_x then
+            x, y = x * ((noise_x[at] >> 12) - 2048) // 2048, y * ((noise_y[at] >> 12) - 2048) // 2048
         end
         re[i], im[i], state.nyquist[number] = x, 0, y
         highest = highest - 1
     end
     local j = n + 1 - lowest
-    if not x_re then
+    if not noise_x then
         for i = lowest + 1, highest + 1 do
             local r, s, u, v = re[i], im[i], re[j], im[j]
             re[i], im[i], re[j], im[j], j = r + u, s - v, s + v, u - r, j - 1
@@ -247,8 +247,9 @@ function fast.separate(state, part, number)
     end
     local at = 1
     for i = lowest + 1, highest + 1 do
-        local r, s, u, v, a, b, c, d = re[i], im[i], re[j], im[j], x_re[at], x_im[at], y_re[at], y_im[at]
-        r, s, u, v = r + u, s - v, s + v, u - r
+        local r, s, u, v, a, c = re[i], im[i], re[j], im[j], noise_x[at], noise_y[at]
+        local b, d = (a & 4095) - 2048, (c & 4095) - 2048
+        r, s, u, v, a, c = r + u, s - v, s + v, u - r, (a >> 12) - 2048, (c >> 12) - 2048
         re[i], im[i], at = (r * a - s * b) // 2048, (r * b + s * a) // 2048, at + 1
         re[j], im[j], j = (u * c - v * d) // 2048, (u * d + v * c) // 2048, j - 1
     end

@@ -24,6 +24,8 @@ local INFORMATION = {10, 38, nil, 150} -- in tenths
 local PAIR_ROOM = 31000
 local LARGEST_SHARED = 256
 local FEW_BINS = 11500
+local FEW_BINS_OF_SMALL = 17500
+local SMALL = 128
 local LARGEST_MAIN = 512
 local LEAST_MAIN = 128
 local LARGEST = 1024 -- points of a transform
@@ -98,14 +100,19 @@ local function series_of(plan, n)
     if n > LARGEST_SHARED then
         return 1
     end
-    local bins = plan.bins
-    local share = bins <= FEW_BINS and 1 or bins <= 2 * FEW_BINS and 2 or bins <= 3 * FEW_BINS and 4 or 16
+    local bins, few = plan.bins, plan.n_padded <= SMALL and FEW_BINS_OF_SMALL or FEW_BINS
+    local share = bins <= few and 1 or bins <= 2 * few and 2 or bins <= 3 * few and 4 or 16
     local room = PAIR_ROOM // share // (n * #plan.box)
     return room >= 40 and 4 or room >= 12 and 2 or 1
 end
 
 local function lesser(x, y)
     return x < y and x or y
+end
+
+-- The same array with no more slots than it needs: while it grew, they were a power of two.
+local function trimmed(array)
+    return #array <= 200 and {unpack(array)} or array -- more would need too large a piece of memory for Lua's stack
 end
 
 -- Transform length, samples and sampling interval of a main part whose smallest counted scale is i.
@@ -197,7 +204,7 @@ local function set_counts(plan, part, row, edge)
     while weights[#weights] == 0 do
         weights[#weights] = nil
     end
-    row.first_counted, row.weights = low + before, weights
+    row.first_counted, row.weights = low + before, trimmed(weights)
 end
 
 local function row_of(part, j)
@@ -302,14 +309,13 @@ local function set_filter(plan, part, row)
     if has_nyquist then
         filter[n_frequencies] = filter[n_frequencies] * part.nyquist >> 15
     end
-    if n_frequencies <= 200 then -- more would need too large a piece of memory for Lua's stack
-        filter = {unpack(filter)} -- no longer than it is: while it grew, its length was a power of two
-    end
+    filter = trimmed(filter)
     row.filter = filter
     plan.filters[k] = not has_nyquist and filter or nil
 end
 
--- The noise's response to its innovations at the part's frequencies (index f - lowest + 1), with a largest modulus of `peak`.
+-- The noise's response to its innovations at the part's frequencies (index f - lowest + 1), with a largest modulus of `peak`
+-- below 2048. Both parts in one integer, since memory is short: (re + 2048) 2^12 + im + 2048.
 local function response(part, lag1, coarse, peak)
     local fine, turn, lowest, highest = 2 * pi / part.period, 2 * pi / part.n, part.lowest_frequency, part.highest_frequency
     local mean, depth, coarse_mean = 1 + lag1 * lag1, 2 * lag1, 1 + coarse * coarse
@@ -319,40 +325,45 @@ local function response(part, lag1, coarse, peak)
     -- depth cos(f fine), A cos(f turn), A sin(f turn), and each before it
     local v, v_before = depth, depth * cos(fine)
     local c, c_before, s, s_before = coarse, coarse * cos(turn), 0.0, -coarse * sin(turn)
-    local re, im = {}, {}
+    local both = {}
     for f = 1 - lowest, highest - lowest + 1 do
         local inverse = coarse_mean - (c + c) if is_coarse then
             inverse, v, v_before = sqrt((mean - v) * inverse), v_step * v - v_before, v
         end
         if f > 0 then
-            local scale = unit / inverse re[f], im[f] = floor(scale - scale * c + HALF), floor(HALF - scale * s)
+            local scale = unit / inverse both[f] = (floor(scale - scale * c + HALF) + 2048 << 12) + floor(HALF - scale * s) + 2048
         end
         c, c_before, s, s_before = step * c - c_before, c, step * s - s_before, s
     end
-    return re, im
+    return trimmed(both)
+end
+
+-- What `response` has packed: real part and modulus of the imaginary one.
+local function unpacked(value)
+    return (value >> 12) - 2048, abs((value & 4095) - 2048)
 end
 
 -- Sum over a row's frequencies of |filter times response|^2, from eight of them or some more, and what it cannot exceed.
 local function squares_of(plan, part, row, kind)
-    local filter, count, sum, re, im = row.filter, row.n_frequencies, 0, part.noise_re[kind], part.noise_im[kind]
+    local filter, count, sum, noise = row.filter, row.n_frequencies, 0, part.noise[kind]
     local stride = count // 8
     stride = stride > 1 and part.lag1[kind] >= 0 and stride or 1
     local largest = 4194304.0
-    if re then
+    if noise then
         local offset = row.first_frequency - part.lowest_frequency
-        local a, b = re[offset + 1], abs(im[offset + 1])
-        local c, d = re[offset + count], abs(im[offset + count])
-        local one, other = a + b, c + d
+        local a, b = unpacked(noise[offset + 1])
+        local c, d = unpacked(noise[offset + count])
+        local one, other = a * a + b * b, c * c + d * d
+        largest = (one > other and one or other) * 1.0
+        one, other = a + b, c + d
         local shift = bits(one > other and one or other)
         for i = stride // 2 + 1, count, stride do
-            local weight, at = filter[i], offset + i
-            a, b = weight * re[at] >> shift, weight * abs(im[at]) >> shift sum = sum + a * a + b * b
+            local weight = filter[i]
+            a, b = unpacked(noise[offset + i])
+            a, b = weight * a >> shift, weight * b >> shift sum = sum + a * a + b * b
         end
         local power = 1 << shift
         sum = stride * sum * 1.0 * power * power / 4194304
-        a, b = re[offset + 1], im[offset + 1]
-        one, other = a * a + b * b, c * c + d * d
-        largest = (one > other and one or other) * 1.0
     else
         for i = stride // 2 + 1, count, stride do sum = sum + filter[i] * filter[i] end
         sum = stride * sum * 1.0
@@ -371,19 +382,19 @@ local function set_noise(plan, part)
         end_of[kind] = abs(coarse) / (1 - abs(coarse))
         is_red = is_red or lag1[kind] ~= 0
     end
-    part.lag1, part.start_gain, part.noise_re, part.noise_im = lag1, gain, {}, {}
+    part.lag1, part.start_gain, part.noise = lag1, gain, {}
     local divisors, deviations = {}, {}
     for kind = 1, 2 do
         if kind == 2 and plan.lag1[1] == plan.lag1[2] then
-            part.noise_re[2], part.noise_im[2] = part.noise_re[1], part.noise_im[1]
+            part.noise[2] = part.noise[1]
             divisors[2], deviations[2] = divisors[1], deviations[1]
             break
         end
         local start, lag = gain[kind] / 4096, lag1[kind] / 4096
         local peak = floor(2147483647 / (2 * ROUNDING * (plan.largest_deviate * (n_samples + start + end_of[kind]))))
         if is_red then
-            part.noise_re[kind], part.noise_im[kind] = response(part, plan.lag1[kind],
-                coarse_lag1(plan.lag1[kind], part.step), peak < LARGEST_NOISE and peak or LARGEST_NOISE)
+            part.noise[kind] = response(part, plan.lag1[kind], coarse_lag1(plan.lag1[kind], part.step),
+                peak < LARGEST_NOISE and peak or LARGEST_NOISE)
         end
         local squares, largest, most = {}, 0.0, 0.0
         for r = 1, #rows do

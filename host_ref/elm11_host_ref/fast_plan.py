@@ -69,6 +69,12 @@ FEW_BINS: Final = 11_500
 """A histogram with more bins in all leaves a board less memory: half of the room, a quarter from twice as many bins on,
 hardly any beyond three times as many."""
 
+FEW_BINS_OF_SMALL: Final = 17_500
+"""The same for series of few samples, whose parts take little beside it."""
+
+SMALL: Final = 128
+"""That is, whose transform in the exact pipeline has so many points at most."""
+
 LARGEST_MAIN: Final = 512
 """Longest transform of a main part. Scales that would need a longer one go to short parts."""
 
@@ -567,7 +573,8 @@ class FastPlan:
         if n > LARGEST_SHARED:
             return 1
         bins = len(self.due) * self.experiment.n_bins
-        share = next((of for limit, of in ((1, 1), (2, 2), (3, 4)) if bins <= limit * FEW_BINS), 16)
+        few = FEW_BINS_OF_SMALL if self.experiment.n_padded <= SMALL else FEW_BINS
+        share = next((of for limit, of in ((1, 1), (2, 2), (3, 4)) if bins <= limit * few), 16)
         room = PAIR_ROOM // share // (n * len(self.box))
         return next((m for m in (4, 2) if 2 * m * (m + 1) <= room), 1)
 

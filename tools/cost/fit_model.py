@@ -30,7 +30,7 @@ from elm11_lua_driver import Job, cost_model, memory_plan
 from elm11_lua_driver.atomic_file import atomic_file
 from elm11_lua_driver.board_run import FORGET_LINE, HELLO_LINE, LOAD_LINE, job_lines, start_line
 from elm11_lua_driver.memory_plan import UNIT_BYTES, fast_units
-from scipy.optimize import nnls
+from scipy.optimize import lsq_linear
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,6 +49,10 @@ FITTED: Final = (
     *(job(J, "fast") for J in (2, 4, 7, 10, 13, 17, 20, 24)),
     job(10, "fast", lag1_x=0.0, lag1_y=0.0),
     job(20, "fast", lag1_x=0.5, lag1_y=0.3, n_bins=400),
+    job(26, "fast", lag1_x=0.5, lag1_y=0.3),
+    job(27, "fast"),
+    job(28, "fast", lag1_x=0.5, lag1_y=0.3),
+    job(38, "fast", dj=1 / 12),
     job(6, "fast", dj=0.5, lag1_y=0.1),
     job(30, "fast", dj=1 / 12),
     job(54, "fast", dj=1 / 12, n_bins=300, lag1_x=0.2),
@@ -145,13 +149,30 @@ def heaps(jobs: Sequence[Job]) -> list[tuple[int, int, int, int]]:
         return list(pool.map(heap, jobs))
 
 
-def fitted(works: Sequence[Mapping[str, float]], instructions: Sequence[float]) -> tuple[dict[str, float], float]:
-    """Costs by kind, and the largest relative error of what was fitted."""
+ARRAYS: Final = {"spectra": 2, "grid": 4, "product": 4} | dict.fromkeys(
+    ("histogram", "box", "sums", "filter", "response", "list"), 1
+)
+"""How many arrays of a kind there are in the heap. `fast_units` counts them with a power of two of slots; some are just
+as long as they must be, so that a kind may take half of that."""
+
+
+def fitted(
+    works: Sequence[Mapping[str, float]], instructions: Sequence[float], known: Mapping[str, float] | None = None
+) -> tuple[dict[str, float], float]:
+    """Costs by kind, and the largest relative error of what was fitted.
+
+    Args:
+        works: how much there is of each kind.
+        instructions: what all of it costs.
+        known: what one of a kind costs at most; it costs half of that at least. Others cost anything from 0 on.
+    """
     kinds = sorted({kind for work in works for kind in work})
     relative = np.array(
         [[work.get(kind, 0) / total for kind in kinds] for work, total in zip(works, instructions, strict=True)]
     )
-    costs, _ = nnls(relative, np.ones(len(works)))
+    most = np.array([(known or {}).get(kind, np.inf) for kind in kinds])
+    least = np.where(np.isfinite(most), most / 2, 0)
+    costs = lsq_linear(relative, np.ones(len(works)), (least, most)).x
     error = float(np.abs(relative @ costs - 1).max())
     return {kind: round(float(cost), 3) for kind, cost in zip(kinds, costs, strict=True)}, error
 
@@ -191,7 +212,7 @@ def model() -> dict[str, Any]:
         pipelines[pipeline]["programs"] = programs
         if pipeline == "fast":
             kinds = [kinds_of(of) for of, _ in chosen]
-            of_kind, _ = fitted(kinds, [after - programs for _, _, after, _ in units])
+            of_kind, _ = fitted(kinds, [after - programs for _, _, after, _ in units], ARRAYS)
             loaded = max(before for before, _, _, _ in units)
             tables = [cost_model.priced(fast_units(of.fast_plan)["tables"], of_kind) for of, _ in chosen]
             estimates = [programs + cost_model.priced(counted, of_kind) for counted in kinds]
