@@ -114,14 +114,14 @@ SHORT_SERIES: Final = 64
 SPARSE_OUTPUT_STEP: Final = 2.4
 """The same where a scale has `SPARSE_SURPLUS` times the information that it needs, and so enough with a wider step."""
 
+SPARSE_SURPLUS: Final = 1.3
+
 DECAY: Final = 1.35
 """How often coherence is large falls from the cone of influence inwards, to what it is in the interior, like
 `exp(-DECAY t)`, t in scales."""
 
 FITTED_FROM: Final = 1.1
 """That is too steep for a parabola through outputs further apart than this, in scales."""
-
-SPARSE_SURPLUS: Final = 1.3
 
 BAND: Final = 3.1
 """The wavelet's spectrum is used where |sigma omega - 6| <= 3.1; beyond, its power is below 7e-5 of the peak. Since 3.1
@@ -421,9 +421,9 @@ def _trimmed(first: int, weights: list[int]) -> tuple[int, list[int]]:
 def _kernel(step: float) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Smoothing weights in 1/4096 at whole and at half distances, for a grid step in scales."""
     longest = KERNEL_REACH / step
-    return _cut_gaussian(step, _ceil(longest - 0.5), is_half=False), _cut_gaussian(
-        step, _ceil(longest) - 1, is_half=True
-    )
+    whole = _cut_gaussian(step, _ceil(longest - 0.5), is_half=False)
+    half = _cut_gaussian(step, _ceil(longest) - 1, is_half=True)
+    return whole, half
 
 
 def _cut_gaussian(step: float, reach: int, *, is_half: bool) -> tuple[int, ...]:
