@@ -64,33 +64,47 @@ def levels_of(forms: Iterator[tuple[float, ComplexArray]]) -> FloatArray:
     Returns:
         Shape (percents,).
     """
-    powers_x, powers_y, products = _deviates()
     counts = np.zeros(FINE_BINS)
     for weight, factor in forms:
-        terms, samples = factor.shape
-        # Both have the same eigenvalues but for zeros.
-        form = factor @ factor.conj().T if terms < samples else factor.conj().T @ factor
-        values = np.zeros(EIGENVALUES)
-        largest = np.linalg.eigvalsh(form)[::-1][:EIGENVALUES]
-        values[: largest.size] = largest
-        coherence = np.abs(products @ values) ** 2 / ((powers_x @ values) * (powers_y @ values))
-        bins = np.minimum((coherence * FINE_BINS).astype(int), FINE_BINS - 1)
+        bins = np.minimum((coherence_of(factor) * FINE_BINS).astype(int), FINE_BINS - 1)
         counts += weight * np.bincount(bins, minlength=FINE_BINS)
     below = np.concatenate([[0.0], np.cumsum(counts) / counts.sum()])
     levels: FloatArray = np.interp(np.array(PERCENTS) / 100, below, np.arange(FINE_BINS + 1) / FINE_BINS)
     return levels
 
 
-def exact_forms(experiment: Experiment, j: int) -> Iterator[tuple[float, ComplexArray]]:
-    """The exact pipeline's form at the usable samples of scale j; one half of them, the other is its mirror image.
+def coherence_of(factor: ComplexArray) -> FloatArray:
+    """Squared coherence at one place, shape (DRAWS,), the same deviates for all places.
+
+    Args:
+        factor: of the place's form.
+    """
+    powers_x, powers_y, products = _deviates()
+    terms, samples = factor.shape
+    # Both have the same eigenvalues but for zeros.
+    form = factor @ factor.conj().T if terms < samples else factor.conj().T @ factor
+    values = np.zeros(EIGENVALUES)
+    largest = np.linalg.eigvalsh(form)[::-1][:EIGENVALUES]
+    values[: largest.size] = largest
+    coherence: FloatArray = np.abs(products @ values) ** 2 / ((powers_x @ values) * (powers_y @ values))
+    return coherence
+
+
+def exact_factor(experiment: Experiment, j: int, t: int) -> ComplexArray:
+    """The factor of the exact pipeline's form at one sample of scale j, for the series' samples.
 
     Args:
         experiment: the parameters.
         j: number of the scale.
-
-    Yields:
-        Weight, and the form's factor, for the series' samples.
+        t: the sample.
     """
+    between = (t - np.arange(experiment.n_samples)) % experiment.n_padded
+    return _factor((kernel[between], transform) for kernel, transform in _exact_rows(experiment, j))
+
+
+@lru_cache(maxsize=1)
+def _exact_rows(experiment: Experiment, j: int) -> list[tuple[FloatArray, ComplexArray]]:
+    """Of a box's rows: smoothing weights by distance, times the box's, and the matrix from samples to transforms."""
     n, n_padded, box = experiment.n_samples, experiment.n_padded, experiment.box
     frequencies = 2 * np.pi * np.fft.fftfreq(n_padded)
     kept = (np.arange(n_padded) > 0) & (np.arange(n_padded) < n_padded // 2)
@@ -103,6 +117,20 @@ def exact_forms(experiment: Experiment, j: int) -> Iterator[tuple[float, Complex
             response = np.fft.ifft(np.where(kept, np.exp(-((sigma * frequencies - 6) ** 2) / 2), 0))
             kernel = np.fft.ifft(np.exp(-((sigma * frequencies) ** 2) / 2)).real
             rows.append((of_box * np.maximum(kernel, 0), response[between] * n_padded))
+    return rows
+
+
+def exact_forms(experiment: Experiment, j: int) -> Iterator[tuple[float, ComplexArray]]:
+    """The exact pipeline's form at the usable samples of scale j; one half of them, the other is its mirror image.
+
+    Args:
+        experiment: the parameters.
+        j: number of the scale.
+
+    Yields:
+        Weight, and the form's factor, for the series' samples.
+    """
+    n = experiment.n_samples
     first = int(experiment.first_usable[j])
     stride = 2 * int(experiment.sigma[j] / 28) + 1  # odd, so that one sample is in the middle
     start = first
@@ -113,7 +141,7 @@ def exact_forms(experiment: Experiment, j: int) -> Iterator[tuple[float, Complex
         weight = min(stride, n / 2 - start)
         t = min(start + stride // 2, n // 2)
         start += stride
-        yield weight, _factor((kernel[(t - np.arange(n)) % n_padded], transform) for kernel, transform in rows)
+        yield weight, exact_factor(experiment, j, t)
 
 
 def _factor(rows: Iterable[tuple[FloatArray, ComplexArray]]) -> ComplexArray:
@@ -183,8 +211,8 @@ def _point_weights(part: Part, row: Row, output: int) -> FloatArray:
             if 0 <= place < row.n_points:
                 weights[place] += weight
                 break
-    for place, weight in row.edges:
-        weights[place] *= weight / fast_plan.QUADRATURE_UNIT
+    for place, weight in zip((0, -1), row.end_weights, strict=True):
+        weights[place] *= weight / fast_plan.END_UNIT
     return weights
 
 

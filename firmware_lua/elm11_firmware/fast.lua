@@ -378,11 +378,10 @@ local function finish_ends(state, part, row)
         local j = guard + count + i
         p1[i], p2[i], p3[i], p4[i], p1[j], p2[j], p3[j], p4[j] = 0, 0, 0, 0, 0, 0, 0, 0
     end
-    local edges, weights = row.edges, row.edge_weights
-    for e = 1, #edges do
-        local j, weight = edges[e] + guard, weights[e]
+    local weight = row.first_weight
+    for j = guard + 1, guard + count, count - 1 do -- the first and the last
         p1[j], p2[j] = (p1[j] * weight + 128) // 256, (p2[j] * weight + 128) // 256
-        p3[j], p4[j] = (p3[j] * weight + 128) // 256, (p4[j] * weight + 128) // 256
+        p3[j], p4[j], weight = (p3[j] * weight + 128) // 256, (p4[j] * weight + 128) // 256, row.last_weight
     end
     if part.wraps then -- beyond the ends is, once around the period, the other end
         for distance = 1, guard do

@@ -1,7 +1,6 @@
 -- fast_plan.lua: the fast pipeline's plan, number for number that of fast_plan.py, which explains it.
 --
--- `new` returns parts: tables as `Part` and `Row` there, with these differences. Shifts are kept as what is divided by. Only
--- the grid points at both ends carry a weight. Kinds of equal noise share its response.
+-- `new` returns parts: tables as `Part` and `Row` there, with these differences. Shifts are kept as what is divided by. Kinds of equal noise share its response.
 --
 -- Loops take the place of logarithms, recurrences that of exponentials and cosines: on the board those cost a hundred
 -- additions, and their last bit differs from library to library.
@@ -17,13 +16,14 @@ local _ENV = nil -- from here a stray global is an error
 local fast_plan = {}
 
 local CYCLE = 256
-local DUE_MARGIN = 145 / 100
-local WIDE_MARGIN = 178 / 100
+local DUE_MARGIN = 153 / 100
+local WIDE_MARGIN = 188 / 100
+local NARROW = 42 / 10
 local LEAST_DUE = 6
 local INFORMATION = {10, 38, nil, 150} -- in tenths
 local PAIR_ROOM = 31000
 local LARGEST_SHARED = 256
-local FEW_BINS = 11500
+local FEW_BINS = 11700
 local FEW_BINS_OF_SMALL = 17500
 local SMALL = 128
 local LARGEST_MAIN = 512
@@ -31,20 +31,18 @@ local LEAST_MAIN = 128
 local LARGEST = 1024 -- points of a transform
 local ROOM = 400 -- thousands of bytes in use
 local SHORT_MARGIN = 11 / 10
-local SHORT_LENGTH = 45
+local SHORT_LENGTH = 26
 local LEAST_GRID = 16
 local GRID_STEP = 12 / 10
-local FINE_GRID_STEP = 9 / 10
-local FINE_FROM = 96
 local OUTPUT_STEP = 9 / 10
 local WIDE_OUTPUT_STEP = 2
 local WIDE_FROM = 14
 local SHORT_SERIES = 64
 local SPARSE_OUTPUT_STEP = 24 / 10
 local SPARSE_SURPLUS = 13 / 10
-local DECAY = 135 / 100
-local FITTED_FROM = 11 / 10
 local BAND = 31 / 10
+local KERNEL_REACH = 29 / 10
+local LONG_KERNEL_REACH = 39 / 10
 local DECIMATION = 3
 local PADDING = 22 / 10
 local EDGE = 6
@@ -59,7 +57,8 @@ local REACH_OF_CLAMP = 57 / 10
 local HALF = 1 / 2
 
 -- Functions of fast_weights.lua, set by `new`.
-local nearest, up, down, least_power, bits, quadrature, joined, kernel
+local nearest, up, down, least_power, bits, kernel
+local point_weights, output_weights, all_outputs, round_from
 
 -- Lag-1 autocorrelation of a process sampled `step` times less often, with the same spectrum at low frequency.
 local function coarse_lag1(lag1, step)
@@ -91,7 +90,8 @@ end
 
 -- The information that scale j needs from a cycle, in tenths of a pair.
 local function needed(plan, j)
-    local margin = is_wide(plan, j) and WIDE_MARGIN or DUE_MARGIN
+    local usable = (plan.n_samples - 2 * plan.first_usable[j + 1]) / plan.sigma[j + 1]
+    local margin = usable < NARROW and DUE_MARGIN * (usable / NARROW) or usable < WIDE_FROM and DUE_MARGIN or WIDE_MARGIN
     return 10 * CYCLE * margin * plan.sigma[j + 1] / plan.sigma[plan.J + 1]
 end
 
@@ -101,7 +101,7 @@ local function series_of(plan, n)
         return 1
     end
     local bins, few = plan.bins, plan.n_padded <= SMALL and FEW_BINS_OF_SMALL or FEW_BINS
-    local share = bins <= few and 1 or bins <= 2 * few and 2 or bins <= 3 * few and 4 or 16
+    local share = bins <= few and 1 or bins <= 2 * few and 2 or 10 * bins <= 25 * few and 4 or 16
     local room = PAIR_ROOM // share // (n * #plan.box)
     return room >= 40 and 4 or room >= 12 and 2 or 1
 end
@@ -142,8 +142,7 @@ end
 local function set_grid(plan, part, row)
     local sigma, period = plan.sigma[row.j + 1], part.period
     local k = 2 * pi * sigma / period
-    local is_fine = plan.n_samples >= FINE_FROM and not is_wide(plan, row.j)
-    local n = least_power(period / ((is_fine and FINE_GRID_STEP or GRID_STEP) * sigma))
+    local n = least_power(period / (GRID_STEP * sigma))
     n = lesser(n > LEAST_GRID and n or LEAST_GRID, part.n)
     local band = lesser(BAND, (n - 1) * k / 2)
     local first, last = up((6 - band) / k), down((6 + band) / k)
@@ -170,88 +169,55 @@ local function set_counts(plan, part, row, edge)
     unit = unit * (step / longest)
     local is_whole = unit >= 1
     unit = is_whole and floor(unit) or unit
-    local decay = step > FITTED_FROM * sigma and DECAY * (step / sigma) or nil
-    local low, head, inner, tail = quadrature(first - HALF, part.length - HALF - first, origin, step, decay)
-    if edge then
-        -- The interior of the whole series is so much longer than this part's.
-        local ratio = (plan.n_samples - 2 * edge) / (part.length - 2 * edge)
-        local start, values, count, others = quadrature(edge - HALF, part.length - HALF - edge, origin, step)
-        head, values = joined(head, inner, tail), joined(values, count, others)
-        for i = 1, #values do
-            local place = start - low + i
-            if head[place] then
-                head[place] = head[place] + (ratio - 1) * values[i]
+    local first_inside, last_inside, is_before, is_after, a, b, c, d =
+        output_weights(plan.fall, first - HALF, part.length - HALF - first, origin, step, sigma)
+    local from, to = is_before and first_inside - 1 or first_inside, is_after and last_inside + 1 or last_inside
+    local weights
+    if is_whole and not edge and to - from > 3 then
+        local ends = round_from(round_from({unit * a, unit * b, unit * d, unit * c}, 1, 2), -1, 2)
+        weights = {ends[1], ends[2]}
+        for i = 3, to - from - 1 do weights[i] = unit end
+        weights[#weights + 1], weights[#weights + 2] = ends[3], ends[4]
+    else
+        from, weights = all_outputs(first_inside, last_inside, is_before, is_after, a, b, c, d)
+        if edge then
+            -- The interior of the whole series is so much longer than this part's.
+            local ratio = (plan.n_samples - 2 * edge) / (part.length - 2 * edge)
+            local start, values = all_outputs(output_weights(plan.fall, edge - HALF, part.length - HALF - edge, origin, step, sigma))
+            for i = 1, #values do
+                local place = start - from + i if weights[place] then weights[place] = weights[place] + (ratio - 1) * values[i] end
             end
         end
-        inner, tail = 0, {}
+        for i = 1, #weights do weights[i] = unit * weights[i] end
+        local half = (#weights + 1) // 2
+        round_from(round_from(weights, 1, half), -1, #weights - half)
     end
-    -- Their sum from the first one on is right within 1/2 everywhere, without the zeros at both ends.
-    local weights, before, total, below = {}, 0, 0, 0
-    local function add_rounded(values)
-        for i = 1, #values do
-            local value = values[i] local weight = value > 0 and floor(4096 * unit * value + HALF) or 0
-            total, below = total + weight, total + 2048 >> 12
-            local rounded = (total + 2048 >> 12) - below if rounded == 0 and #weights == 0 then before = before + 1 else weights[#weights + 1] = rounded end
-        end
+    -- Without the zeros at both ends.
+    local zeros = 0
+    while weights[zeros + 1] == 0 do zeros = zeros + 1 end
+    if zeros > 0 then
+        for i = 1, #weights do weights[i] = weights[i + zeros] end
     end
-    add_rounded(head)
-    if is_whole then
-        for i = #weights + 1, #weights + inner do weights[i] = unit end
-    else
-        add_rounded(joined({}, inner, {}))
-    end
-    add_rounded(tail)
-    while weights[#weights] == 0 do
-        weights[#weights] = nil
-    end
-    row.first_counted, row.weights = low + before, trimmed(weights)
+    while weights[#weights] == 0 do weights[#weights] = nil end
+    row.first_counted, row.weights = from + zeros, trimmed(weights)
 end
 
 local function row_of(part, j)
     return part.rows[j - part.first_row + 1]
 end
 
--- Smoothing weights for a step in scales. Grids of several parts have the same step at the same scale, and share them.
-local function shared_kernel(plan, ratio, is_dense)
+-- Smoothing weights for a step and a reach in scales. Grids of several parts have the same at the same scale, and share them.
+local function shared_kernel(plan, ratio, reach, is_dense)
     local kernels = plan.kernels
     for k = 1, #kernels do
         local known = kernels[k]
-        if known.ratio == ratio and known.is_dense == is_dense then
+        if known.ratio == ratio and known.reach == reach and known.is_dense == is_dense then
             return known.whole, known.half
         end
     end
-    local whole, half = kernel(ratio, is_dense)
-    kernels[#kernels + 1] = {ratio = ratio, is_dense = is_dense, whole = whole, half = half}
+    local whole, half = kernel(ratio, reach, is_dense)
+    kernels[#kernels + 1] = {ratio = ratio, reach = reach, is_dense = is_dense, whole = whole, half = half}
     return whole, half
-end
-
--- The points of a grid of that step which belong to the part's series, and the weights of those at its ends, in 1/256.
-local function grid_points(part, step, n)
-    local low, head, inner, tail = quadrature(-HALF, part.length - HALF, part.step / 2 - HALF, step)
-    local points = {} -- weights where they may differ from 256, by place from `low` on
-    for i = 1, #head do
-        local weight = nearest(256 * head[i])
-        points[i] = weight > 0 and weight or 0
-    end
-    local length = #head + inner
-    for i = 1, #tail do
-        local weight = nearest(256 * tail[i])
-        points[length + i] = weight > 0 and weight or 0
-    end
-    local from, to = 1, length + #tail
-    while points[from] == 0 do from = from + 1 end
-    while points[to] == 0 do to = to - 1 end
-    if part.wraps then -- points of both ends may be the same ones of the period: each has what belongs to both
-        for i = from, to - n do
-            points[i] = (points[i] or 256) + (points[i + n] or 256)
-            points[i + n] = points[i]
-        end
-    end
-    local edges, weights = {}, {}
-    for i = from, to do
-        local weight = points[i] if weight and weight ~= 256 then edges[#edges + 1], weights[#weights + 1] = i - from + 1, weight end
-    end
-    return {first = low + from - 1, count = to - from + 1, edges = edges, edge_weights = weights}
 end
 
 local function set_outputs(plan, part, row)
@@ -278,15 +244,17 @@ local function set_outputs(plan, part, row)
     if row.n < n_outputs // 2 then
         row.n = n_outputs // 2
     end
-    local step = part.period / row.n
-    row.kernel, row.half_kernel = shared_kernel(plan, step / plan.sigma[row.j + 1], n_outputs > row.n)
-    local points = part.points[row.n]
-    if not points then
-        points = grid_points(part, step, row.n)
-        part.points[row.n] = points
+    local step, sigma = part.period / row.n, plan.sigma[row.j + 1]
+    local reach = sigma * pi < 6 + BAND and LONG_KERNEL_REACH or KERNEL_REACH
+    row.kernel, row.half_kernel = shared_kernel(plan, step / sigma, reach, n_outputs > row.n)
+    local first_point, last_point, a, b = point_weights(-HALF, part.length - HALF, part.step / 2 - HALF, step, sigma, part.period - part.length)
+    a, b = nearest(256 * a), nearest(256 * b)
+    row.first_point, row.n_points = first_point, last_point + 1 - first_point
+    if part.wraps and row.n_points > row.n then -- both are the same point of the period, which belongs to both ends
+        a = a + b
+        b = a
     end
-    row.first_point, row.n_points = points.first, points.count
-    row.edges, row.edge_weights = points.edges, points.edge_weights
+    row.first_weight, row.last_weight = a, b
 end
 
 -- Filter of a row. Rows with the same scale in periods have the same, unless it reaches to a part's highest frequency.
@@ -455,7 +423,7 @@ end
 local function add(plan, n, n_samples, step, lowest, highest, edge)
     local part = {
         number = #plan.parts, n = n, n_series = series_of(plan, n), n_samples = n_samples, step = step, length = n_samples * step, period = n * step,
-        lowest = lowest, highest = highest, rows = {}, points = {},
+        lowest = lowest, highest = highest, rows = {},
     }
     part.nyquist = nyquist_weight(plan, part)
     part.wraps = not edge and part.period > 995 / 1000 * plan.n_padded
@@ -486,7 +454,6 @@ local function add(plan, n, n_samples, step, lowest, highest, edge)
     end
     part.lowest_frequency, part.highest_frequency = lowest_frequency, highest_frequency
     set_shifts(plan, part, set_noise(plan, part))
-    part.points = nil
     if collectgarbage("count") > ROOM then
         collectgarbage() -- or what each part leaves behind would add up
     end
@@ -611,7 +578,8 @@ end
 -- deviates: index 0 .. 255. Cost: nearly all of docs/cost.md, "set-up". Creates all tables of the plan.
 function fast_plan.new(config, box, sigma, first_usable, deviates, weights)
     nearest, up, down, least_power = weights.nearest, weights.up, weights.down, weights.least_power
-    bits, quadrature, joined, kernel = weights.bits, weights.quadrature, weights.joined, weights.kernel
+    bits, kernel, point_weights, output_weights = weights.bits, weights.kernel, weights.point_weights, weights.output_weights
+    all_outputs, round_from = weights.all_outputs, weights.round_from
     local J = config.J
     local is_white = config.surrogates == "white"
     local n_padded = 1
@@ -634,7 +602,7 @@ function fast_plan.new(config, box, sigma, first_usable, deviates, weights)
         sigma = sigma, first_usable = first_usable, due = {}, paired = {}, pairs = {}, parts = {}, kernels = {}, filters = {},
         lag1 = {is_white and 0 or config.lag1_x, is_white and 0 or config.lag1_y},
         largest_deviate = 2 * deviates[255], deviate_variance = 2 * (sum / 256),
-        gaussian = weights.gaussian_table(up(128 * BAND) + 2),
+        gaussian = weights.gaussian_table(up(128 * BAND) + 2), fall = weights.fall_table(),
     }
     local padding = PADDING * sigma[J + 1]
     plan.padding = lesser(n_padded - plan.n_samples, padding)
@@ -652,7 +620,7 @@ function fast_plan.new(config, box, sigma, first_usable, deviates, weights)
         add_short(plan, lowest, i)
         i = lowest - 1
     end
-    plan.gaussian, plan.kernels, plan.filters = nil, nil, nil
+    plan.gaussian, plan.fall, plan.kernels, plan.filters = nil, nil, nil, nil
     return plan
 end
 

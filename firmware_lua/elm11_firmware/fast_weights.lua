@@ -7,8 +7,13 @@ import("math", "sqrt")
 local ceil, exp, floor, sqrt, pi = math.ceil, math.exp, math.floor, math.sqrt, math.pi
 local _ENV = nil -- from here a stray global is an error
 
-local KERNEL_REACH = 29 / 10
-local CUT = 1 / 10
+local FALL = 125 / 100
+local CURVE = 2 / 10
+local FALL_INTEGRAL = 672152895 / 1000000000
+local FALL_FROM = -125 / 100
+local FALL_UNIT = 32768
+local NEAREST = 65 / 100
+local APART = 25 / 10
 local LARGEST_FILTER = 2047
 local TINY = 1 / 1000000000
 local HALF = 1 / 2
@@ -52,76 +57,97 @@ local function bits(x)
     return b
 end
 
--- Weights of the last points of a sum that goes on `beyond` steps after the last point inside; `sample`: sampling
--- interval in steps. Returns the place of the second weight relative to the last point inside, and the weights.
-local function end_weights(beyond, sample)
-    local second = 0
-    if beyond < HALF then
-        beyond, second = beyond + 1, -1
-    end
-    -- The regular points end at -2, their cells at -3/2: its powers are exact. Products as in fast_plan.py, in its order.
-    local squared, square = beyond * beyond, sample * sample
-    local m0 = beyond + 3 / 2
-    local m1 = (squared - 9 / 4) / 2 + (1 - square) / 24
-    local m2 = (squared * beyond + 27 / 8) / 3 + 2 * (-3 / 2 - square * beyond) / 24
-    return second, (m2 - m1) / 2, m0 - m2, (m2 + m1) / 2
+-- Weight of a series' last grid point, x steps inside its end. length: of a step, in scales; apart: 0 to 1, how little the
+-- other end is felt; sampled: for the samples' own distance.
+local function point_weight(x, length, apart, sampled)
+    local cubic = 45 / 1000 + x * (-1 / 10 + x * (-9 / 100))
+    return HALF + x + length * (cubic + apart * (133 / 1000 + x * x * (-122 / 100 + x * (116 / 100))) + sampled)
 end
 
--- Changes the weights of the last point inside, weights[at], and of the next one so that the sum is right for what falls
--- off like exp(-decay t), t in steps from the end.
-local function fit_end(weights, at, inwards, beyond, decay)
-    local ratio, value = exp(-decay), exp(-decay * beyond)
-    local moved, surplus = value - value * ratio, -1 / decay
-    value = value / ratio
-    for place = at - inwards, at + 2 * inwards, inwards do
-        surplus, value = surplus + weights[place] * value, value * ratio
+-- The first and the last grid point that stand for the samples in start .. stop, and their weights; between, it is 1.
+local function point_weights(start, stop, origin, step, scale, padding)
+    start, stop = (start - origin) / step, (stop - origin) / step
+    local first, last = up(start - 1 + NEAREST), down(stop + 1 - NEAREST)
+    local length, apart = step / scale, 1.0
+    if padding < APART * scale then
+        apart = padding / (APART * scale)
+        apart = apart * apart
     end
-    surplus = (surplus + value / (1 - ratio)) / moved
-    weights[at], weights[at + inwards] = weights[at] - surplus, weights[at + inwards] + surplus
+    local sampled = (1 + apart) * (275 / 10000) / (step * step)
+    return first, last, point_weight(first - start, length, apart, sampled), point_weight(stop - last, length, apart, sampled)
 end
 
--- Adds the three weights of one end, less 1 for points inside; weights[at]: of the last point inside; outwards: 1 or -1.
-local function add_end(weights, at, outwards, beyond, sample, decay)
-    beyond = beyond > 0 and beyond or 0.0
-    local second, a, b, c = end_weights(beyond, sample)
-    local j = at + outwards * second
-    local i, k = j - outwards, j + outwards
-    weights[i], weights[j] = weights[i] + (a - 1), weights[j] + (b - 1)
-    weights[k] = weights[k] + (second < 0 and c - 1 or c) -- inside as well, or the first outside
-    if decay then
-        fit_end(weights, at, -outwards, beyond, decay)
+-- exp(-FALL t - CURVE t^2) in 1/32768 at t = FALL_FROM + (i - 1) / 16.
+local function fall_table()
+    local step, table = 1 / 16, {}
+    local value = FALL_UNIT * exp(-FALL_FROM * (FALL + CURVE * FALL_FROM))
+    local factor, square = exp(-step * (FALL + CURVE * (FALL_FROM + FALL_FROM + step))), exp(-2 * CURVE * step * step)
+    for i = 1, 100 do
+        table[i], value, factor = floor(value + HALF), value * factor, factor * square
     end
+    return table
 end
 
--- Weights of grid points, so that their sum stands for the sum over samples in start .. stop; if `decay` is there, also for
--- what falls off from the ends. Returns the first point, the weights from it on, how many points of weight 1 follow, and
--- the weights after these.
-local function quadrature(start, stop, origin, step, decay)
-    local first, last = up((start - origin) / step), down((stop - origin) / step)
-    local before, after = first - (start - origin) / step, (stop - origin) / step - last
-    local inner = last - first - 5
-    if inner > 0 then
-        local head, tail = {0.0, 1.0, 1.0, 1.0}, {1.0, 1.0, 1.0, 0.0}
-        add_end(tail, 3, 1, after, 1 / step, decay)
-        add_end(head, 2, -1, before, 1 / step, decay)
-        return first - 1, head, inner, tail
+local function at(table, t)
+    local i = (t >> 8) + 1
+    local value = table[i]
+    return value + (table[i + 1] - value) * (t & 255) // 256
+end
+
+-- Weights of the last two outputs of a sum. place: of the last point inside, in steps from the end, or less 1 that of the one
+-- outside; step between outputs in scales; whole: of what
+-- falls off the sum over samples.
+local function end_weights(table, place, step, whole)
+    place = place >= HALF and place - 1 or place
+    local t, apart = nearest((place * step - FALL_FROM) * 4096), nearest(4096 * step)
+    local one, other, both, further = at(table, t), at(table, t + apart), place + 3 / 2, 0
+    for t = t + 2 * apart, (#table - 1) * 256 - 1, apart do
+        further = further + at(table, t)
     end
-    local low = (first < last and first or last) - 3
-    local high = (first < last and last or first) + 3
+    local weight = (whole - further - both * other) / (one - other)
+    return weight, both - weight
+end
+
+-- Outputs whose sum stands for that over the samples in start .. stop: the first and the last inside, whether the one before
+-- and the one after count too, and the weights of the first two, counted from outside, and of the last two; between, it is 1.
+-- table: what fall_table returns.
+local function output_weights(table, start, stop, origin, step, scale)
+    start, stop = (start - origin) / step, (stop - origin) / step
+    local first, last = up(start), down(stop)
+    local before, after = first - start, stop - last
+    before, after = before > 0 and before or 0.0, after > 0 and after or 0.0
+    local length, sample = step / scale, 1 / scale
+    local whole = FALL_UNIT * ((FALL_INTEGRAL - FALL / 24 * (sample * sample)) / length)
+    local a, b = end_weights(table, before, length, whole)
+    local c, d = end_weights(table, after, length, whole)
+    return first, last, before >= HALF, after >= HALF, a, b, c, d
+end
+
+-- The same as one array, and the output at index 1, two before the first one inside; what belongs to both ends is added.
+local function all_outputs(first, last, is_before, is_after, a, b, c, d)
+    local low = (first < last and first or last) - 2
+    local high = (first < last and last or first) + 2
     local weights = {}
-    for i = 1, high - low + 1 do weights[i] = (i > first - low and i <= last - low + 1) and 1.0 or 0.0 end
-    add_end(weights, last - low + 1, 1, after, 1 / step, decay)
-    add_end(weights, first - low + 1, -1, before, 1 / step, decay)
-    return low, weights, 0, {}
+    for i = low, high do weights[i - low + 1] = (i >= first and i <= last) and 1.0 or 0.0 end
+    local i, j = first - low + 1, last - low + 1
+    i, a = is_before and i - 1 or i, is_before and a or a - 1
+    weights[i] = weights[i] + a weights[i + 1] = weights[i + 1] + (b - 1)
+    j, c = is_after and j + 1 or j, is_after and c or c - 1
+    weights[j] = weights[j] + c weights[j - 1] = weights[j - 1] + (d - 1)
+    return low, weights
 end
 
--- What quadrature returns as one array.
-local function joined(head, inner, tail)
-    local all, length = {}, #head + inner
-    for i = 1, #head do all[i] = head[i] end
-    for i = #head + 1, length do all[i] = 1.0 end
-    for i = 1, #tail do all[length + i] = tail[i] end
-    return all
+-- Whole numbers for the first (inwards = 1) or the last (-1) `count` of some weights, so that every sum from there on is right
+-- within 1/2.
+local function round_from(weights, inwards, count)
+    local left, i = 0.0, inwards > 0 and 1 or #weights
+    for _ = 1, count do
+        left = left + weights[i]
+        local whole = nearest(left + TINY) -- both weights of an end often add up to a half
+        whole = whole > 0 and whole or 0
+        left, weights[i], i = left - whole, whole, i + inwards
+    end
+    return weights
 end
 
 -- unit exp(-(m step)^2 / 2), rounded, m = 0 .. reach, or 1/2, 3/2, .. if half, at index 1 .. reach + 1: each is the one
@@ -173,15 +199,15 @@ local function cut_gaussian(step, reach, is_half)
     local target = 1 / sqrt(3)
     local weights = gaussian(step, 4096 * step / sqrt(2 * pi), reach, is_half)
     local variance, beside, total = variance_left(weights, step, reach + 1, is_half)
-    target = target - CUT * (variance / (total * total) - target)
     put_right(weights, step, reach + 1, is_half, target, variance, beside, total)
     put_right(weights, step, 1, is_half, target, variance_left(weights, step, 1, is_half))
     return weights
 end
 
--- Smoothing weights in 1/4096 at whole distances 0, 1, .., and at half ones if outputs are so dense, for a step in scales.
-local function kernel(step, is_dense)
-    local longest = KERNEL_REACH / step
+-- Smoothing weights in 1/4096 at whole distances 0, 1, .., and at half ones if outputs are so dense, for a step and a reach
+-- in scales.
+local function kernel(step, reach, is_dense)
+    local longest = reach / step
     return cut_gaussian(step, up(longest - HALF), false), is_dense and cut_gaussian(step, up(longest) - 1, true) or {}
 end
 
@@ -198,5 +224,6 @@ end
 
 return {
     nearest = nearest, up = up, down = down, least_power = least_power, bits = bits,
-    quadrature = quadrature, joined = joined, kernel = kernel, gaussian_table = gaussian_table,
+    fall_table = fall_table, point_weights = point_weights, output_weights = output_weights, all_outputs = all_outputs, round_from = round_from,
+    kernel = kernel, gaussian_table = gaussian_table,
 }

@@ -169,7 +169,7 @@ def powers(row: Row, w1: tuple[Integers, Integers], w2: tuple[Integers, Integers
         (a * c + b * d + half_cross >> shift_cross).reshape(n_points, -1),
         (b * c - a * d + half_cross >> shift_cross).reshape(n_points, -1),
     ]
-    for place, weight in row.edges:
+    for place, weight in zip((0, -1), row.end_weights, strict=True):
         for product in products:
             product[place] = product[place] * weight + 128 >> 8
     return products

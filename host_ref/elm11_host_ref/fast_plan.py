@@ -17,8 +17,9 @@ scale by scale, with as little work as that takes:
    piece of its interior.
 4. **Grids.** Wavelet transform and output are evaluated on grids of a power of two of points per period, in steps of
    at most `GRID_STEP` and `OUTPUT_STEP` scales.
-5. **Quadrature.** Sums over samples (the Gaussian's, cut at the ends of the series, and the histogram's, cut at the
-   cone of influence) become sums over grid points, with end weights that are exact for parabolas (`quadrature`).
+5. **End weights.** Sums over samples (the Gaussian's, cut at the ends of the series, and the histogram's, cut at the
+   cone of influence) become sums over grid points, whose last weights make good for what lies between them
+   (`point_weights`, `output_weights`).
 
 Formats (checked by `tests/test_fast.py` at their extremes): see `Part` and `Row`. Every shift is chosen from a bound
 that holds whatever the random numbers are, so no sum can leave 32 bits.
@@ -45,12 +46,15 @@ SPREAD: Final = 145
 """Distance, modulo 256, of the places of two simulations that follow each other: chosen so that every number of
 simulations, from the first on, has its share of due ones within two, and 300 within one."""
 
-DUE_MARGIN: Final = 1.45
+DUE_MARGIN: Final = 1.53
 """A scale needs the information of so many pairs per simulation, times its length in largest scales: the variance per
 pair falls like `sigma[j] / sigma[J]`, divided by 0.8 to 1.0."""
 
-WIDE_MARGIN: Final = 1.78
+WIDE_MARGIN: Final = 1.88
 """The same where outputs are `WIDE_OUTPUT_STEP` apart, and so fewer."""
+
+NARROW: Final = 4.2
+"""Where the usable samples span fewer scales, a scale needs less in proportion to them."""
 
 LEAST_DUE: Final = 6
 """A scale is due in 6 of 256 simulations at least: in 7 or 8 of 300, few but enough for a standard error."""
@@ -65,9 +69,9 @@ PAIR_ROOM: Final = 31_000
 LARGEST_SHARED: Final = 256
 """Transform length up to which a part has more than one series of either kind."""
 
-FEW_BINS: Final = 11_500
+FEW_BINS: Final = 11_700
 """A histogram with more bins in all leaves a board less memory: half of the room, a quarter from twice as many bins on,
-hardly any beyond three times as many."""
+hardly any beyond two and a half times as many."""
 
 FEW_BINS_OF_SMALL: Final = 17_500
 """The same for series of few samples, whose parts take little beside it."""
@@ -85,17 +89,11 @@ simulations is less than planning it takes."""
 SHORT_MARGIN: Final = 1.1
 """The scales of a short part need so much more: its interior stands for the whole series."""
 
-SHORT_LENGTH: Final = 45.0
-"""Length of a short part in scales, about: eight times its edges."""
+SHORT_LENGTH: Final = 26.0
+"""Length of a short part in scales, at least: as little as lets the largest jobs' parts fit a board's memory."""
 
 GRID_STEP: Final = 1.2
 """Largest step of the wavelet transform's grid, in scales."""
-
-FINE_GRID_STEP: Final = 0.9
-"""The same where the usable samples are few (not `WIDE_FROM` scales) and most outputs feel the series' ends."""
-
-FINE_FROM: Final = 96
-"""But a shorter series has the wider step everywhere: most of what its simulations take are such rows."""
 
 LEAST_GRID: Final = 16
 """Points of a grid, at least: of the largest scale there would be few in the series."""
@@ -116,12 +114,22 @@ SPARSE_OUTPUT_STEP: Final = 2.4
 
 SPARSE_SURPLUS: Final = 1.3
 
-DECAY: Final = 1.35
-"""How often coherence is large falls from the cone of influence inwards, to what it is in the interior, like
-`exp(-DECAY t)`, t in scales."""
+FALL: Final = 1.25
+CURVE: Final = 0.2
+"""From the cone of influence inwards, what the interior has less of coherence above a level falls off like
+`exp(-FALL t - CURVE t^2)`, t in scales (`tools/fast_end_weights.py`)."""
 
-FITTED_FROM: Final = 1.1
-"""That is too steep for a parabola through outputs further apart than this, in scales."""
+FALL_INTEGRAL: Final = 0.672152895
+"""The integral of that, from the cone of influence on."""
+
+FALL_FROM: Final = -1.25
+"""Outputs may be half of the widest step outside."""
+
+NEAREST: Final = 0.65
+"""The last grid point of a series is the one at most so many steps inside its end; its weight may differ from 1."""
+
+APART: Final = 2.5
+"""Padding, in scales, across which the two ends of a series do not feel each other."""
 
 BAND: Final = 3.1
 """The wavelet's spectrum is used where |sigma omega - 6| <= 3.1; beyond, its power is below 7e-5 of the peak. Since 3.1
@@ -131,6 +139,10 @@ least."""
 KERNEL_REACH: Final = 2.9
 """The smoothing kernel ends at 2.9 scales or further, half a step beyond its last weight, which is corrected so that it
 averages as much as the whole one."""
+
+LONG_KERNEL_REACH: Final = 3.9
+"""The same where the experiment's highest frequency cuts the wavelet's band: its products are alike over longer times
+than that correction supposes."""
 
 DECIMATION: Final = 3.0
 """Samples per smallest scale of a part: the highest frequency is then 3 pi = 6 + 3.4 for that scale."""
@@ -152,15 +164,15 @@ LARGEST_FILTER: Final = 2047  # 11 bits
 LARGEST_NOISE: Final = 2047  # in 1/2048: a spectrum below 2^20 stays below
 KERNEL_SUM: Final = 4096
 POWER_BITS: Final = 18  # of a product of two transforms before it is smoothed: 2^18 * 4096 = 2^30
-QUADRATURE_UNIT: Final = 256
+END_UNIT: Final = 256
 COHERENCE_BITS: Final = 13  # of a smoothed power, on average, before it is divided
 LARGEST_POWER: Final = 32767  # of a smoothed power when it is divided: the product of two is below 2^30
 WEIGHT: Final = 64  # of an output step of OUTPUT_STEP scales in the histogram
 MEAN_COUNT: Final = 185  # counts per simulation and scale, at most: a board's run of 300 stays below 2^16
 GAUSSIAN_STEPS: Final = 128  # table entries per unit of sigma omega
 GAUSSIAN_UNIT: Final = 32768
+FALL_UNIT: Final = 32768
 _TINY: Final = 1e-9  # two numbers closer than this are equal: powers differ in their last bits from library to library
-_CUT: Final = 0.1  # see `_cut_gaussian`
 _LEAST_RHO: Final = 1e-4  # of correlations that count for a kernel's width
 _REACH_OF_CLAMP: Final = 5.7  # standard deviations; a normal deviate lies beyond with probability 1e-8
 
@@ -197,7 +209,7 @@ class Row:
         n_outputs: output points per period at which the row is smoothed; 0 if no scale needs it.
         first_output, length: the outputs that are needed.
         first_point, n_points: grid points whose power belongs to the series, some beyond its ends in part.
-        edges: (grid point, weight in 1/256) where the weight is not 1.
+        end_weights: of the first and the last of them, in 1/256; those between have 1.
         kernels: smoothing weights in 1/4096 at distances 0, 1, 2, ... from a grid point, and, if the outputs are
             twice as dense as the grid, at 1/2, 3/2, ...
         clamps: log2 of the largest transform of each series; 5.7 standard deviations or more.
@@ -221,7 +233,7 @@ class Row:
     length: int = 0
     first_point: int = 0
     n_points: int = 0
-    edges: tuple[tuple[int, int], ...] = ()
+    end_weights: tuple[int, int] = (256, 256)
     kernels: tuple[tuple[int, ...], ...] = ()
     clamps: tuple[int, int] = (0, 0)
     power_shifts: tuple[int, int, int] = (0, 0, 0)
@@ -325,87 +337,121 @@ def _nearest(x: float) -> int:
     return math.floor(x + 0.5)
 
 
-def _end_weights(beyond: float, sample: float) -> tuple[int, tuple[float, float, float]]:
-    """Weights of the last points of a sum that goes on `beyond` steps after the last point inside.
+def point_weights(
+    start: float, stop: float, origin: float, step: float, scale: float, padding: float
+) -> tuple[int, int, tuple[float, float]]:
+    """Weights of grid points, so that averages of products over them are those over the samples of a series.
 
-    The three weights make the sum over all points equal to the sum over samples, `sample` steps apart, for parabolas:
-    their moments are those of the interval, less the Euler-Maclaurin terms of the regular points before it and of the
-    samples at its end.
+    Products of two transforms are alike over about one scale, and beyond the ends they cease, within about one scale as
+    well: what is asked of the weights is that averages near an end have the variance of averages over all samples.
+    One weight at each end, a cubic of the point's place, does that within some 0.001 for steps of up to 1.2 scales.
+    Where the padding is short, products go on beyond the ends, into the other one; then it is averages over a part of
+    something that goes on whose variance is asked for.
 
     Args:
-        beyond: 0 to 1, in grid steps.
-        sample: sampling interval, in grid steps.
+        start: half a sample before the first sample.
+        stop: half a sample after the last one.
+        origin: place of grid point 0.
+        step: of the grid, in samples; 1 or more.
+        scale: in samples; the step is at most 1.2 scales.
+        padding: of the series, in samples.
 
     Returns:
-        The place of the second weight, relative to the last point inside, and the weights, inmost first.
+        The first point and the last, which may be a third of a step beyond the end, and their weights; points between
+        have 1.
+
+    Source: the coefficients are fitted by `tools/fast_end_weights.py`.
     """
-    second = 0
-    if beyond < 0.5:  # a point outside would need a negative weight: take one more inside instead
-        beyond, second = beyond + 1, -1
-    start = -1.5  # the regular points end at -2, their cells at -1.5
-    square = sample * sample
-    m0 = beyond - start
-    # Products instead of powers: those of a library differ in the last bit.
-    m1 = (beyond * beyond - start * start) / 2 + (1 - square) / 24
-    m2 = (beyond * beyond * beyond - start * start * start) / 3 + 2 * (start - square * beyond) / 24
-    # Lagrange's polynomials of the points -1, 0, 1, by their moments.
-    return second, ((m2 - m1) / 2, m0 - m2, (m2 + m1) / 2)
+    first, last = _ceil((start - origin) / step - 1 + NEAREST), _floor((stop - origin) / step + 1 - NEAREST)
+    length, apart = step / scale, padding / (APART * scale)
+    apart = apart * apart if apart < 1 else 1.0
+    found = []
+    for x in (first - (start - origin) / step, (stop - origin) / step - last):
+        cubic = _STILL[0] + x * (_STILL[1] + x * _STILL[2])
+        # Samples have a distance too: where they are the grid, all weights are to be 1.
+        cubic += apart * (_FALLING[0] + x * x * (_FALLING[1] + x * _FALLING[2]))
+        cubic += (1 + apart) * _SAMPLED / (step * step)
+        found.append(0.5 + x + length * cubic)
+    return first, last, (found[0], found[1])
 
 
-def quadrature(
-    start: float, stop: float, origin: float, step: float, decay: float | None = None
-) -> tuple[int, list[float]]:
-    """Weights of grid points, so that their sum stands for the sum over samples at distance 1.
+_STILL: Final = (0.045, -0.1, -0.09)
+_FALLING: Final = (0.133, -1.22, 1.16)
+_SAMPLED: Final = 0.0275
+
+
+def output_weights(start: float, stop: float, origin: float, step: float, scale: float) -> tuple[int, list[float]]:
+    """Weights of output points, so that their sum stands for the sum over samples at distance 1.
+
+    The two last weights at each end make it right for what does not change from point to point, and for what falls off
+    from the ends like `exp(-FALL t - CURVE t^2)`, t in scales.
 
     Args:
         start: of the interval, half a sample before the first sample.
         stop: half a sample after the last one.
-        origin: place of grid point 0.
-        step: of the grid, 1 or more.
-        decay: if given, sums are also right for what falls off from both ends like `exp(-decay t)`, t in steps.
+        origin: place of output 0.
+        step: between outputs, 1 or more.
+        scale: in samples.
 
     Returns:
-        The first point, and the weights from it on: 1 inside, others at the ends.
-
-    Source: Gregory's end corrections, for ends between grid points.
+        The first output, at most half a step outside, and the weights from it on: 1 inside, others at the ends.
     """
     first, last = _ceil((start - origin) / step), _floor((stop - origin) / step)
     before, after = first - (start - origin) / step, (stop - origin) / step - last
-    low, high = min(first, last) - 3, max(first, last) + 3
+    low, high = min(first, last) - 2, max(first, last) + 2
     weights = [1.0 if first <= point <= last else 0.0 for point in range(low, high + 1)]
-    for end, outwards, beyond in ((last, 1, max(after, 0.0)), (first, -1, max(before, 0.0))):
-        second, values = _end_weights(beyond, 1 / step)
-        for x, value in enumerate(values, start=second - 1):
-            weights[end + outwards * x - low] += value - (1 if x <= 0 else 0)
-        if decay is not None:
-            _fit_end(weights, end - low, -outwards, beyond, decay)
+    for point, inwards, place in ((first, 1, before), (last, -1, after)):
+        one, other = _end_weights(max(place, 0.0), step / scale, 1 / scale)
+        end = point - low
+        if place >= _OUTSIDE:
+            end -= inwards
+        weights[end] += one if place >= _OUTSIDE else one - 1
+        weights[end + inwards] += other - 1
     return low, weights
 
 
-def _fit_end(weights: list[float], at: int, inwards: int, beyond: float, decay: float) -> None:
-    """Change two weights at an end of a sum, so that it is right for what falls off like `exp(-decay t)`, t in steps.
+_OUTSIDE: Final = 0.5
 
-    What the sum has too much of that is taken from the last point inside; the one before it gets it, so that a
-    constant stays as it was.
+
+def _end_weights(place: float, step: float, sample: float) -> tuple[float, float]:
+    """Weights of the last two outputs of a sum.
 
     Args:
-        weights: changed in place.
-        at: index of the last point inside.
-        inwards: 1 or -1, to the next point inside.
-        beyond: distance of the end from that point, in steps.
-        decay: per step.
+        place: of the last point inside, in steps from the end; half a step or more away from it, the last output is the
+            point outside.
+        step: between outputs, in scales.
+        sample: sampling interval, in scales.
     """
-    ratio = math.exp(-decay)
-    value = math.exp(-decay * beyond)
-    moved, surplus = value - value * ratio, -1 / decay
-    value /= ratio  # of the point outside
-    for place in range(at - inwards, at + 3 * inwards, inwards):
-        surplus += weights[place] * value
-        value *= ratio
-    # From there on all weights are 1.
-    surplus = (surplus + value / (1 - ratio)) / moved
-    weights[at] -= surplus
-    weights[at + inwards] += surplus
+    if place >= _OUTSIDE:
+        place -= 1
+    table = fall_table()
+    t, apart = _nearest(((place * step) - FALL_FROM) * 4096), _nearest(4096 * step)
+    one, other = _at(table, t), _at(table, t + apart)
+    # The sum over samples, by Euler and Maclaurin, less that over the outputs further in.
+    further = sum(_at(table, inside) for inside in range(t + 2 * apart, (len(table) - 1) * 256, apart))
+    rest = FALL_UNIT * ((FALL_INTEGRAL - FALL / 24 * (sample * sample)) / step) - further
+    both = place + 1.5
+    weight = (rest - both * other) / (one - other)
+    return weight, both - weight
+
+
+def _at(table: list[int], t: int) -> int:
+    """What falls off, between two entries of its table, for a place in 1/4096 scales from the first one on."""
+    i, part = t >> 8, t & 255
+    return table[i] + ((table[i + 1] - table[i]) * part >> 8)
+
+
+def _rounded(weights: list[float]) -> list[int]:
+    """Whole numbers instead, so that every sum from an end inwards, up to the middle, is right within 1/2."""
+    found = [0] * len(weights)
+    middle = (len(weights) + 1) // 2
+    for places in (range(middle), range(len(weights) - 1, middle - 1, -1)):
+        left = 0.0
+        for place in places:
+            left += weights[place]
+            found[place] = max(0, _nearest(left + _TINY))  # both weights of an end often add up to a half
+            left -= found[place]
+    return found
 
 
 def _trimmed(first: int, weights: list[int]) -> tuple[int, list[int]]:
@@ -418,9 +464,9 @@ def _trimmed(first: int, weights: list[int]) -> tuple[int, list[int]]:
     return first + lead, weights[lead:]
 
 
-def _kernel(step: float) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Smoothing weights in 1/4096 at whole and at half distances, for a grid step in scales."""
-    longest = KERNEL_REACH / step
+def _kernel(step: float, reach: float = KERNEL_REACH) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Smoothing weights in 1/4096 at whole and at half distances, for a grid step and a reach in scales."""
+    longest = reach / step
     whole = _cut_gaussian(step, _ceil(longest - 0.5), is_half=False)
     half = _cut_gaussian(step, _ceil(longest) - 1, is_half=True)
     return whole, half
@@ -440,8 +486,6 @@ def _cut_gaussian(step: float, reach: int, *, is_half: bool) -> tuple[int, ...]:
     for place in (reach, 0):
         alike = 2 if is_half or place else 1
         variance, beside, total = _variance_left(weights, step, place, is_half=is_half)
-        if place:
-            target -= _CUT * (variance / (total * total) - target)
         # To first order in the change of weights that are alike.
         weights[place] += _nearest((target * (total * total) - variance) / (2 * alike * (beside - target * total)))
     return tuple(weights)
@@ -472,19 +516,12 @@ def _variance_left(weights: list[int], step: float, place: int, *, is_half: bool
 
 
 def _gaussian(step: float, unit: float, reach: int, *, is_half: bool) -> list[int]:
-    """`unit exp(-(m step)^2 / 2)`, rounded, for reach + 1 values of m from 0, or from 1/2.
-
-    Each is the one before times a factor that itself shrinks.
-    """
+    """`unit exp(-(m step)^2 / 2)`, rounded, for reach + 1 values of m from 0, or from 1/2."""
     ratio = math.exp(-0.5 * step * step)
     square = ratio * ratio
-    value, factor = (unit * math.exp(-0.125 * step * step), square) if is_half else (unit, ratio)
-    values = []
-    for _ in range(reach + 1):
-        values.append(_nearest(value))
-        value *= factor
-        factor *= square
-    return values
+    if is_half:
+        return _falling(unit * math.exp(-0.125 * step * step), square, square, reach + 1)
+    return _falling(unit, ratio, square, reach + 1)
 
 
 class FastPlan:
@@ -565,7 +602,8 @@ class FastPlan:
 
     def _needed(self, j: int) -> float:
         """The information that scale j needs from a cycle, in tenths of a pair."""
-        margin = WIDE_MARGIN if self._is_wide(j) else DUE_MARGIN
+        usable = (self.experiment.n_samples - 2 * int(self.experiment.first_usable[j])) / self._sigma[j]
+        margin = WIDE_MARGIN if self._is_wide(j) else DUE_MARGIN * min(1.0, usable / NARROW)
         return 10 * CYCLE * margin * self._sigma[j] / self._sigma[-1]
 
     def _n_series(self, n: int) -> int:
@@ -574,7 +612,7 @@ class FastPlan:
             return 1
         bins = len(self.due) * self.experiment.n_bins
         few = FEW_BINS_OF_SMALL if self.experiment.n_padded <= SMALL else FEW_BINS
-        share = next((of for limit, of in ((1, 1), (2, 2), (3, 4)) if bins <= limit * few), 16)
+        share = next((of for tenths, of in ((10, 1), (20, 2), (25, 4)) if 10 * bins <= tenths * few), 16)
         room = PAIR_ROOM // share // (n * len(self.box))
         return next((m for m in (4, 2) if 2 * m * (m + 1) <= room), 1)
 
@@ -688,9 +726,7 @@ class FastPlan:
         """The filter's band, and a grid on which the folded band does not overlap itself."""
         sigma, period = self._sigma[row.j], part.period
         k = 2 * math.pi * sigma / period
-        is_fine = self.experiment.n_samples >= FINE_FROM and not self._is_wide(row.j)
-        longest = (FINE_GRID_STEP if is_fine else GRID_STEP) * sigma
-        row.n = min(part.n, max(LEAST_GRID, least_power(period / longest)))
+        row.n = min(part.n, max(LEAST_GRID, least_power(period / (GRID_STEP * sigma))))
         band = min(BAND, (row.n - 1) * k / 2)
         row.first_frequency = max(1, _ceil((6 - band) / k))
         highest = part.n // 2 if self._nyquist_weight(part) else part.n // 2 - 1
@@ -707,12 +743,11 @@ class FastPlan:
         longest = self._output_step(row.j) * sigma
         row.n_counted = min(part.n, max(4, least_power(part.period / longest)))
         step = part.period / row.n_counted
-        decay = DECAY * (step / sigma) if step > FITTED_FROM * sigma else None
-        low, weights = quadrature(first - 0.5, part.length - 0.5 - first, origin, step, decay)
+        low, weights = output_weights(first - 0.5, part.length - 0.5 - first, origin, step, sigma)
         if edge is not None:
             # The interior of the whole series is so much longer than this part's.
             ratio = (experiment.n_samples - 2 * edge) / (part.length - 2 * edge)
-            inner, values = quadrature(edge - 0.5, part.length - 0.5 - edge, origin, step)
+            inner, values = output_weights(edge - 0.5, part.length - 0.5 - edge, origin, step, sigma)
             for place, value in enumerate(values, start=inner - low):
                 if 0 <= place < len(weights):
                     weights[place] += (ratio - 1) * value
@@ -721,13 +756,7 @@ class FastPlan:
         # Whole inside where it can be, so that only the ends are rounded.
         unit *= step / longest
         unit = float(math.floor(unit)) if unit >= 1 else unit
-        # In 1/4096; rounded so that every sum from the first point on is right within 1/2: edges and interior keep
-        # their shares.
-        whole, total = [], 0
-        for weight in weights:
-            below = total + 2048 >> 12
-            total += _nearest(4096 * unit * max(0.0, weight))
-            whole.append((total + 2048 >> 12) - below)
+        whole = _rounded([unit * weight for weight in weights])
         row.first_counted, counts = _trimmed(low, whole)
         row.weights = tuple(counts)
 
@@ -749,16 +778,17 @@ class FastPlan:
         row.first_output = min(user.first_counted * (row.n_outputs // user.n_counted) for user in users)
         last = max((user.first_counted + len(user.weights) - 1) * (row.n_outputs // user.n_counted) for user in users)
         row.length = last - row.first_output + 1
-        step = part.period / row.n
-        whole, half = _kernel(step / self._sigma[row.j])
+        step, sigma = part.period / row.n, self._sigma[row.j]
+        is_cut = sigma * math.pi < 6 + BAND
+        whole, half = _kernel(step / sigma, LONG_KERNEL_REACH if is_cut else KERNEL_REACH)
         row.kernels = (whole, half) if row.n_outputs > row.n else (whole,)
-        low, weights = quadrature(-0.5, part.length - 0.5, part.step / 2 - 0.5, step)
-        row.first_point, points = _trimmed(low, [max(0, _nearest(QUADRATURE_UNIT * weight)) for weight in weights])
-        row.n_points = len(points)
-        if part.wraps:  # points of both ends may be the same ones of the period: each has what belongs to both
-            for place in range(row.n_points - row.n):
-                points[place] = points[place + row.n] = points[place] + points[place + row.n]
-        row.edges = tuple((place, weight) for place, weight in enumerate(points) if weight != QUADRATURE_UNIT)
+        origin, padding = part.step / 2 - 0.5, part.period - part.length
+        row.first_point, last_point, weights = point_weights(-0.5, part.length - 0.5, origin, step, sigma, padding)
+        row.n_points = last_point + 1 - row.first_point
+        first, last = (_nearest(END_UNIT * weight) for weight in weights)
+        if part.wraps and row.n_points > row.n:  # both are the same point of the period, which belongs to both ends
+            first = last = first + last
+        row.end_weights = first, last
 
     def _set_filters(self, part: Part) -> None:
         """The wavelet's spectrum at the frequencies of every row."""
@@ -1007,12 +1037,25 @@ def _response(part: Part, lag1: float, coarse: float, frequencies: range, peak: 
 def gaussian_table() -> list[int]:
     """`exp(-(i / 128)^2 / 2)` in units of 2^-15, i = 0 ... 511."""
     ratio = math.exp(-0.5 / GAUSSIAN_STEPS**2)
-    value, factor = 1.0, ratio
+    return _falling(float(GAUSSIAN_UNIT), ratio, ratio * ratio, 4 * GAUSSIAN_STEPS)
+
+
+@lru_cache(maxsize=1)
+def fall_table() -> list[int]:
+    """`exp(-FALL t - CURVE t^2)` in units of 2^-15, t = FALL_FROM + i / 16, down to 2e-5."""
+    first = FALL_UNIT * math.exp(-FALL_FROM * (FALL + CURVE * FALL_FROM))
+    step = 1 / 16
+    ratio = math.exp(-step * (FALL + CURVE * (FALL_FROM + FALL_FROM + step)))
+    return _falling(first, ratio, math.exp(-2 * CURVE * step * step), 100)
+
+
+def _falling(value: float, factor: float, square: float, length: int) -> list[int]:
+    """Rounded: each is the one before times a factor that itself shrinks."""
     table = []
-    for _ in range(4 * GAUSSIAN_STEPS):
-        table.append(_nearest(GAUSSIAN_UNIT * value))
+    for _ in range(length):
+        table.append(_nearest(value))
         value *= factor
-        factor *= ratio * ratio
+        factor *= square
     return table
 
 

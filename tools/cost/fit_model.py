@@ -51,7 +51,7 @@ FITTED: Final = (
     job(20, "fast", lag1_x=0.5, lag1_y=0.3, n_bins=400),
     job(26, "fast", lag1_x=0.5, lag1_y=0.3),
     job(27, "fast"),
-    job(28, "fast", lag1_x=0.5, lag1_y=0.3),
+    *(job(J, "fast", lag1_x=0.5, lag1_y=0.3) for J in (28, 30)),
     job(38, "fast", dj=1 / 12),
     job(6, "fast", dj=0.5, lag1_y=0.1),
     job(30, "fast", dj=1 / 12),
