@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compare the levels of the fast pipeline with those of the exact one, and keep the result in docs/fast-evidence.json.
 
-    python tools/fast_evidence.py [--n 102400] [--rounds 2] [--jobs TEXT ...] [--again]   computes what is missing
+    python tools/fast_evidence.py [--n 102400] [--rounds 3] [--jobs TEXT ...] [--again]   computes what is missing
     python tools/fast_evidence.py --report      prints the tables of docs/fast-pipeline.md
     python tools/fast_evidence.py --offset 1000000 [--jobs TEXT ...]    computes with other seeds, and only tells
     python tools/fast_evidence.py --figures JOB draws its pictures
@@ -56,7 +56,7 @@ PAIRS: Final = ((0.0, 0.0), (0.5, 0.3), (0.72, 0.72), (0.95, 0.2), (-0.3, 0.6))
 PERCENTS: Final = (90, 95, 99)
 GROUPS: Final = 200
 SIMULATIONS: Final = 102_400  # of a round: 200 groups of 512, two cycles of the fast plan each
-ROUNDS: Final = 2
+ROUNDS: Final = 3
 PORTION_GROUPS: Final = 10
 
 

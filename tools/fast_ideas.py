@@ -42,12 +42,12 @@ IDEAS: Final[dict[str, dict[str, float]]] = {
     "due scales only": {"DUE_MARGIN": 1e3, "WIDE_MARGIN": 1e3},
     "short parts": {"LARGEST_MAIN": 1024},
     "coarse noise": {"DECIMATION": 1e6, "LARGEST_TRANSFORM": 4096, "LARGEST_MAIN": 4096},
-    "grids": {"GRID_STEP": 1e-3, "FINE_GRID_STEP": 1e-3},
-    "wider grids inside": {"GRID_STEP": 0.9},
+    "grids": {"GRID_STEP": 1e-3},
+    "grids of up to 1.2 scales": {"GRID_STEP": 0.9},
     "outputs 0.9 to 2.4 scales apart": {"OUTPUT_STEP": 0.5, "WIDE_OUTPUT_STEP": 0.5, "SPARSE_OUTPUT_STEP": 0.5},
     "outputs wider apart inside": {"WIDE_OUTPUT_STEP": 0.9, "SPARSE_OUTPUT_STEP": 0.9},
     "pairs of several series": {"PAIR_ROOM": 0},
-    "short kernel": {"KERNEL_REACH": 5.0},
+    "short kernel": {"KERNEL_REACH": 5.0, "LONG_KERNEL_REACH": 5.0},
 }
 # Number format: the constant that refines it, or makes it coarser. (What else is approximate: tools/fast_theory.py.)
 FORMATS: Final[dict[str, dict[str, float]]] = {

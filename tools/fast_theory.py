@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Levels of both pipelines for white noise, computed instead of simulated: what the fast one approximates, how well.
+"""Levels of both pipelines for noise of equal lag1, computed instead of simulated: what the fast one approximates, how well.
 
-    python tools/fast_theory.py [--refine NAME=VALUE ...]       prints the table of docs/fast-pipeline.md
+    python tools/fast_theory.py [--lag1 A] [--refine NAME=VALUE ...]       prints the table of docs/fast-pipeline.md
 
 At one place, the smoothed powers of two series x, y and their smoothed product are one quadratic form: x* Q x, y* Q y
 and x* Q y, Q being the sum over rows and times of weight times w* w', where w' x is the wavelet transform. With the
@@ -11,8 +11,8 @@ eigenvalues l of Q,
 
 so that its distribution follows from Q alone: from a pipeline's padding, filter, grid, kernel and end weights. That of
 a scale is the mean over the places that are counted, with their weights. The deviates are the same for all places and
-both pipelines, so that differences between levels have next to no noise (some 0.0001). Integers play no part, and only
-white noise has independent samples.
+both pipelines, so that differences between levels have next to no noise (some 0.0001). Integers play no part. x and y
+have the same form only if their noise has the same lag1.
 """
 
 from __future__ import annotations
@@ -109,6 +109,7 @@ def _exact_rows(experiment: Experiment, j: int) -> list[tuple[FloatArray, Comple
     frequencies = 2 * np.pi * np.fft.fftfreq(n_padded)
     kept = (np.arange(n_padded) > 0) & (np.arange(n_padded) < n_padded // 2)
     between = (np.arange(n)[:, None] - np.arange(n)) % n_padded
+    noise = red_noise(n, experiment.noise_lag1[0])
     rows = []
     for place, of_box in enumerate(box.weights):
         i = j + box.centre - place
@@ -116,7 +117,7 @@ def _exact_rows(experiment: Experiment, j: int) -> list[tuple[FloatArray, Comple
             sigma = float(experiment.sigma[i])
             response = np.fft.ifft(np.where(kept, np.exp(-((sigma * frequencies - 6) ** 2) / 2), 0))
             kernel = np.fft.ifft(np.exp(-((sigma * frequencies) ** 2) / 2)).real
-            rows.append((of_box * np.maximum(kernel, 0), response[between] * n_padded))
+            rows.append((of_box * np.maximum(kernel, 0), response[between] @ noise * n_padded))
     return rows
 
 
@@ -157,7 +158,7 @@ def fast_forms(plan: FastPlan, j: int) -> Iterator[tuple[float, ComplexArray]]:
     """The fast pipeline's form at the outputs of scale j, in every part that counts it.
 
     Args:
-        plan: of an experiment with white noise.
+        plan: of an experiment whose series have equal lag1.
         j: number of the scale.
 
     Yields:
@@ -191,8 +192,24 @@ def _transform(part: Part, row: Row) -> ComplexArray:
     points = np.arange(row.first_point, row.first_point + row.n_points)
     back = np.exp(2j * np.pi / row.n * np.outer(points, frequencies)) * row.filter
     forth: ComplexArray = np.exp(-2j * np.pi / part.n * np.outer(frequencies, np.arange(part.n_samples)))
-    product: ComplexArray = back @ forth
-    return product
+    if not part.noise:
+        return np.asarray(back @ forth)
+    # The part's innovations: the deviates, the first one more, and what the series' end adds after them.
+    lag1, gain = part.lag1[0] / 4096, part.start_gain[0] / 4096
+    innovations = np.eye(part.n_samples)
+    innovations[0, 0] = gain
+    last = np.exp(-2j * np.pi / part.n * frequencies * part.n_samples)
+    spectrum = forth @ innovations - np.outer(last, lag1 * red_noise(part.n_samples, lag1, gain)[-1])
+    re, im = (each[frequencies - part.first_frequency] for each in part.noise[0])
+    return np.asarray(back @ ((re + 1j * im)[:, None] * spectrum))
+
+
+def red_noise(n: int, lag1: float, gain: float | None = None) -> FloatArray:
+    """The matrix that makes n samples of noise from n independent deviates; `gain` of the first, or as is stationary."""
+    apart = np.arange(n)[:, None] - np.arange(n)
+    noise = np.where(apart >= 0, float(lag1) ** np.maximum(apart, 0), 0.0)
+    noise[:, 0] *= 1 / np.sqrt(1 - lag1**2) if gain is None else gain
+    return noise
 
 
 def _point_weights(part: Part, row: Row, output: int) -> FloatArray:
@@ -221,7 +238,7 @@ def exact_levels(experiment: Experiment) -> FloatArray:
     """Levels of the exact pipeline, shape (percents, J + 1).
 
     Args:
-        experiment: with white noise.
+        experiment: its series have equal lag1.
     """
     return np.array([levels_of(exact_forms(experiment, j)) for j in range(experiment.J + 1)]).T
 
@@ -230,7 +247,7 @@ def fast_levels(experiment: Experiment) -> FloatArray:
     """Levels of the fast pipeline with the plan as it is now, shape (percents, J + 1).
 
     Args:
-        experiment: with white noise.
+        experiment: its series have equal lag1.
     """
     plan = fast_plan.FastPlan(experiment)
     return np.array([levels_of(fast_forms(plan, j)) for j in range(experiment.J + 1)]).T
@@ -242,6 +259,7 @@ def main() -> None:
     parser.add_argument(
         "--refine", nargs="*", default=[], metavar="NAME=VALUE", help="other constants of fast_plan, as GRID_STEP=0.6"
     )
+    parser.add_argument("--lag1", type=float, default=0.0, help="of both series (default: white noise)")
     parser.add_argument("--jobs", nargs="*", metavar="1/DJ,J", help="as 4,20 (default: five of the evidence)")
     arguments = parser.parse_args()
     for text in arguments.refine:
@@ -250,7 +268,7 @@ def main() -> None:
     jobs = [tuple(map(int, text.split(","))) for text in arguments.jobs] if arguments.jobs else JOBS
     print(f"{'job':>12}  rms  fast less exact, 10^-4, j = 0, 1, ...")
     for inverse, J in jobs:
-        experiment = Experiment(0.0, 0.0, 0.25, 1 / inverse, 0.5, J)
+        experiment = Experiment(arguments.lag1, arguments.lag1, 0.25, 1 / inverse, 0.5, J)
         difference = 1e4 * (fast_levels(experiment) - exact_levels(experiment))
         print(f"1/{inverse}, J = {J}".rjust(12) + f"{np.sqrt((difference**2).mean()):5.1f}")
         for percent, row in zip(PERCENTS, difference, strict=True):

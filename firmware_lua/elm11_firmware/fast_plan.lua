@@ -16,8 +16,8 @@ local _ENV = nil -- from here a stray global is an error
 local fast_plan = {}
 
 local CYCLE = 256
-local DUE_MARGIN = 153 / 100
-local WIDE_MARGIN = 188 / 100
+local DUE_MARGIN = 148 / 100
+local WIDE_MARGIN = 180 / 100
 local NARROW = 42 / 10
 local LEAST_DUE = 6
 local INFORMATION = {10, 38, nil, 150} -- in tenths
@@ -30,8 +30,7 @@ local LARGEST_MAIN = 512
 local LEAST_MAIN = 128
 local LARGEST = 1024 -- points of a transform
 local ROOM = 400 -- thousands of bytes in use
-local SHORT_MARGIN = 11 / 10
-local SHORT_LENGTH = 26
+local SHORT_LENGTH = 45
 local LEAST_GRID = 16
 local GRID_STEP = 12 / 10
 local OUTPUT_STEP = 9 / 10
@@ -95,13 +94,17 @@ local function needed(plan, j)
     return 10 * CYCLE * margin * plan.sigma[j + 1] / plan.sigma[plan.J + 1]
 end
 
+-- Whether the histogram has so many tenths of FEW_BINS at most.
+local function has_bins(plan, tenths)
+    return 10 * plan.bins <= tenths * (plan.n_padded <= SMALL and FEW_BINS_OF_SMALL or FEW_BINS)
+end
+
 -- How many series of either kind a part of n points has.
 local function series_of(plan, n)
     if n > LARGEST_SHARED then
         return 1
     end
-    local bins, few = plan.bins, plan.n_padded <= SMALL and FEW_BINS_OF_SMALL or FEW_BINS
-    local share = bins <= few and 1 or bins <= 2 * few and 2 or 10 * bins <= 25 * few and 4 or 16
+    local share = has_bins(plan, 10) and 1 or has_bins(plan, 20) and 2 or has_bins(plan, 25) and 4 or 16
     local room = PAIR_ROOM // share // (n * #plan.box)
     return room >= 40 and 4 or room >= 12 and 2 or 1
 end
@@ -510,20 +513,24 @@ local function add_short(plan, lowest, highest)
     end
     local widest = sigma[last + 1]
     local edge = EDGE * widest
-    local long, least = SHORT_LENGTH * sigma[highest + 1], 2 * edge + INTERIOR * sigma[highest + 1]
-    long = long > least and long or least
+    local long, length = SHORT_LENGTH * sigma[highest + 1], 2 * edge + INTERIOR * sigma[highest + 1]
+    length = has_bins(plan, 22) and long > length and long or length
     local zeros = plan.n_padded - plan.n_samples
     zeros = zeros < 8 * widest and zeros or 8 * widest
-    local n, n_samples = least_power((long + zeros) / step), 0
+    local n, n_samples = least_power((length + zeros) / step), 0
     if n * step < plan.n_samples + plan.padding - TINY and n < plan.n_padded then
         n_samples = n - up(zeros / step)
     else
         n, n_samples, step = main_size(plan, lowest)
         edge = nil
     end
-    -- As often as the largest of its scales needs it, being shorter than the whole series.
-    local outside = 2 * plan.first_usable[highest + 1]
-    local often = SHORT_MARGIN * needed(plan, highest) * (plan.n_samples - outside) / (n_samples * step - outside)
+    -- As often as the largest of its scales needs it, its interior standing for the whole series'.
+    local often = needed(plan, highest)
+    if edge then
+        local outside, interior = 2 * plan.first_usable[highest + 1], n_samples * step - 2 * edge
+        local ratio = (plan.n_samples - 2 * edge) / interior
+        often = often * ((interior * ratio * ratio + 2 * edge - outside) / (plan.n_samples - outside))
+    end
     local most = series_of(plan, n)
     local due = up(often / INFORMATION[most])
     due = lesser(CYCLE, due > LEAST_DUE and due or LEAST_DUE)

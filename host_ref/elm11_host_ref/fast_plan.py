@@ -46,11 +46,11 @@ SPREAD: Final = 145
 """Distance, modulo 256, of the places of two simulations that follow each other: chosen so that every number of
 simulations, from the first on, has its share of due ones within two, and 300 within one."""
 
-DUE_MARGIN: Final = 1.53
+DUE_MARGIN: Final = 1.48
 """A scale needs the information of so many pairs per simulation, times its length in largest scales: the variance per
 pair falls like `sigma[j] / sigma[J]`, divided by 0.8 to 1.0."""
 
-WIDE_MARGIN: Final = 1.88
+WIDE_MARGIN: Final = 1.8
 """The same where outputs are `WIDE_OUTPUT_STEP` apart, and so fewer."""
 
 NARROW: Final = 4.2
@@ -86,11 +86,9 @@ LEAST_MAIN: Final = 128
 """Shortest transform of a main part, unless the finest is shorter: what a shorter one saves in a job of some hundred
 simulations is less than planning it takes."""
 
-SHORT_MARGIN: Final = 1.1
-"""The scales of a short part need so much more: its interior stands for the whole series."""
-
-SHORT_LENGTH: Final = 26.0
-"""Length of a short part in scales, at least: as little as lets the largest jobs' parts fit a board's memory."""
+SHORT_LENGTH: Final = 45.0
+"""Length of a short part in scales, about: eight times its edges. With more bins than 2.2 times `FEW_BINS` it is only as
+long as it must be, so that it fits a board's memory; it is then due more often."""
 
 GRID_STEP: Final = 1.2
 """Largest step of the wavelet transform's grid, in scales."""
@@ -606,13 +604,16 @@ class FastPlan:
         margin = WIDE_MARGIN if self._is_wide(j) else DUE_MARGIN * min(1.0, usable / NARROW)
         return 10 * CYCLE * margin * self._sigma[j] / self._sigma[-1]
 
+    def _has_bins(self, tenths: int) -> bool:
+        """Whether the histogram has so many tenths of `FEW_BINS` at most."""
+        few = FEW_BINS_OF_SMALL if self.experiment.n_padded <= SMALL else FEW_BINS
+        return 10 * len(self.due) * self.experiment.n_bins <= tenths * few
+
     def _n_series(self, n: int) -> int:
         """How many series of either kind a part of n points has."""
         if n > LARGEST_SHARED:
             return 1
-        bins = len(self.due) * self.experiment.n_bins
-        few = FEW_BINS_OF_SMALL if self.experiment.n_padded <= SMALL else FEW_BINS
-        share = next((of for tenths, of in ((10, 1), (20, 2), (25, 4)) if 10 * bins <= tenths * few), 16)
+        share = next((of for tenths, of in ((10, 1), (20, 2), (25, 4)) if self._has_bins(tenths)), 16)
         room = PAIR_ROOM // share // (n * len(self.box))
         return next((m for m in (4, 2) if 2 * m * (m + 1) <= room), 1)
 
@@ -667,7 +668,9 @@ class FastPlan:
             step = 1.0
         widest = sigma[self._reach(highest)[1]]
         edge: float | None = EDGE * widest
-        needed = max(SHORT_LENGTH * sigma[highest], 2 * EDGE * widest + INTERIOR * sigma[highest])
+        needed = 2 * EDGE * widest + INTERIOR * sigma[highest]
+        if self._has_bins(22):
+            needed = max(SHORT_LENGTH * sigma[highest], needed)
         zeros = min(experiment.n_padded - experiment.n_samples, 8 * widest)
         n = least_power((needed + zeros) / step)
         if n * step < experiment.n_samples + padding - _TINY and n < experiment.n_padded:
@@ -675,9 +678,12 @@ class FastPlan:
         else:
             n, n_samples, step = self._main_size(lowest, padding)
             edge = None
-        # As often as the largest of its scales needs it, being shorter than the whole series.
-        whole, first = experiment.n_samples, 2 * int(experiment.first_usable[highest])
-        often = SHORT_MARGIN * self._needed(highest) * (whole - first) / (n_samples * step - first)
+        # As often as the largest of its scales needs it. Samples of weights w are worth (sum w)^2 / sum w^2 equal ones.
+        often = self._needed(highest)
+        if edge is not None:
+            outside, interior = 2 * int(experiment.first_usable[highest]), n_samples * step - 2 * edge
+            ratio = (experiment.n_samples - 2 * edge) / interior
+            often *= (interior * ratio * ratio + 2 * edge - outside) / (experiment.n_samples - outside)
         most = self._n_series(n)
         for j in range(lowest, highest + 1):
             self.due[j] = min(CYCLE, max(LEAST_DUE, _ceil(often / INFORMATION[most])))
