@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Levels of both pipelines for noise of equal lag1, computed instead of simulated: what the fast one approximates, how well.
+"""Levels of both pipelines for noise of equal lag1, computed, not simulated: what the fast one approximates.
 
     python tools/fast_theory.py [--lag1 A] [--refine NAME=VALUE ...]       prints the table of docs/fast-pipeline.md
 
@@ -205,7 +205,7 @@ def _transform(part: Part, row: Row) -> ComplexArray:
 
 
 def red_noise(n: int, lag1: float, gain: float | None = None) -> FloatArray:
-    """The matrix that makes n samples of noise from n independent deviates; `gain` of the first, or as is stationary."""
+    """The matrix that makes n samples of noise of n deviates; `gain` of the first one, or what makes it stationary."""
     apart = np.arange(n)[:, None] - np.arange(n)
     noise = np.where(apart >= 0, float(lag1) ** np.maximum(apart, 0), 0.0)
     noise[:, 0] *= 1 / np.sqrt(1 - lag1**2) if gain is None else gain

@@ -87,8 +87,8 @@ LEAST_MAIN: Final = 128
 simulations is less than planning it takes."""
 
 SHORT_LENGTH: Final = 45.0
-"""Length of a short part in scales, about: eight times its edges. With more bins than 2.2 times `FEW_BINS` it is only as
-long as it must be, so that it fits a board's memory; it is then due more often."""
+"""Length of a short part in scales, about: eight times its edges. With more than 2.2 times `FEW_BINS` it is as short as
+can be, so that it fits a board's memory, and due more often."""
 
 GRID_STEP: Final = 1.2
 """Largest step of the wavelet transform's grid, in scales."""
