@@ -188,7 +188,10 @@ local function set_counts(plan, part, row, edge)
             local ratio = (plan.n_samples - 2 * edge) / (part.length - 2 * edge)
             local start, values = all_outputs(output_weights(plan.fall, edge - HALF, part.length - HALF - edge, origin, step, sigma))
             for i = 1, #values do
-                local place = start - from + i if weights[place] then weights[place] = weights[place] + (ratio - 1) * values[i] end
+                local place = start - from + i
+                if weights[place] then
+                    weights[place] = weights[place] + (ratio - 1) * values[i]
+                end
             end
         end
         for i = 1, #weights do weights[i] = unit * weights[i] end

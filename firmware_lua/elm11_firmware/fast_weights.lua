@@ -131,9 +131,9 @@ local function all_outputs(first, last, is_before, is_after, a, b, c, d)
     for i = low, high do weights[i - low + 1] = (i >= first and i <= last) and 1.0 or 0.0 end
     local i, j = first - low + 1, last - low + 1
     i, a = is_before and i - 1 or i, is_before and a or a - 1
-    weights[i] = weights[i] + a weights[i + 1] = weights[i + 1] + (b - 1)
+    weights[i], weights[i + 1] = weights[i] + a, weights[i + 1] + (b - 1)
     j, c = is_after and j + 1 or j, is_after and c or c - 1
-    weights[j] = weights[j] + c weights[j - 1] = weights[j - 1] + (d - 1)
+    weights[j], weights[j - 1] = weights[j] + c, weights[j - 1] + (d - 1)
     return low, weights
 end
 
