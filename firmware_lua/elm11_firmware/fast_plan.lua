@@ -154,29 +154,15 @@ local function set_grid(plan, part, row)
     row.n, row.first_frequency, row.n_frequencies = n, first, last > first and last - first + 1 or 1
 end
 
-local function set_counts(plan, part, row, edge)
-    local sigma = plan.sigma[row.j + 1]
-    local first = plan.first_usable[row.j + 1]
-    local origin = part.step / 2 - HALF
-    row.is_counted = true
-    local usable = plan.n_samples - 2 * first
-    local longest = output_step(plan, row.j) * sigma
-    local n = least_power(part.period / longest)
-    n = n > 4 and n or 4
-    row.n_counted = lesser(n, part.n)
-    local step = part.period / row.n_counted
-    local mean = usable / longest * plan.pairs[row.j + 1] / CYCLE
-    local unit = MEAN_COUNT / mean
-    unit = unit < WEIGHT and unit or WEIGHT * 1.0
-    -- Whole inside where it can be, so that only the ends are rounded.
-    unit = unit * (step / longest)
-    local is_whole = unit >= 1
-    unit = is_whole and floor(unit) or unit
+-- Histogram weights of a scale's outputs, `step` apart, `unit` inside: the first output's place, and whole numbers, none at the
+-- ends zero.
+local function histogram_weights(plan, part, j, step, unit, edge)
+    local sigma, first, origin = plan.sigma[j + 1], plan.first_usable[j + 1], part.step / 2 - HALF
     local first_inside, last_inside, is_before, is_after, a, b, c, d =
         output_weights(plan.fall, first - HALF, part.length - HALF - first, origin, step, sigma)
     local from, to = is_before and first_inside - 1 or first_inside, is_after and last_inside + 1 or last_inside
     local weights
-    if is_whole and not edge and to - from > 3 then
+    if unit >= 1 and not edge and to - from > 3 then -- whole inside: only the ends are rounded
         local ends = round_from(round_from({unit * a, unit * b, unit * d, unit * c}, 1, 2), -1, 2)
         weights = {ends[1], ends[2]}
         for i = 3, to - from - 1 do weights[i] = unit end
@@ -198,14 +184,28 @@ local function set_counts(plan, part, row, edge)
         local half = (#weights + 1) // 2
         round_from(round_from(weights, 1, half), -1, #weights - half)
     end
-    -- Without the zeros at both ends.
     local zeros = 0
     while weights[zeros + 1] == 0 do zeros = zeros + 1 end
     if zeros > 0 then
         for i = 1, #weights do weights[i] = weights[i + zeros] end
     end
     while weights[#weights] == 0 do weights[#weights] = nil end
-    row.first_counted, row.weights = from + zeros, trimmed(weights)
+    return from + zeros, trimmed(weights)
+end
+
+local function set_counts(plan, part, row, edge)
+    row.is_counted = true
+    local usable = plan.n_samples - 2 * plan.first_usable[row.j + 1]
+    local longest = output_step(plan, row.j) * plan.sigma[row.j + 1]
+    local n = least_power(part.period / longest)
+    n = n > 4 and n or 4
+    row.n_counted = lesser(n, part.n)
+    local step = part.period / row.n_counted
+    local mean = usable / longest * plan.pairs[row.j + 1] / CYCLE
+    local unit = MEAN_COUNT / mean
+    unit = (unit < WEIGHT and unit or WEIGHT * 1.0) * (step / longest)
+    unit = unit >= 1 and floor(unit) or unit
+    row.first_counted, row.weights = histogram_weights(plan, part, row.j, step, unit, edge)
 end
 
 local function row_of(part, j)
