@@ -36,6 +36,8 @@ MAIN: dict[str, Any] = {"lag1_x": 0.72, "lag1_y": 0.72, "dt": 0.25, "dj": 0.25, 
         {"J": 14, "pipeline": "fast", "n_bins": 500, "lag1_y": -0.2},
         {"J": 17, "pipeline": "fast", "n_bins": 500, "lag1_y": -0.2},
         {"J": 18, "pipeline": "fast", "dj": 1 / 8, "scale_box": "grinsted"},
+        {"J": 32, "pipeline": "fast", "lag1_x": 0.5, "lag1_y": 0.3},
+        {"J": 40, "pipeline": "fast", "dj": 1 / 12},
     ],
 )
 def test_the_plan_is_what_the_heap_shows(emblua_path: Path, changes: dict[str, Any]) -> None:
@@ -91,3 +93,12 @@ def test_a_job_that_does_not_fit_is_refused_with_the_numbers() -> None:
     with pytest.raises(ValueError, match="no J fits"):
         hopeless.check()
     assert USABLE_BYTES < 1 << 20
+
+
+@pytest.mark.parametrize(("dj", "largest"), [(1 / 4, 32), (1 / 12, 40)])
+def test_the_largest_fast_jobs(dj: float, largest: int) -> None:
+    """With unequal lags, which take more; what the pages say."""
+    job = Job(**{**MAIN, "lag1_x": 0.5, "lag1_y": 0.3, "dj": dj}, J=largest, pipeline="fast")
+    job.plan().memory.check()
+    with pytest.raises(ValueError, match=rf"and 1000000 can be used; the largest J that fits is {largest}"):
+        dataclasses.replace(job, J=largest + 1).plan().memory.check()
