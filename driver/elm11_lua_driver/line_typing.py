@@ -268,7 +268,7 @@ class LineTyping(Conversation):
         """The board has started, and nobody asked for it.
 
         Raises:
-            BoardRebootedError: it happened in this session, or does not end.
+            BoardRebootedError: it happened on this connection, or does not end.
         """
         self._boots += 1
         if self._session.in_step:

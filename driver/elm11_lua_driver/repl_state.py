@@ -81,8 +81,8 @@ class ReplState:
         mode: the prompt shown last; None when the board may be running something, or nothing is known.
         reader: every byte from the board passes through it.
         last_bytes: the last bytes from the board.
-        in_step: whether the board has echoed a line that this session typed, or told of a run that the session follows.
-            What it says comes in order, so from then on nothing is from before the session; until then all may be.
+        in_step: whether the board has echoed a line typed on this connection, or told of a run that is followed on it.
+            What it says comes in order, so from then on nothing is from before the connection; until then all may be.
         n_boots: how often the board has started anew.
     """
 
