@@ -490,45 +490,8 @@ local function place_of(m, first, second)
     return 2 * m + 2 * ((first - 1) * m + second) - 1
 end
 
--- Sums over the box's rows, at the outputs of `row`, of four quantities: two from each of two places (`place_of`). To s1
--- .. s4. Rows beyond the first and last scale count as zero. The rows between the outer two have one weight.
-local function sum_rows(state, part, row, s1, s2, s3, s4, a, b, c, d)
-    local plan, smoothed, store = state.plan, state.smoothed, state.store
-    local length, box = #row.weights, plan.box
-    local is_first = true
-    for m = 1, #box do
-        local j = row.j + plan.centre - m + 1
-        local at = smoothed[j]
-        if at then
-            local other = part.rows[j - part.first_row + 1]
-            local stride = other.n_outputs // row.n_counted
-            local i = row.first_counted * stride - other.first_output + 1
-            local one, two = at + place_of(other.n_series, a, b), at + place_of(other.n_series, c, d)
-            local v1, v2, v3, v4 = store[one], store[one + 1], store[two], store[two + 1]
-            local weight = box[m]
-            if is_first then
-                is_first = false
-                for o = 1, length do
-                    s1[o], s2[o], s3[o], s4[o] = v1[i] * weight, v2[i] * weight, v3[i] * weight, v4[i] * weight
-                    i = i + stride
-                end
-            elseif weight == 1 then
-                for o = 1, length do
-                    s1[o], s2[o], s3[o], s4[o] = s1[o] + v1[i], s2[o] + v2[i], s3[o] + v3[i], s4[o] + v4[i]
-                    i = i + stride
-                end
-            else
-                for o = 1, length do
-                    s1[o], s2[o] = s1[o] + v1[i] * weight, s2[o] + v2[i] * weight
-                    s3[o], s4[o] = s3[o] + v3[i] * weight, s4[o] + v4[i] * weight
-                    i = i + stride
-                end
-            end
-        end
-    end
-end
-
--- For sum_five: the arrays of row j, and first index and stride of the counted row's outputs in them.
+-- The arrays of row j, two from each of two places (`place_of`), and first index and stride of the counted row's outputs in
+-- them. Rows beyond the first and last scale are zeros.
 local function of_row(state, part, row, j, a, b, c, d)
     local at, nothing = state.smoothed[j], state.nothing
     if not at then
@@ -539,6 +502,39 @@ local function of_row(state, part, row, j, a, b, c, d)
     local one, two = at + place_of(other.n_series, a, b), at + place_of(other.n_series, c, d)
     return store[one], store[one + 1], store[two], store[two + 1],
         row.first_counted * stride - other.first_output + 1, stride
+end
+
+-- Sums over the box's rows, at the outputs of `row`, of four quantities, to s1 .. s4. The rows between the outer two have one
+-- weight, and are added in fours. (Sums that run on from scale to scale are no less work for five rows, and rows have outputs of
+-- their own.)
+local function sum_rows(state, part, row, s1, s2, s3, s4, a, b, c, d)
+    local box, length, j = state.plan.box, #row.weights, row.j + state.plan.centre
+    local weight = box[1]
+    local a1, a2, a3, a4, i, di = of_row(state, part, row, j, a, b, c, d)
+    local b1, b2, b3, b4, k, dk = of_row(state, part, row, #box > 1 and j - #box + 1 or -1, a, b, c, d)
+    for o = 1, length do
+        s1[o], s2[o], s3[o], s4[o], i, k = (a1[i] + b1[k]) * weight, (a2[i] + b2[k]) * weight, (a3[i] + b3[k]) * weight, (a4[i] + b4[k]) * weight, i + di, k + dk
+    end
+    weight = box[2]
+    local left = #box - 2
+    while left >= 4 do
+        local a1, a2, a3, a4, i, di = of_row(state, part, row, j - 1, a, b, c, d)
+        local b1, b2, b3, b4, k, dk = of_row(state, part, row, j - 2, a, b, c, d)
+        local c1, c2, c3, c4, l, dl = of_row(state, part, row, j - 3, a, b, c, d)
+        local d1, d2, d3, d4, m, dm = of_row(state, part, row, j - 4, a, b, c, d)
+        for o = 1, length do
+            s1[o], s2[o], s3[o] = s1[o] + (a1[i] + b1[k] + c1[l] + d1[m]) * weight, s2[o] + (a2[i] + b2[k] + c2[l] + d2[m]) * weight, s3[o] + (a3[i] + b3[k] + c3[l] + d3[m]) * weight
+            s4[o], i, k, l, m = s4[o] + (a4[i] + b4[k] + c4[l] + d4[m]) * weight, i + di, k + dk, l + dl, m + dm
+        end
+        j, left = j - 4, left - 4
+    end
+    while left > 0 do
+        local a1, a2, a3, a4, i, di = of_row(state, part, row, j - 1, a, b, c, d)
+        for o = 1, length do
+            s1[o], s2[o], s3[o], s4[o], i = s1[o] + a1[i] * weight, s2[o] + a2[i] * weight, s3[o] + a3[i] * weight, s4[o] + a4[i] * weight, i + di
+        end
+        j, left = j - 1, left - 1
+    end
 end
 
 -- The same for a box of five rows with weights 1, 2, 2, 2, 1, in one loop: the usual one at dj = 1/4.
