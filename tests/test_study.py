@@ -7,7 +7,7 @@ import math
 import os
 import time
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -225,6 +225,40 @@ class TestLine:
     def test_what_cannot_be_fitted(self) -> None:
         with pytest.raises(ValueError, match="positive"):
             fits.line([1, 2, 3], [1, 0, 2])
+
+
+class TestScalingLaws:
+    """The quick study measures few cells, and a fast computer needs less than 2 ms for most of them."""
+
+    @pytest.mark.parametrize("speed", [0.1, 1, 10, 1000])
+    def test_any_computers_quick_study_gives_laws(self, speed: float) -> None:
+        cells = scaling.cells(*scaling.QUICK)
+        laws = scaling.conclusions([self.row(*cell, 2e-8 / speed, 50) for cell in cells])["laws"]
+        for function in scaling.FUNCTIONS:
+            np.testing.assert_allclose(laws[function]["time"]["exponents"], 1, atol=1e-9)
+            np.testing.assert_allclose(laws[function]["memory"]["exponents"], 1, atol=1e-9)
+
+    def test_a_fixed_cost_is_left_out_where_enough_is_measured(self) -> None:
+        rows = [self.row(*cell, 2e-8, 50) for cell in scaling.cells([100, 316, 10_000, 31_623, 100_000], [10, 50])]
+        for row in rows:
+            row["wall"]["median"] = max(0.0015, row["wall"]["median"])
+        laws = scaling.conclusions(rows)["laws"]
+        np.testing.assert_allclose(laws["cwt"]["time"]["exponents"], 1, atol=1e-9)
+        assert laws["cwt"]["time"]["n"] == 6
+
+    @staticmethod
+    def row(function: str, n_samples: int, n_scales: int, seconds: float, size: float) -> dict[str, Any]:
+        """A cell whose time and bytes are proportional to its coefficients."""
+        n_padded = 1 << math.ceil(math.log2(n_samples))
+        coefficients = n_padded * n_scales
+        return {
+            "function": function,
+            "n_samples": n_samples,
+            "n_padded": n_padded,
+            "n_scales": n_scales,
+            "wall": {"median": seconds * coefficients},
+            "peak_bytes": size * coefficients,
+        }
 
 
 class TestMemory:
