@@ -14,7 +14,7 @@ import fast_theory
 import make_fft_codelets
 import numpy as np
 import pytest
-from elm11_host_ref import fast, fast_plan, integer_fft
+from elm11_host_ref import fast, fast_plan, fast_weights, integer_fft
 from elm11_host_ref.experiment import Experiment
 from elm11_lua_driver.levels import quantiles
 from elm11_shim.runtime import FirmwareLua
@@ -249,13 +249,46 @@ def stages(plan: FastPlan, part: Part, x: NDArray[Any], y: NDArray[Any]) -> dict
                 for each, shift in zip(products, shifts, strict=True)
             ]
             found["smoothed"] += smoothed[row.j]
-    for row in part.rows:
+    box_sums = fast._BoxSums(plan, part)
+    for row in reversed(part.rows):
         if row.is_counted:
             alone = dataclasses.replace(row, n_paired=1)
-            sums = fast._box_sums(plan, part, alone, smoothed, x.shape[1])
+            sums = box_sums.of(alone, smoothed, x.shape[1])
             found["sums"] += sums
             found["bins"].append(fast.bins(row, sums, plan.experiment.n_bins))
     return found
+
+
+@pytest.mark.parametrize(
+    ("dj", "scale_box"), [(1 / 12, "pycwt"), (1 / 4, "pycwt"), (0.5, "pycwt"), (1 / 12, "grinsted")]
+)
+def test_sums_that_run_on_are_those_of_all_rows(dj: float, scale_box: str) -> None:
+    """Row by row, from any numbers; fewer simulations are due at smaller scales."""
+    plan = fast_plan.plan(Experiment(0.5, 0.3, 0.25, dj, 0.5, 14, scale_box=scale_box))
+    generator = np.random.default_rng(3)
+    run_on = 0
+    for part in plan.parts:
+        box_sums = fast._BoxSums(plan, part)
+        above: Row | None = None
+        smoothed = {}
+        for row in part.rows:
+            m = row.n_series
+            shapes = ((m, 1), (1, m), (m, m), (m, m))
+            smoothed[row.j] = [generator.integers(-99, 99, (row.length, *shape, 20), np.int32) for shape in shapes]
+        for row in (part.row(j) for j in range(part.highest, part.lowest - 1, -1)):
+            m, n_due = row.n_paired, 5 + row.j
+            for quantity, found in enumerate(box_sums.of(row, smoothed, n_due)):
+                wanted = np.zeros_like(found)
+                for place, weight in enumerate(plan.box):
+                    other = row.j + plan.centre - place
+                    if other in smoothed:
+                        stride = part.row(other).n_outputs // row.n_counted
+                        at = (row.first_counted + np.arange(len(row.weights))) * stride - part.row(other).first_output
+                        wanted += weight * smoothed[other][quantity][at, :m, :m, :n_due]
+                np.testing.assert_array_equal(found, wanted)
+            run_on += above is not None and row.counts_as(above)
+            above = row
+    assert run_on > 0
 
 
 @pytest.mark.parametrize("name", EXTREMES)
@@ -328,7 +361,7 @@ def test_transforms_stay_below_their_bound_and_it_seldom_costs_bits(name: str) -
                 assert float(np.hypot(re, im).max()) <= bound
             # Transforms have the bits that clamps of 5.7 deviations allow, unless the noise hardly ever forgets.
             largest = max(plan._squares(part, row, kind) for row in part.rows)
-            wanted = fast_plan._bits(5.7 * math.sqrt(innovations.variance * largest) / (1 << 14))
+            wanted = fast_weights.bits(5.7 * math.sqrt(innovations.variance * largest) / (1 << 14))
             assert part.filter_shifts[kind] == wanted or abs(plan.experiment.noise_lag1[kind]) > 0.98
 
 
@@ -430,25 +463,27 @@ def test_output_weights_are_right_inside_and_for_what_falls_off_from_the_ends(
     before: float, after: float, steps: int, step: float
 ) -> None:
     scale = 1e4  # so that samples are as good as an integral
-    low, weights = fast_plan.output_weights(
+    low, weights = fast_weights.output_weights(
         -before * step * scale, (steps + after) * step * scale, 0.0, step * scale, scale
     )
     points = low + np.arange(len(weights))
     assert sum(weights) == pytest.approx(steps + before + after, abs=1e-9)
     assert min(weights) >= 0
     for distances in (step * (points + before), step * (steps + after - points)):
-        ours = step * (np.array(weights) * np.exp(-distances * (fast_plan.FALL + fast_plan.CURVE * distances))).sum()
+        ours = (
+            step * (np.array(weights) * np.exp(-distances * (fast_weights.FALL + fast_weights.CURVE * distances))).sum()
+        )
         # The table's steps, and what is beyond five scales.
-        assert ours == pytest.approx(fast_plan.FALL_INTEGRAL, abs=2e-3)
+        assert ours == pytest.approx(fast_weights.FALL_INTEGRAL, abs=2e-3)
 
 
 def test_the_integral_of_what_falls_off() -> None:
-    found, _ = integrate.quad(lambda t: math.exp(-t * (fast_plan.FALL + fast_plan.CURVE * t)), 0, math.inf)
-    assert found == pytest.approx(fast_plan.FALL_INTEGRAL, abs=1e-9)
+    found, _ = integrate.quad(lambda t: math.exp(-t * (fast_weights.FALL + fast_weights.CURVE * t)), 0, math.inf)
+    assert found == pytest.approx(fast_weights.FALL_INTEGRAL, abs=1e-9)
 
 
 def test_outputs_at_every_sample_have_weight_1() -> None:
-    low, weights = fast_plan.output_weights(9.5, 60.5, 0.0, 1.0, 3.0)
+    low, weights = fast_weights.output_weights(9.5, 60.5, 0.0, 1.0, 3.0)
     assert low + 2 == 10
     np.testing.assert_allclose(weights[2:-2], 1.0, atol=5e-3)
     np.testing.assert_allclose([*weights[:2], *weights[-2:]], 0.0, atol=5e-3)
@@ -462,7 +497,7 @@ def test_averages_near_an_end_vary_as_those_over_all_samples(*, falls: bool, all
 
 @pytest.mark.parametrize("padding", [0.0, 30.0])
 def test_where_grid_points_are_samples_their_weights_are_1(padding: float) -> None:
-    first, last, ends = fast_plan.point_weights(-0.5, 49.5, 0.0, 1.0, 2.0, padding)
+    first, last, ends = fast_weights.point_weights(-0.5, 49.5, 0.0, 1.0, 2.0, padding)
     assert (first, last) == (0, 49)
     assert ends == pytest.approx((1, 1), abs=0.002)
 
@@ -472,7 +507,7 @@ STEPS = (0.25, 0.33, 0.42, 0.5, 0.595, 0.65, 0.707, 0.77, 0.841, 0.92, 1.0, 1.09
 
 def _both_sides(step: float, *, is_half: bool) -> tuple[Any, Any]:  # arrays of floats
     """Places, in scales, and weights of a smoothing kernel."""
-    whole, half = fast_plan._kernel(step)
+    whole, half = fast_weights.kernel(step, fast_plan.KERNEL_REACH)
     if is_half:
         return step * (np.arange(-len(half), len(half)) + 0.5), np.array(half[::-1] + half, np.float64)
     return step * np.arange(1 - len(whole), len(whole)), np.array(whole[:0:-1] + whole, np.float64)
@@ -485,7 +520,7 @@ def test_the_kernel_averages_as_much_as_the_whole_gaussian(step: float, *, is_ha
     places, weights = _both_sides(step, is_half=is_half)
     left = weights @ np.exp(-0.5 * (places[:, None] - places) ** 2) @ weights / weights.sum() ** 2
     assert left * math.sqrt(3) == pytest.approx(1, abs=1e-4)
-    assert weights.sum() == pytest.approx(fast_plan.KERNEL_SUM, rel=0.002)
+    assert weights.sum() == pytest.approx(fast_weights.KERNEL_SUM, rel=0.002)
 
 
 @pytest.mark.parametrize("is_half", [False, True])

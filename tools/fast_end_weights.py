@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Fit the constants of the fast pipeline's end weights, and show how well those in use do.
 
-    python tools/fast_end_weights.py        prints fitted constants, and errors of those of fast_plan.py
+    python tools/fast_end_weights.py        prints fitted constants, and errors of those in fast_weights.py
 
 **Grid points.** Near an end of the series, averages are over less, and what they are over ceases. Transforms of white
 noise that begins at 0 are correlated at x and y (in scales) like
@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Final
 
 import fast_theory
 import numpy as np
-from elm11_host_ref import fast_plan
+from elm11_host_ref import fast_weights
 from elm11_host_ref.experiment import Experiment
 from scipy import optimize, special
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 CONE: Final = math.sqrt(2)  # distance of the cone of influence from the end, in scales
 OUTPUTS: Final = np.arange(CONE, 5.2, 0.1)
 STEPS: Final = (0.25, 0.35, 0.5, 0.6, 0.71, 0.84, 0.95, 1.0, 1.1, 1.19)
-PLACES: Final = np.arange(fast_plan.NEAREST - 0.95, fast_plan.NEAREST, 0.1)
+PLACES: Final = np.arange(fast_weights.NEAREST - 0.95, fast_weights.NEAREST, 0.1)
 OUTPUT_STEPS: Final = (0.5, 0.6, 0.71, 0.84, 1.0, 1.19, 1.41, 1.68, 2.0, 2.38)
 FINE: Final = 0.02
 DEPTH: Final = 12.0
@@ -106,7 +106,7 @@ def errors_in_use(end: End) -> FloatArray:
     for step in STEPS:
         for x in PLACES:
             padding = 10 * SCALE if end.falls else 0.0
-            ends = fast_plan.point_weights(-x * step * SCALE, 50 * SCALE, 0.0, step * SCALE, SCALE, padding)
+            ends = fast_weights.point_weights(-x * step * SCALE, 50 * SCALE, 0.0, step * SCALE, SCALE, padding)
             weight = ends[2][0]
             found.append(math.sqrt((end.errors(step, x, weight, exact) ** 2).mean()))
     return np.array(found).reshape(len(STEPS), -1)
@@ -143,14 +143,14 @@ class Course:
         for of_percent in self.falling:
             whole = np.interp(fine, self.places, of_percent).sum() * FINE
             for place in np.arange(0.025, 1, 0.05):
-                low, weights = fast_plan.output_weights(-place * step * SCALE, 50 * SCALE, 0.0, step * SCALE, SCALE)
+                low, weights = fast_weights.output_weights(-place * step * SCALE, 50 * SCALE, 0.0, step * SCALE, SCALE)
                 outputs = step * (place + low + np.arange(len(weights)))
                 found.append(step * (weights @ np.interp(outputs, self.places, of_percent, right=0.0)) / whole - 1)
         return np.array(found).reshape(len(self.falling), -1)
 
     def fitted(self) -> FloatArray:
         """FALL and CURVE."""
-        in_use = fast_plan.FALL, fast_plan.CURVE
+        in_use = fast_weights.FALL, fast_weights.CURVE
 
         def errors(constants: FloatArray) -> FloatArray:
             _use(*constants)
@@ -166,8 +166,8 @@ def _use(fall: float, curve: float) -> None:
     root = math.sqrt(curve)
     integral = math.sqrt(math.pi) / (2 * root) * float(special.erfcx(fall / (2 * root)))
     for name, value in (("FALL", fall), ("CURVE", curve), ("FALL_INTEGRAL", integral)):
-        setattr(fast_plan, name, value)
-    fast_plan.fall_table.cache_clear()
+        setattr(fast_weights, name, value)
+    fast_weights.fall_table.cache_clear()
 
 
 def main() -> None:

@@ -27,7 +27,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent / "cost"))
 
 import rv32
-from elm11_host_ref import fast, fast_plan, vectorised
+from elm11_host_ref import fast, fast_plan, fast_weights, vectorised
 from elm11_host_ref.experiment import Experiment
 from elm11_lua_driver.levels import quantiles
 
@@ -61,16 +61,21 @@ FORMATS: Final[dict[str, dict[str, float]]] = {
 
 @contextlib.contextmanager
 def constants(values: Mapping[str, float]) -> Iterator[None]:
-    """fast_plan with other constants."""
-    before = {name: getattr(fast_plan, name) for name in values}
+    """fast_plan and fast_weights with other constants."""
+    before = [
+        (module, name, getattr(module, name))
+        for name in values
+        for module in (fast_plan, fast_weights)
+        if hasattr(module, name)
+    ]
     fast_plan.plan.cache_clear()
     try:
-        for name, value in values.items():
-            setattr(fast_plan, name, value)
+        for module, name, _ in before:
+            setattr(module, name, values[name])
         yield
     finally:
-        for name, value in before.items():
-            setattr(fast_plan, name, value)
+        for module, name, value in before:
+            setattr(module, name, value)
         fast_plan.plan.cache_clear()
 
 

@@ -17,7 +17,7 @@ from elm11_host_ref.fast_plan import FastPlan
 from elm11_lua_driver import cost_model
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from elm11_lua_driver.job import Job
 
@@ -30,8 +30,8 @@ USABLE_BYTES = 700_000
 
 USABLE_IN_SMALL_BLOCKS = 1_000_000
 """The same for the fast pipeline, whose arrays have 8192 bytes and less, so that little is lost between them. J = 32 at
-dj = 1/4 with unequal lags is planned with 991 000 and peaks at 937 000 on the emulated board, in begun units of 128
-bytes; J = 34, planned with 1 027 000, runs there too. No job of that size has been run on a real board."""
+dj = 1/4 with unequal lags is planned with 980 000 and peaks at 955 000 on the emulated board, in begun units of 128
+bytes, over 300 simulations and the sending of the results. No job of that size has been run on a real board."""
 
 _PROMPT_UNITS = 40  # the prompt and the line that it reads, which the processor that was measured on does not have
 _PLANNING_GARBAGE_UNITS = 280
@@ -39,10 +39,13 @@ _PLANNING_GARBAGE_UNITS = 280
 
 _PLANNING_TABLES = 1.25  # tables while they are made, with what they are made from, in tables that are ready
 
+_BLOCK_HEADER_BYTES = 4
 _CHUNK = 1024
 _SLOT_BYTES = 16
+_AT_ONCE = 64
+_LONGEST_TRIMMED = 200
 _SMALL_OBJECTS = 24  # units of tables with named fields, the job's texts and closures of one run
-_GROWING_BYTES = 24_576  # an array of 1024 that grows is there in its old and its new size; and a line of text
+_GROWING_BYTES = 12_288  # an array of 1024 that grows is there in its old and its new size; and lines of text
 
 
 @dataclass(frozen=True)
@@ -150,7 +153,8 @@ def programs_bytes(pipeline: str, which: str = "programs") -> int:
 
 
 def _units(size: int) -> int:
-    return -(-size // UNIT_BYTES)
+    """Units of a block of `size` bytes."""
+    return -(-(size + _BLOCK_HEADER_BYTES) // UNIT_BYTES)
 
 
 def _array(n: int) -> int:
@@ -158,52 +162,70 @@ def _array(n: int) -> int:
     return 1 + (_units(_SLOT_BYTES << (n - 1).bit_length()) if n else 0)
 
 
+def _zeros(n: int) -> int:
+    """Units of what fast.lua's `zeros` makes: up to 64 elements at once, more by doubling."""
+    return 1 + _units(_SLOT_BYTES * n) if n <= _AT_ONCE else _array(n)
+
+
+def _trimmed(n: int) -> int:
+    """Units of a list that fast_plan.lua has cut to its length, if it has no more than 200 elements."""
+    return 1 + _units(_SLOT_BYTES * n) if n <= _LONGEST_TRIMMED else _array(n)
+
+
 def _series(n: int) -> int:
     """Units of a list of chunks that holds n numbers."""
     return _array(-(-n // _CHUNK)) + -(-n // _CHUNK) * _array(min(n, _CHUNK))
 
 
-def _histogram(rows: int, slots: int) -> int:
-    """Units of a histogram."""
+def _histogram(rows: int, slots: int, array: Callable[[int], int] = _array) -> int:
+    """Units of a histogram whose pieces take as many as `array` says."""
     whole, rest = divmod(slots, _CHUNK)
-    row = _array(whole + bool(rest)) + whole * _array(_CHUNK) + (_array(rest) if rest else 0)
+    row = _array(whole + bool(rest)) + whole * array(_CHUNK) + (array(rest) if rest else 0)
     return _array(rows) + rows * row
 
 
 def fast_units(planned: FastPlan) -> dict[str, dict[str, int]]:
     """Units of the fast pipeline's arrays, by what they are for (as in `MemoryPlan`) and by kind.
 
-    Of a kind there is one array each here; `cost_model.json` has how many there are in fact.
+    Of spectra, grids, products and of what has one element for each scale there is one array here; `cost_model.json`
+    has how many there are in fact.
 
     Args:
         planned: the plan.
     """
 
-    def lists(sizes: Iterable[int]) -> int:
-        return sum(_array(size) for size in sizes if size)
+    def made(sizes: Iterable[int]) -> int:
+        return sum(_zeros(size) for size in sizes)
 
     experiment = planned.experiment
     rows = [row for part in planned.parts for row in part.rows]
     series, grids, smoothed = cost_model.work_arrays(planned)
     n_points = max((row.n_points + 2 * len(row.kernels[0]) for row in rows if row.length), default=1)
     n_outputs = max((len(row.weights) for row in rows), default=1)
+    n_sums = 2 * len(series) + 4
+    if not cost_model.is_five(planned.box):  # sums that run on from scale to scale
+        m = max((row.n_paired for row in rows if row.is_counted), default=1)
+        n_sums += 2 * m * (m + 1)
+    kernels = {kernel for row in rows for kernel in row.kernels}
+    responses = (size for part in planned.parts for size in cost_model.different_responses(part))
     return {
-        "histogram": {"histogram": _histogram(experiment.J + 1, -(-experiment.n_bins // 2))},
-        "smoothing": {"box": lists(smoothed), "sums": (2 * len(series) + 4) * _array(n_outputs)},
+        "histogram": {"histogram": _histogram(experiment.J + 1, -(-experiment.n_bins // 2), _zeros)},
+        "smoothing": {"box": _array(len(smoothed)) + made(smoothed), "sums": n_sums * _zeros(n_outputs)},
         "transforms": {
             "transform": _array(max(part.n for part in planned.parts)),
-            "spectra": lists(series),
-            "grid": lists(grids),
-            "product": _array(n_points),
+            "spectra": made(series),
+            "grid": made(grids),
+            "product": _zeros(n_points),
             "job": 1,
         },
         "tables": {
-            "scale": experiment.J + 1,
+            "scale": _array(experiment.J + 1),
             "part": len(planned.parts),
             "row": len(rows),
-            "list": lists(size for row in rows for size in (len(row.weights), *map(len, row.kernels))),
-            "filter": lists(cost_model.different_filters(planned)),
-            "response": lists(size for part in planned.parts for size in cost_model.different_responses(part)),
+            "list": sum(_trimmed(len(row.weights)) for row in rows if row.weights)
+            + sum(map(_array, map(len, kernels))),
+            "filter": sum(map(_trimmed, cost_model.different_filters(planned))),
+            "response": sum(map(_trimmed, responses)),
         },
     }
 

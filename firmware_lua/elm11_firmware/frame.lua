@@ -8,13 +8,17 @@ import("string", "gsub")
 import("string", "sub")
 import("table", "concat")
 local byte, char, gsub, sub = string.byte, string.char, string.gsub, string.sub
-local concat, print = table.concat, print
+local collectgarbage, concat, print = collectgarbage, table.concat, print
 local _ENV = nil -- from here a stray global is an error
 
 local frame = {}
 
 -- Bins in one data line. frame.py has the same number.
 frame.block_bins = 250
+
+-- Blocks from one garbage collection to the next. By itself Lua would begin only when twice as much memory is in use as now, and
+-- long before that a board with a large job would stop for good.
+local BLOCKS_KEPT = 8
 
 -- A buffer of symbols is emptied into a string before it can grow past the 1024 elements a table can hold.
 local BUFFER_FULL = 900
@@ -198,6 +202,9 @@ function frame.histogram(counts_of, n_bins, first_block, last_block)
     if sum then
       lines, total = lines + 1, total + part
       crc = crc_update(crc, sum)
+      if lines % BLOCKS_KEPT == 0 then
+        collectgarbage()
+      end
     end
   end
   -- 32 bits of the sum, with sign: what a 32-bit integer holds by itself, and a 64-bit one is brought to.

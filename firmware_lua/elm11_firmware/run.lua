@@ -33,6 +33,7 @@ local collectgarbage, error, pack, pairs, run_program = collectgarbage, error, s
 local _, own_crc = ... -- load.lua passes the length and the CRC-32 of this text
 local _ENV = nil -- from here a stray global is an error
 
+local SIGNS_KEPT = 8 -- signs of life from one garbage collection to the next
 local VERSION = 2 -- of what host and board say to each other; elm11_firmware.PROTOCOL_VERSION
 local CHUNK = 1024
 
@@ -45,8 +46,8 @@ local WORDS = {"surrogates", "wavelet", "scale_box", "pipeline", "name"}
 local PIPELINES = {
     exact = {"monte_carlo", "normal", "rednoise", "fft", "wavelet", "smoothing", "coherence"},
     fast = {
-        "fast", "rednoise", "wavelet", "smoothing", "fft_codelets", "integer_fft", "fast_plan", "fast_weights",
-        "fast_tables",
+        "fast", "rednoise", "wavelet", "smoothing", "fft_codelets", "integer_fft", "fast_series", "fast_smoothing",
+        "fast_coherence", "fast_plan", "fast_weights", "fast_tables",
     },
 }
 
@@ -167,9 +168,13 @@ local function job_crc()
     return frame.crc32(text)
 end
 
--- A sign of life, and how far the run is.
+-- A sign of life, and how far the run is. What such texts leave in memory is collected from time to time: by itself Lua would
+-- begin only when twice as much memory is in use as now, and long before that a board with a large job would stop for good.
 local function progress(scale)
     sequence = (sequence + 1) % 1000000
+    if sequence % SIGNS_KEPT == 0 then
+        collectgarbage()
+    end
     frame.send("P", sequence, "job=" .. state.config.name .. " crc=" .. state_crc .. " first=" .. run.first .. " count="
         .. run.count .. " done=" .. run.done .. " scale=" .. scale)
 end

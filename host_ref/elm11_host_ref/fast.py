@@ -216,12 +216,14 @@ def smooth(row: Row, product: Integers, shift: int, *, wraps: bool = False) -> I
 
         def points(distance: int) -> Integers:
             # Beyond the guard there are only zeros as well.
-            places = first - row.first_point + reach + 1 + distance + stride * np.arange(count)
-            low, high = int(np.searchsorted(places, 0)), int(np.searchsorted(places, guarded.shape[0]))
+            start = first - row.first_point + reach + 1 + distance
+            low = max(0, -(start // stride))
+            high = min(count, -((start - guarded.shape[0]) // stride))
             if low == 0 and high == count:
-                return guarded[places[0] : places[-1] + 1 : stride]
+                return guarded[start : start + stride * (count - 1) + 1 : stride]
             values = np.zeros_like(target)
-            values[low:high] = guarded[places[low:high]]
+            if low < high:
+                values[low:high] = guarded[start + stride * low : start + stride * (high - 1) + 1 : stride]
             return values
 
         if is_half:
@@ -308,6 +310,7 @@ def run_part(
         for of_kind in spectra(part, innovations(part, 0, pair[0]), innovations(part, 1, pair[1]))
     ]
     smoothed: dict[int, list[Integers]] = {}
+    box_sums = _BoxSums(plan, part)
     next_counted = part.highest
     for row in reversed(part.rows):
         # Fewer and fewer simulations go on to the smaller scales.
@@ -333,27 +336,68 @@ def run_part(
             counted = part.row(next_counted)
             n_due = int(np.searchsorted(lowest, next_counted, side="right"))
             if counted.is_counted and n_due:
-                sums = _box_sums(plan, part, counted, smoothed, n_due)
+                sums = box_sums.of(counted, smoothed, n_due)
                 groups = np.tile(group_of[:n_due], counted.n_paired**2)
                 histogram.add(next_counted, bins(counted, sums, experiment.n_bins), counted.weights, groups)
             smoothed.pop(next_counted + centre, None)
             next_counted -= 1
 
 
-def _box_sums(plan: FastPlan, part: Part, row: Row, smoothed: dict[int, list[Integers]], n_due: int) -> list[Integers]:
-    """Weighted sums over the rows of the box, at the counted points of one row."""
-    m = row.n_paired
-    sums = [np.zeros((len(row.weights), *of_pairs, n_due), np.int32) for of_pairs in ((m, 1), (1, m), (m, m), (m, m))]
-    for place, weight in enumerate(plan.box):
-        j = row.j + plan.centre - place
-        if j in smoothed and weight:
-            other = part.row(j)
-            stride = other.n_outputs // row.n_counted
-            start = row.first_counted * stride - other.first_output
-            points = slice(start, start + stride * len(row.weights), stride)
-            for product, values in enumerate(smoothed[j]):
-                sums[product] += values[points, :m, :m, :n_due] * np.int32(weight)
-    return sums
+class _BoxSums:
+    """Sums over the rows of the box at the counted outputs of a part's scales, from the largest scale down.
+
+    The rows between the outer two have one weight. Their sums run on from the scale above where that has the same
+    outputs: one row comes in, and the one that is outer now goes out.
+    """
+
+    def __init__(self, plan: FastPlan, part: Part) -> None:
+        self._plan = plan
+        self._part = part
+        self._above: Row | None = None
+        self._inner: list[Integers] = []
+
+    def of(self, row: Row, smoothed: dict[int, list[Integers]], n_due: int) -> list[Integers]:
+        """Weighted sums of the four quantities, for the first `n_due` simulations.
+
+        Args:
+            row: the counted scale.
+            smoothed: the rows that the box reaches; those that are missing are zeros.
+            n_due: not more than at the scale above.
+        """
+        box, highest = self._plan.box, row.j + self._plan.centre
+        lowest = highest - len(box) + 1
+        outer = [self._at_outputs(row, smoothed, j, n_due) for j in {highest, lowest}]
+        if self._above is not None and row.counts_as(self._above) and len(box) > 2:
+            self._inner = [values[..., :n_due] for values in self._inner]
+            _combine(np.subtract, self._inner, self._at_outputs(row, smoothed, highest, n_due))
+            _combine(np.add, self._inner, self._at_outputs(row, smoothed, lowest + 1, n_due))
+        else:
+            m = row.n_paired
+            shapes = ((m, 1), (1, m), (m, m), (m, m))
+            self._inner = [np.zeros((len(row.weights), *shape, n_due), np.int32) for shape in shapes]
+            for j in range(lowest + 1, highest):
+                _combine(np.add, self._inner, self._at_outputs(row, smoothed, j, n_due))
+        self._above = row
+        sums = [values * np.int32(box[len(box) // 2]) for values in self._inner]
+        for one in outer:
+            _combine(np.add, sums, [values * np.int32(box[0]) for values in one])
+        return sums
+
+    def _at_outputs(self, row: Row, smoothed: dict[int, list[Integers]], j: int, n_due: int) -> list[Integers]:
+        """The four quantities of row j at the outputs of `row`; nothing where they are zeros."""
+        if j not in smoothed:
+            return []
+        other, m = self._part.row(j), row.n_paired
+        stride = other.n_outputs // row.n_counted
+        start = row.first_counted * stride - other.first_output
+        points = slice(start, start + stride * len(row.weights), stride)
+        return [values[points, :m, :m, :n_due] for values in smoothed[j]]
+
+
+def _combine(ufunc: np.ufunc, totals: list[Integers], row: list[Integers]) -> None:
+    """In place; a row of zeros is an empty list."""
+    for total, values in zip(totals, row, strict=len(row) > 0):
+        ufunc(total, values, out=total)
 
 
 def simulate(experiment: Experiment, simulations: range, on_batch: Callable[[int], None] | None = None) -> IntArray:

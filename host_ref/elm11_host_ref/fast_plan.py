@@ -1,7 +1,7 @@
 """The fast pipeline's plan: which scales are computed in which simulation, on which grids, with which integers.
 
 A plan follows from the experiment alone. `fast_plan.lua` makes the same plan on the board, number for number; here
-it is explained. `fast.py` and `fast.lua` carry it out.
+it is explained. `fast.py` and `fast.lua` carry it out; the numbers it is made of are in `fast_weights.py`.
 
 The fast pipeline does not repeat the exact one sample for sample. It draws from the same distribution of coherence,
 scale by scale, with as little work as that takes:
@@ -19,7 +19,7 @@ scale by scale, with as little work as that takes:
    at most `GRID_STEP` and `OUTPUT_STEP` scales.
 5. **End weights.** Sums over samples (the Gaussian's, cut at the ends of the series, and the histogram's, cut at the
    cone of influence) become sums over grid points, whose last weights make good for what lies between them
-   (`point_weights`, `output_weights`).
+   (`fast_weights.point_weights`, `fast_weights.output_weights`).
 
 Formats (checked by `tests/test_fast.py` at their extremes): see `Part` and `Row`. Every shift is chosen from a bound
 that holds whatever the random numbers are, so no sum can leave 32 bits.
@@ -34,6 +34,23 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from scipy.special import ndtri
+
+from .fast_weights import (
+    GAUSSIAN_UNIT,
+    KERNEL_SUM,
+    TINY,
+    bits,
+    down,
+    gaussian_table,
+    kernel,
+    least_power,
+    nearest,
+    output_weights,
+    point_weights,
+    rounded,
+    trimmed,
+    up,
+)
 
 if TYPE_CHECKING:
     from .experiment import Experiment
@@ -112,23 +129,6 @@ SPARSE_OUTPUT_STEP: Final = 2.4
 
 SPARSE_SURPLUS: Final = 1.3
 
-FALL: Final = 1.25
-CURVE: Final = 0.2
-"""From the cone of influence inwards, what the interior has less of coherence above a level falls off like
-`exp(-FALL t - CURVE t^2)`, t in scales (`tools/fast_end_weights.py`)."""
-
-FALL_INTEGRAL: Final = 0.672152895
-"""The integral of that, from the cone of influence on."""
-
-FALL_FROM: Final = -1.25
-"""Outputs may be half of the widest step outside."""
-
-NEAREST: Final = 0.65
-"""The last grid point of a series is the one at most so many steps inside its end; its weight may differ from 1."""
-
-APART: Final = 2.5
-"""Padding, in scales, across which the two ends of a series do not feel each other."""
-
 BAND: Final = 3.1
 """The wavelet's spectrum is used where |sigma omega - 6| <= 3.1; beyond, its power is below 7e-5 of the peak. Since 3.1
 is less than pi, it is folded onto a grid of step 1 without overlapping itself; on a wider grid it has less room, 2.6 at
@@ -160,18 +160,12 @@ MAX_LAG1: Final = 0.998
 
 LARGEST_FILTER: Final = 2047  # 11 bits
 LARGEST_NOISE: Final = 2047  # in 1/2048: a spectrum below 2^20 stays below
-KERNEL_SUM: Final = 4096
 POWER_BITS: Final = 18  # of a product of two transforms before it is smoothed: 2^18 * 4096 = 2^30
 END_UNIT: Final = 256
 COHERENCE_BITS: Final = 13  # of a smoothed power, on average, before it is divided
 LARGEST_POWER: Final = 32767  # of a smoothed power when it is divided: the product of two is below 2^30
 WEIGHT: Final = 64  # of an output step of OUTPUT_STEP scales in the histogram
 MEAN_COUNT: Final = 185  # counts per simulation and scale, at most: a board's run of 300 stays below 2^16
-GAUSSIAN_STEPS: Final = 128  # table entries per unit of sigma omega
-GAUSSIAN_UNIT: Final = 32768
-FALL_UNIT: Final = 32768
-_TINY: Final = 1e-9  # two numbers closer than this are equal: powers differ in their last bits from library to library
-_LEAST_RHO: Final = 1e-4  # of correlations that count for a kernel's width
 _REACH_OF_CLAMP: Final = 5.7  # standard deviations; a normal deviate lies beyond with probability 1e-8
 
 
@@ -243,6 +237,18 @@ class Row:
     weights: tuple[int, ...] = ()
     box_shifts: tuple[int, int, int] = (0, 0, 0)
 
+    def counts_as(self, above: Row) -> bool:
+        """Whether it counts the same outputs of as many pairs as the next larger scale: sums can run on from there.
+
+        Args:
+            above: the row that was counted before it.
+        """
+        return (
+            above.j == self.j + 1
+            and (above.n_counted, above.first_counted) == (self.n_counted, self.first_counted)
+            and (len(above.weights), above.n_paired) == (len(self.weights), self.n_paired)
+        )
+
 
 @dataclass
 class Part:
@@ -303,225 +309,6 @@ class Part:
         return self.rows[j - self.rows[0].j]
 
 
-def least_power(x: float) -> int:
-    """The least power of two that is not below x.
-
-    Args:
-        x: any number.
-    """
-    n = 1
-    while n < x - _TINY:
-        n *= 2
-    return n
-
-
-def _bits(x: float) -> int:
-    """The least b >= 0 with x <= 2^b."""
-    b, power = 0, 1.0
-    while power < x * (1 - _TINY):
-        b, power = b + 1, power * 2
-    return b
-
-
-def _floor(x: float) -> int:
-    return math.floor(x + _TINY)
-
-
-def _ceil(x: float) -> int:
-    return math.ceil(x - _TINY)
-
-
-def _nearest(x: float) -> int:
-    return math.floor(x + 0.5)
-
-
-def point_weights(
-    start: float, stop: float, origin: float, step: float, scale: float, padding: float
-) -> tuple[int, int, tuple[float, float]]:
-    """Weights of grid points, so that averages of products over them are those over the samples of a series.
-
-    Products of two transforms are alike over about one scale, and beyond the ends they cease, within about one scale as
-    well: what is asked of the weights is that averages near an end have the variance of averages over all samples.
-    One weight at each end, a cubic of the point's place, does that within some 0.001 for steps of up to 1.2 scales.
-    Where the padding is short, products go on beyond the ends, into the other one; then it is averages over a part of
-    something that goes on whose variance is asked for.
-
-    Args:
-        start: half a sample before the first sample.
-        stop: half a sample after the last one.
-        origin: place of grid point 0.
-        step: of the grid, in samples; 1 or more.
-        scale: in samples; the step is at most 1.2 scales.
-        padding: of the series, in samples.
-
-    Returns:
-        The first point and the last, which may be a third of a step beyond the end, and their weights; points between
-        have 1.
-
-    Source: the coefficients are fitted by `tools/fast_end_weights.py`.
-    """
-    first, last = _ceil((start - origin) / step - 1 + NEAREST), _floor((stop - origin) / step + 1 - NEAREST)
-    length, apart = step / scale, padding / (APART * scale)
-    apart = apart * apart if apart < 1 else 1.0
-    found = []
-    for x in (first - (start - origin) / step, (stop - origin) / step - last):
-        cubic = _STILL[0] + x * (_STILL[1] + x * _STILL[2])
-        # Samples have a distance too: where they are the grid, all weights are to be 1.
-        cubic += apart * (_FALLING[0] + x * x * (_FALLING[1] + x * _FALLING[2]))
-        cubic += (1 + apart) * _SAMPLED / (step * step)
-        found.append(0.5 + x + length * cubic)
-    return first, last, (found[0], found[1])
-
-
-_STILL: Final = (0.045, -0.1, -0.09)
-_FALLING: Final = (0.133, -1.22, 1.16)
-_SAMPLED: Final = 0.0275
-
-
-def output_weights(start: float, stop: float, origin: float, step: float, scale: float) -> tuple[int, list[float]]:
-    """Weights of output points, so that their sum stands for the sum over samples at distance 1.
-
-    The two last weights at each end make it right for what does not change from point to point, and for what falls off
-    from the ends like `exp(-FALL t - CURVE t^2)`, t in scales.
-
-    Args:
-        start: of the interval, half a sample before the first sample.
-        stop: half a sample after the last one.
-        origin: place of output 0.
-        step: between outputs, 1 or more.
-        scale: in samples.
-
-    Returns:
-        The first output, at most half a step outside, and the weights from it on: 1 inside, others at the ends.
-    """
-    first, last = _ceil((start - origin) / step), _floor((stop - origin) / step)
-    before, after = first - (start - origin) / step, (stop - origin) / step - last
-    low, high = min(first, last) - 2, max(first, last) + 2
-    weights = [1.0 if first <= point <= last else 0.0 for point in range(low, high + 1)]
-    for point, inwards, place in ((first, 1, before), (last, -1, after)):
-        one, other = _end_weights(max(place, 0.0), step / scale, 1 / scale)
-        end = point - low
-        if place >= _OUTSIDE:
-            end -= inwards
-        weights[end] += one if place >= _OUTSIDE else one - 1
-        weights[end + inwards] += other - 1
-    return low, weights
-
-
-_OUTSIDE: Final = 0.5
-
-
-def _end_weights(place: float, step: float, sample: float) -> tuple[float, float]:
-    """Weights of the last two outputs of a sum.
-
-    Args:
-        place: of the last point inside, in steps from the end; half a step or more away from it, the last output is the
-            point outside.
-        step: between outputs, in scales.
-        sample: sampling interval, in scales.
-    """
-    if place >= _OUTSIDE:
-        place -= 1
-    table = fall_table()
-    t, apart = _nearest(((place * step) - FALL_FROM) * 4096), _nearest(4096 * step)
-    one, other = _at(table, t), _at(table, t + apart)
-    # The sum over samples, by Euler and Maclaurin, less that over the outputs further in.
-    further = sum(_at(table, inside) for inside in range(t + 2 * apart, (len(table) - 1) * 256, apart))
-    rest = FALL_UNIT * ((FALL_INTEGRAL - FALL / 24 * (sample * sample)) / step) - further
-    both = place + 1.5
-    weight = (rest - both * other) / (one - other)
-    return weight, both - weight
-
-
-def _at(table: list[int], t: int) -> int:
-    """What falls off, between two entries of its table, for a place in 1/4096 scales from the first one on."""
-    i, part = t >> 8, t & 255
-    return table[i] + ((table[i + 1] - table[i]) * part >> 8)
-
-
-def _rounded(weights: list[float]) -> list[int]:
-    """Whole numbers instead, so that every sum from an end inwards, up to the middle, is right within 1/2."""
-    found = [0] * len(weights)
-    middle = (len(weights) + 1) // 2
-    for places in (range(middle), range(len(weights) - 1, middle - 1, -1)):
-        left = 0.0
-        for place in places:
-            left += weights[place]
-            found[place] = max(0, _nearest(left + _TINY))  # both weights of an end often add up to a half
-            left -= found[place]
-    return found
-
-
-def _trimmed(first: int, weights: list[int]) -> tuple[int, list[int]]:
-    """Without the zeros at both ends."""
-    while weights and weights[-1] == 0:
-        weights.pop()
-    lead = 0
-    while lead < len(weights) and weights[lead] == 0:
-        lead += 1
-    return first + lead, weights[lead:]
-
-
-def _kernel(step: float, reach: float = KERNEL_REACH) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Smoothing weights in 1/4096 at whole and at half distances, for a grid step and a reach in scales."""
-    longest = reach / step
-    whole = _cut_gaussian(step, _ceil(longest - 0.5), is_half=False)
-    half = _cut_gaussian(step, _ceil(longest) - 1, is_half=True)
-    return whole, half
-
-
-def _cut_gaussian(step: float, reach: int, *, is_half: bool) -> tuple[int, ...]:
-    """Weights of a cut Gaussian at distances 0, 1, ..., reach or, if half, at 1/2, 3/2, ..., reach + 1/2.
-
-    A Gaussian that is cut averages over less than the whole one. What is cut off on each side is given to the last
-    weight there, as much as makes the average leave of the products' variance what the whole Gaussian would: products
-    of a Morlet transform at distance t are correlated like `exp(-(t / scale)^2 / 2)`, and averaging them leaves
-    1 / sqrt(3). What rounding has changed is then put right by the weight in the middle, or the two. (A wider Gaussian
-    would average as much, but wrongly so near the series' ends, where one side is missing anyway.)
-    """
-    target = 1 / math.sqrt(3)
-    weights = _gaussian(step, KERNEL_SUM * step / math.sqrt(2 * math.pi), reach, is_half=is_half)
-    for place in (reach, 0):
-        alike = 2 if is_half or place else 1
-        variance, beside, total = _variance_left(weights, step, place, is_half=is_half)
-        # To first order in the change of weights that are alike.
-        weights[place] += _nearest((target * (total * total) - variance) / (2 * alike * (beside - target * total)))
-    return tuple(weights)
-
-
-def _variance_left(weights: list[int], step: float, place: int, *, is_half: bool) -> tuple[float, float, float]:
-    """What an average leaves of the products' variance.
-
-    Returns:
-        The sum of `w[k] w[l] rho` over all pairs of points, rho being the correlation of products at their distance;
-        the sum of `w[l] rho` over the distances from the point of weights[place]; and that of all weights.
-    """
-    both = [*weights[::-1], *weights[not is_half :]]
-    point = len(weights) - 1 - place
-    ratio = math.exp(-0.5 * step * step)
-    rho, square, variance, beside = 1.0, ratio * ratio, 0.0, 0.0
-    for distance in range(len(both)):
-        if rho <= _LEAST_RHO:
-            break
-        pairs = sum(one * other for one, other in zip(both, both[distance:], strict=False))
-        neighbours = both[point - distance] if distance and point >= distance else 0
-        neighbours += both[point + distance] if point + distance < len(both) else 0
-        variance += rho * (2 * pairs if distance else pairs)
-        beside += rho * neighbours
-        rho *= ratio
-        ratio *= square
-    return variance, beside, float(sum(both))
-
-
-def _gaussian(step: float, unit: float, reach: int, *, is_half: bool) -> list[int]:
-    """`unit exp(-(m step)^2 / 2)`, rounded, for reach + 1 values of m from 0, or from 1/2."""
-    ratio = math.exp(-0.5 * step * step)
-    square = ratio * ratio
-    if is_half:
-        return _falling(unit * math.exp(-0.125 * step * step), square, square, reach + 1)
-    return _falling(unit, ratio, square, reach + 1)
-
-
 class FastPlan:
     """What the fast pipeline does for an experiment.
 
@@ -542,8 +329,8 @@ class FastPlan:
         check(experiment)
         self.experiment = experiment
         box = experiment.box.weights
-        unit = 2 if all(abs(2 * weight - _nearest(2 * weight)) < _TINY for weight in box) else 256
-        self.box = tuple(_nearest(unit * weight) for weight in box)
+        unit = 2 if all(abs(2 * weight - nearest(2 * weight)) < TINY for weight in box) else 256
+        self.box = tuple(nearest(unit * weight) for weight in box)
         self.centre = experiment.box.centre
         self._sigma = [float(sigma) for sigma in experiment.sigma]
         self.due = [0] * (experiment.J + 1)
@@ -579,7 +366,7 @@ class FastPlan:
             lowest = i
             # An octave; and what is sampled at the full rate anyway.
             while lowest > 0 and (
-                self._sigma[lowest - 1] > self._sigma[i] / 2 * (1 + _TINY)
+                self._sigma[lowest - 1] > self._sigma[i] / 2 * (1 + TINY)
                 or self._sigma[self._reach(lowest)[0]] <= DECIMATION
             ):
                 lowest -= 1
@@ -634,10 +421,10 @@ class FastPlan:
             for m in (1, 2, 4):
                 known = sum(times * INFORMATION[min(m, most)] for times, most in zip(often, series, strict=True))
                 self._paired[j] = m
-                if known >= self._needed(j) - _TINY:
+                if known >= self._needed(j) - TINY:
                     break
             else:
-                often[own] += min(CYCLE - sum(often), _ceil((self._needed(j) - known) / INFORMATION[series[own]]))
+                often[own] += min(CYCLE - sum(often), up((self._needed(j) - known) / INFORMATION[series[own]]))
             self.due[j] = sum(often)
             self._is_sparse[j] = known >= SPARSE_SURPLUS * self._needed(j)
             self._pairs[j] = sum(
@@ -652,11 +439,11 @@ class FastPlan:
         """Transform length, samples and sampling interval of a main part whose smallest counted scale is i."""
         n_samples = self.experiment.n_samples
         step = self._sigma[self._reach(i)[0]] / DECIMATION
-        if step > 1 + _TINY:
+        if step > 1 + TINY:
             n = least_power((n_samples + padding) / step)
             step = (n_samples + padding) / n
-            if step > 1 + _TINY:
-                coarse = _nearest(n_samples / step)
+            if step > 1 + TINY:
+                coarse = nearest(n_samples / step)
                 return n, coarse, n_samples / coarse
         return self.experiment.n_padded, n_samples, 1.0
 
@@ -664,7 +451,7 @@ class FastPlan:
         """A part for scales lowest to highest, as short as their standard errors and its edges allow."""
         experiment, sigma = self.experiment, self._sigma
         step = max(1.0, sigma[self._reach(lowest)[0]] / DECIMATION)
-        if step <= 1 + _TINY:
+        if step <= 1 + TINY:
             step = 1.0
         widest = sigma[self._reach(highest)[1]]
         edge: float | None = EDGE * widest
@@ -673,8 +460,8 @@ class FastPlan:
             needed = max(SHORT_LENGTH * sigma[highest], needed)
         zeros = min(experiment.n_padded - experiment.n_samples, 8 * widest)
         n = least_power((needed + zeros) / step)
-        if n * step < experiment.n_samples + padding - _TINY and n < experiment.n_padded:
-            n_samples = n - _ceil(zeros / step)
+        if n * step < experiment.n_samples + padding - TINY and n < experiment.n_padded:
+            n_samples = n - up(zeros / step)
         else:
             n, n_samples, step = self._main_size(lowest, padding)
             edge = None
@@ -686,8 +473,8 @@ class FastPlan:
             often *= (interior * ratio * ratio + 2 * edge - outside) / (experiment.n_samples - outside)
         most = self._n_series(n)
         for j in range(lowest, highest + 1):
-            self.due[j] = min(CYCLE, max(LEAST_DUE, _ceil(often / INFORMATION[most])))
-            needed = often * sigma[j] / sigma[highest] - _TINY
+            self.due[j] = min(CYCLE, max(LEAST_DUE, up(often / INFORMATION[most])))
+            needed = often * sigma[j] / sigma[highest] - TINY
             m = next((m for m in (1, 2) if self.due[j] * INFORMATION[m] >= needed), most)
             self._paired[j] = min(m, most)
             self._pairs[j] = self.due[j] * self._paired[j] ** 2
@@ -734,9 +521,9 @@ class FastPlan:
         k = 2 * math.pi * sigma / period
         row.n = min(part.n, max(LEAST_GRID, least_power(period / (GRID_STEP * sigma))))
         band = min(BAND, (row.n - 1) * k / 2)
-        row.first_frequency = max(1, _ceil((6 - band) / k))
+        row.first_frequency = max(1, up((6 - band) / k))
         highest = part.n // 2 if self._nyquist_weight(part) else part.n // 2 - 1
-        last = min(highest, _floor((6 + band) / k))
+        last = min(highest, down((6 + band) / k))
         row.filter = np.zeros(max(1, last - row.first_frequency + 1), np.int64)
 
     def _set_counts(self, part: Part, row: Row, edge: float | None) -> None:
@@ -762,8 +549,8 @@ class FastPlan:
         # Whole inside where it can be, so that only the ends are rounded.
         unit *= step / longest
         unit = float(math.floor(unit)) if unit >= 1 else unit
-        whole = _rounded([unit * weight for weight in weights])
-        row.first_counted, counts = _trimmed(low, whole)
+        whole = rounded([unit * weight for weight in weights])
+        row.first_counted, counts = trimmed(low, whole)
         row.weights = tuple(counts)
 
     def _set_outputs(self, part: Part, row: Row) -> None:
@@ -786,24 +573,24 @@ class FastPlan:
         row.length = last - row.first_output + 1
         step, sigma = part.period / row.n, self._sigma[row.j]
         is_cut = sigma * math.pi < 6 + BAND
-        whole, half = _kernel(step / sigma, LONG_KERNEL_REACH if is_cut else KERNEL_REACH)
+        whole, half = kernel(step / sigma, LONG_KERNEL_REACH if is_cut else KERNEL_REACH)
         row.kernels = (whole, half) if row.n_outputs > row.n else (whole,)
         origin, padding = part.step / 2 - 0.5, part.period - part.length
         row.first_point, last_point, weights = point_weights(-0.5, part.length - 0.5, origin, step, sigma, padding)
         row.n_points = last_point + 1 - row.first_point
-        first, last = (_nearest(END_UNIT * weight) for weight in weights)
+        first, last = (nearest(END_UNIT * weight) for weight in weights)
         if part.wraps and row.n_points > row.n:  # both are the same point of the period, which belongs to both ends
             first = last = first + last
         row.end_weights = first, last
 
     def _set_filters(self, part: Part) -> None:
         """The wavelet's spectrum at the frequencies of every row."""
-        nyquist = _nearest(GAUSSIAN_UNIT * self._nyquist_weight(part))
+        nyquist = nearest(GAUSSIAN_UNIT * self._nyquist_weight(part))
         gaussian = gaussian_table()
         turn = 2 * math.pi / part.period
         for row in part.rows:
             # sigma omega per frequency, in 2^-20: the product with a frequency below 512 has 24 bits.
-            k = _nearest(turn * self._sigma[row.j] * (1 << 20))
+            k = nearest(turn * self._sigma[row.j] * (1 << 20))
             for place in range(row.filter.size):
                 f = row.first_frequency + place
                 distance = abs(f * k - (6 << 20)) + (1 << 12) >> 13
@@ -824,7 +611,7 @@ class FastPlan:
         found, noise = [], []
         for of_series in self.experiment.noise_lag1:
             coarse = coarse_lag1(of_series, part.step)
-            lag1, gain = _nearest(4096 * coarse), _nearest(4096 / math.sqrt(1 - coarse * coarse))
+            lag1, gain = nearest(4096 * coarse), nearest(4096 / math.sqrt(1 - coarse * coarse))
             innovations = _Innovations(part.n, part.n_samples, lag1, gain, abs(coarse) / (1 - abs(coarse)))
             found.append(innovations)
             # So that its product with any spectrum, at most twice the sum of all innovations, is below 2^31.
@@ -844,17 +631,17 @@ class FastPlan:
             # Below 2^20, so that its product with a twiddle of 11 bits is below 2^31.
             bound = of_kind.bound * math.sqrt(max(self._most_squares(part, row, kind) for row in part.rows))
             spread = math.sqrt(of_kind.variance) * math.sqrt(max(squares))
-            shift = max(_bits(bound / (1 << 20)), _bits(_REACH_OF_CLAMP * spread / (1 << 14)))
+            shift = max(bits(bound / (1 << 20)), bits(_REACH_OF_CLAMP * spread / (1 << 14)))
             shifts.append(shift)
             deviations.append([math.sqrt(of_kind.variance * square) / (1 << shift) for square in squares])
         part.filter_shifts = (shifts[0], shifts[1])
         for row, x, y in zip(part.rows, *deviations, strict=True):
-            clamp_x, clamp_y = max(1, _bits(_REACH_OF_CLAMP * x)), max(1, _bits(_REACH_OF_CLAMP * y))
+            clamp_x, clamp_y = max(1, bits(_REACH_OF_CLAMP * x)), max(1, bits(_REACH_OF_CLAMP * y))
             row.clamps = clamp_x, clamp_y
             power_x, power_y = max(0, 2 * clamp_x + 1 - POWER_BITS), max(0, 2 * clamp_y + 1 - POWER_BITS)
             power_y += (power_x + power_y) % 2
             row.power_shifts = power_x, power_y, (power_x + power_y) // 2
-        box_bits = _bits(sum(self.box))
+        box_bits = bits(sum(self.box))
         total_x = max(row.power_shifts[0] for row in part.rows) + box_bits
         total_y = max(row.power_shifts[1] for row in part.rows) + box_bits
         total_y += (total_x + total_y) % 2
@@ -866,7 +653,7 @@ class FastPlan:
         mean_x, mean_y = (sum(self.box) * (2 * KERNEL_SUM) / (1 << total) / unit for total in (total_x, total_y))
         for row, dx, dy in zip(part.rows, *deviations, strict=True):
             if row.is_counted:
-                x, y = _bits(dx * dx * mean_x), _bits(dy * dy * mean_y)
+                x, y = bits(dx * dx * mean_x), bits(dy * dy * mean_y)
                 y += (x + y) % 2
                 row.box_shifts = x, y, (x + y) // 2
 
@@ -890,9 +677,9 @@ class FastPlan:
             return float(stride * int((weights**2).sum()))
         re, im = (each[places + row.first_frequency - part.first_frequency] for each in part.noise[kind])
         # Eleven bits, whatever the noise's power in the row's band is.
-        bits = _bits(max(c + abs(d) for c, d in self._response_at_ends(part, row, kind)))
-        re, im = weights * re >> bits, weights * np.abs(im) >> bits
-        return float(stride * int((re * re + im * im).sum())) * (1 << bits) * (1 << bits) / (1 << 22)
+        shift = bits(max(c + abs(d) for c, d in self._response_at_ends(part, row, kind)))
+        re, im = weights * re >> shift, weights * np.abs(im) >> shift
+        return float(stride * int((re * re + im * im).sum())) * (1 << shift) * (1 << shift) / (1 << 22)
 
     def _most_squares(self, part: Part, row: Row, kind: int) -> float:
         """What the sum over all frequencies of the same cannot exceed.
@@ -1039,32 +826,6 @@ def _response(part: Part, lag1: float, coarse: float, frequencies: range, peak: 
     return np.array(re[frequencies[0] :]), np.array(im[frequencies[0] :])
 
 
-@lru_cache(maxsize=1)
-def gaussian_table() -> list[int]:
-    """`exp(-(i / 128)^2 / 2)` in units of 2^-15, i = 0 ... 511."""
-    ratio = math.exp(-0.5 / GAUSSIAN_STEPS**2)
-    return _falling(float(GAUSSIAN_UNIT), ratio, ratio * ratio, 4 * GAUSSIAN_STEPS)
-
-
-@lru_cache(maxsize=1)
-def fall_table() -> list[int]:
-    """`exp(-FALL t - CURVE t^2)` in units of 2^-15, t = FALL_FROM + i / 16, down to 2e-5."""
-    first = FALL_UNIT * math.exp(-FALL_FROM * (FALL + CURVE * FALL_FROM))
-    step = 1 / 16
-    ratio = math.exp(-step * (FALL + CURVE * (FALL_FROM + FALL_FROM + step)))
-    return _falling(first, ratio, math.exp(-2 * CURVE * step * step), 100)
-
-
-def _falling(value: float, factor: float, square: float, length: int) -> list[int]:
-    """Rounded: each is the one before times a factor that itself shrinks."""
-    table = []
-    for _ in range(length):
-        table.append(_nearest(value))
-        value *= factor
-        factor *= square
-    return table
-
-
 def coarse_lag1(lag1: float, step: float) -> float:
     """Lag-1 autocorrelation of a process sampled `step` times less often, with the same spectrum at low frequency.
 
@@ -1116,7 +877,7 @@ def check(experiment: Experiment) -> None:
     if experiment.wavelet != "morlet":
         msg = f"the fast pipeline knows the Morlet wavelet only, not {experiment.wavelet}{advice}"
         raise ValueError(msg)
-    if experiment.sigma[0] < 1 - _TINY:
+    if experiment.sigma[0] < 1 - TINY:
         msg = f"the fast pipeline needs s0 >= dt, not {experiment.s0:g} with dt = {experiment.dt:g}{advice}"
         raise ValueError(msg)
     for name, lag1 in zip(("lag1_x", "lag1_y"), experiment.noise_lag1, strict=True):

@@ -28,7 +28,7 @@ import rv32
 from elm11_host_ref.fast_plan import simulation_at
 from elm11_lua_driver import Job, cost_model, memory_plan
 from elm11_lua_driver.atomic_file import atomic_file
-from elm11_lua_driver.board_run import FORGET_LINE, HELLO_LINE, LOAD_LINE, job_lines, start_line
+from elm11_lua_driver.board_run import FORGET_LINE, HELLO_LINE, LOAD_LINE, job_lines, send_line, start_line
 from elm11_lua_driver.memory_plan import UNIT_BYTES, fast_units
 from scipy.optimize import lsq_linear
 
@@ -52,7 +52,9 @@ FITTED: Final = (
     job(26, "fast", lag1_x=0.5, lag1_y=0.3),
     job(27, "fast"),
     *(job(J, "fast", lag1_x=0.5, lag1_y=0.3) for J in (28, 30)),
-    job(38, "fast", dj=1 / 12),
+    *(job(J, "fast", dj=1 / 12) for J in (10, 20, 38)),
+    job(24, "fast", dj=1 / 6, lag1_x=0.5),
+    job(18, "fast", dj=1 / 8, scale_box="grinsted"),
     job(6, "fast", dj=0.5, lag1_y=0.1),
     job(30, "fast", dj=1 / 12),
     job(54, "fast", dj=1 / 12, n_bins=300, lag1_x=0.2),
@@ -116,7 +118,7 @@ def heap(of: Job) -> tuple[int, int, int, int]:
         MachineMissing: see `rv32.machine`.
         MachineError: the job failed on the machine.
     """
-    given = [*job_lines(of), start_line(FIRST if of.pipeline == "fast" else range(1), 1, 3)]
+    given = [*job_lines(of), start_line(FIRST if of.pipeline == "fast" else range(1), 1, 3), send_line(0, -1)]
     # All programs are loaded once at first; that peak does not count, since there is no job then.
     lines = [
         *(
@@ -149,11 +151,13 @@ def heaps(jobs: Sequence[Job]) -> list[tuple[int, int, int, int]]:
         return list(pool.map(heap, jobs))
 
 
-ARRAYS: Final = {"spectra": 2, "grid": 4, "product": 4} | dict.fromkeys(
-    ("histogram", "box", "sums", "filter", "response", "list"), 1
+ARRAYS: Final = (
+    dict.fromkeys(("histogram", "box", "sums", "list", "filter", "response"), 1)
+    | {"spectra": 2, "grid": 4, "product": 4}
+    | {"transform": 4, "scale": 6, "row": 7}
 )
-"""How many arrays of a kind there are in the heap. `fast_units` counts them with a power of two of slots; some are just
-as long as they must be, so that a kind may take half of that."""
+"""How many arrays of a kind there are in the heap by the programs' text, and units of a row's table. What else there is
+that comes with them is left to the fit, which may change these by a tenth."""
 
 
 def fitted(
@@ -164,14 +168,14 @@ def fitted(
     Args:
         works: how much there is of each kind.
         instructions: what all of it costs.
-        known: what one of a kind costs at most; it costs half of that at least. Others cost anything from 0 on.
+        known: what one of a kind costs, within a tenth. Others cost anything from 0 on.
     """
     kinds = sorted({kind for work in works for kind in work})
     relative = np.array(
         [[work.get(kind, 0) / total for kind in kinds] for work, total in zip(works, instructions, strict=True)]
     )
-    most = np.array([(known or {}).get(kind, np.inf) for kind in kinds])
-    least = np.where(np.isfinite(most), most / 2, 0)
+    most = np.array([1.1 * (known or {}).get(kind, np.inf) for kind in kinds])
+    least = np.where(np.isfinite(most), 9 / 11 * most, 0)
     costs = lsq_linear(relative, np.ones(len(works)), (least, most)).x
     error = float(np.abs(relative @ costs - 1).max())
     return {kind: round(float(cost), 3) for kind, cost in zip(kinds, costs, strict=True)}, error

@@ -61,11 +61,11 @@ PIPELINES: Final[dict[str, Pipeline]] = {
     "fast": Pipeline(
         "fast.lua",
         {
-            "rednoise": ("fast.draw",),
-            "transform": ("integer_fft.transform", "fast.separate"),
-            "wavelet": ("fast.filter",),
-            "smoothing": ("fast.smooth",),
-            "coherence": ("fast.count",),
+            "rednoise": ("fast_series.draw",),
+            "transform": ("integer_fft.transform", "fast_series.separate"),
+            "wavelet": ("fast_series.filter",),
+            "smoothing": ("fast_smoothing.smooth",),
+            "coherence": ("fast_coherence.count",),
         },
     ),
 }
