@@ -308,10 +308,10 @@ def test_the_worst_inputs_do_not_leave_32_bits(name: str, monkeypatch: pytest.Mo
     monkeypatch.setattr(integer_fft, "np", Wide())
     largest = [0.0]
 
-    def watched(re: NDArray[Any], im: NDArray[Any], span: int) -> None:
+    def watched(re: NDArray[Any], im: NDArray[Any], span: int, scratch: NDArray[Any]) -> None:
         # What a twiddle of 11 bits is multiplied with: its modulus must stay below 2^20.
         largest[0] = max(largest[0], float(np.hypot(re, im).max()))
-        stage(re, im, span)
+        stage(re, im, span, scratch)
 
     stage = integer_fft._stage
     monkeypatch.setattr(integer_fft, "_stage", watched)

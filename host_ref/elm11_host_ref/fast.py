@@ -89,20 +89,23 @@ def innovations(part: Part, series: int, e: Integers) -> Integers:
     return u
 
 
-def spectra(part: Part, x: Integers, y: Integers) -> tuple[tuple[Integers, Integers], ...]:
+def spectra(
+    part: Part, x: Integers, y: Integers, scratch: Integers | None = None
+) -> tuple[tuple[Integers, Integers], ...]:
     """Twice the spectra of two series, at the frequencies of the part's filters: ((re, im), (re, im)).
 
     Args:
         part: gives n, frequencies, and the response that makes noise of innovations.
         x: innovations of the first kind, shape (n, n_columns).
         y: of the second one, of the same shape.
+        scratch: for the transform, shape and kind as `integer_fft.transform` says.
 
     Returns:
         Four arrays of shape (n_frequencies, n_columns), from part.first_frequency on.
     """
     order = integer_fft.reversed_bits(part.n)
     re, im = x[order], y[order]
-    integer_fft.transform(re, im)
+    integer_fft.transform(re, im, scratch)
     # Frequency -f is at n - f, that is, at -f of a numbering that goes around.
     last = max(row.first_frequency + row.filter.size for row in part.rows)
     up = np.arange(part.first_frequency, last)
@@ -117,7 +120,9 @@ def spectra(part: Part, x: Integers, y: Integers) -> tuple[tuple[Integers, Integ
     return tuple(red)
 
 
-def wavelet_transform(part: Part, row: Row, series: int, re: Integers, im: Integers) -> tuple[Integers, Integers]:
+def wavelet_transform(
+    part: Part, row: Row, series: int, re: Integers, im: Integers, scratch: Integers | None = None
+) -> tuple[Integers, Integers]:
     """One row of the wavelet transform at its grid points, clamped.
 
     Args:
@@ -126,6 +131,7 @@ def wavelet_transform(part: Part, row: Row, series: int, re: Integers, im: Integ
         series: 0 or 1: the kind, whose filter is taken.
         re: real part of the spectra, shape (n_frequencies of the part, n_columns).
         im: imaginary part, of the same shape.
+        scratch: for the transform, shape and kind as `integer_fft.transform` says.
 
     Returns:
         Real and imaginary part, each shape (row.n_points, n_columns).
@@ -139,7 +145,7 @@ def wavelet_transform(part: Part, row: Row, series: int, re: Integers, im: Integ
     w_im = np.zeros_like(w_re)
     w_re[places] = re[frequencies] * weights >> shift
     w_im[places] = im[frequencies] * weights >> shift
-    integer_fft.transform(w_im, w_re)
+    integer_fft.transform(w_im, w_re, scratch)
     points = np.arange(row.first_point, row.first_point + row.n_points) % row.n
     limit = 1 << row.clamps[series]
     return np.clip(w_re[points], -limit, limit - 1), np.clip(w_im[points], -limit, limit - 1)
@@ -306,9 +312,10 @@ def run_part(
     """
     experiment, centre, n_box, m = plan.experiment, plan.centre, len(plan.box), part.n_series
     pair = deviates(experiment.seed, simulations, part)
+    scratch = integer_fft.scratch_for(part.n, m * simulations.size)
     both = [
         [values.reshape(len(values), m, -1) for values in of_kind]
-        for of_kind in spectra(part, innovations(part, 0, pair[0]), innovations(part, 1, pair[1]))
+        for of_kind in spectra(part, innovations(part, 0, pair[0]), innovations(part, 1, pair[1]), scratch)
     ]
     smoothed: dict[int, list[Integers]] = {}
     box_sums = _BoxSums(plan, part)
@@ -321,9 +328,7 @@ def run_part(
             break
         if row.length:
             w1, w2 = (
-                wavelet_transform(
-                    part, row, kind, *(each[:, : row.n_series, :n_needed].reshape(len(each), -1) for each in of_kind)
-                )
+                wavelet_transform(part, row, kind, *_columns(of_kind, row.n_series, n_needed), scratch)
                 for kind, of_kind in enumerate(both)
             )
             shifts = (*row.sum_shifts, row.sum_shifts[2])
@@ -342,6 +347,12 @@ def run_part(
                 histogram.add(next_counted, bins(counted, sums, experiment.n_bins), counted.weights, groups)
             smoothed.pop(next_counted + centre, None)
             next_counted -= 1
+
+
+def _columns(of_kind: list[Integers], n_series: int, n_simulations: int) -> tuple[Integers, Integers]:
+    """Real and imaginary part of the spectra of a kind: of its first series, in the first simulations."""
+    re, im = (each[:, :n_series, :n_simulations].reshape(len(each), -1) for each in of_kind)
+    return re, im
 
 
 class _BoxSums:
