@@ -88,7 +88,7 @@ def cpu_seconds(experiment: Experiment, simulations: int, values: Mapping[str, f
         return time.process_time() - started
 
 
-def times(rounds: int = 3) -> None:
+def times(rounds: int = 9) -> None:
     """Ratios of the least of some turns."""
     print(f"{'switched off':36}" + "".join(f"  J = {J}" for J in (10, 20, 28)))
     ratios: dict[str, list[float]] = {name: [] for name in [*IDEAS, "fast pipeline (exact one instead)"]}
