@@ -43,6 +43,22 @@ def test_no_level_is_4_standard_errors_from_the_exact_one_or_from_the_tables() -
                 assert result[against]["worst"] < 4, name
 
 
+def test_longer_runs_show_small_shifts_only() -> None:
+    """Ten times as many simulations: what is beyond their errors is the pipeline's own, and stays below 0.0015."""
+    kept = fast_evidence.read(fast_evidence.LONG_RESULT)
+    assert list(kept) == [
+        case.name for case in fast_evidence.cases() if any(case.name.endswith(name) for name in fast_evidence.LONG)
+    ]
+    for name, result in kept.items():
+        assert result["simulations of a round"] == next(
+            n for end, n in fast_evidence.LONG.items() if name.endswith(end)
+        )
+        ours, exact = (fast_evidence.Measured.of_json(result[of]).mean() for of in ("fast", "exact"))
+        difference, errors = ours[0] - exact[0], np.hypot(ours[1], exact[1])
+        assert np.abs(difference).max() < 0.0015, name
+        assert (difference**2 - errors**2).mean() < 0.0004**2, name
+
+
 @pytest.mark.parametrize(("dj", "J"), SIZES)
 def test_the_worst_scale_is_as_certain_as_the_exact_ones(dj: Fraction, J: int) -> None:
     """At 90, 95 and 99 %, mean over five jobs; it is known to 2 %."""

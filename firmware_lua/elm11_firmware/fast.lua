@@ -135,7 +135,7 @@ local function add_work_arrays(state, plan, modules)
     raise(sums, larger(4, 2 * #series + 4), outputs) -- powers of all series, and two products
     state.sums = arrays(sums)
     if not state.is_five then
-        raise(totals, quantities(paired), outputs)
+        raise(totals, quantities(paired), outputs) -- sums over the rows between a box's outer two
     end
     state.totals = arrays(totals)
 end
