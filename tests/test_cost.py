@@ -190,17 +190,31 @@ def test_cost_of_a_job() -> None:
     assert cost.stages["transform"] > 0.3 * cost.simulation
     assert cost.with_set_up == pytest.approx(cost.simulation + cost.set_up / 4, abs=1)
     assert 30_000 < cost.held_bytes <= cost.peak_bytes <= 128 * cost.peak_units < 2**20
+    assert (
+        list(cost.peaks_bytes)
+        == list(cost.peaks_units)
+        == ["load", "set-up", "other", *measure.PIPELINES["exact"].stages]
+    )
+    # The arrays stay; each stage adds a little. For the calls that note the peaks, Lua's stack grows by a kilobyte or
+    # two.
+    for name in ("set-up", *cost.stages):
+        assert cost.held_bytes <= cost.peaks_bytes[name] < cost.peak_bytes + 2048
+        assert cost.peaks_bytes[name] <= 128 * cost.peaks_units[name]
+    assert max(cost.peaks_bytes.values()) >= cost.peak_bytes - 1024
     # The hook that is called at every turn of a loop costs more than the test that is the same everywhere.
     each = measure.measure(TINY, [(range(2), 1.0)], modules=plain, q_test="each")
     assert 0.6 < each.simulation / cost.simulation < 0.9
 
 
 class FakeMachine:
-    """Answers as the machine does, once without stages, once with them."""
+    """Answers as the machine does, once without stages, twice with them."""
 
     def run(self, programs: dict[str, str], *, strict_heap: bool, timeout_s: float) -> str:
         assert strict_heap
         assert timeout_s == rv32.TIMEOUT_S
+        if programs[rv32.MAIN] == measure.HEAP_LUA.read_text():
+            stages = "\n".join(f"stage\t{20 + i}\t{4 + i}" for i in range(6))
+            return f"load\t15\t4\nset_up\t19\t5\nheld\t13\t30\t3\t9\n{stages}\n"
         lines = ["wrapper\t100", "load\t5000", "set_up\t4000", "held\t10\t20\t1\t2", "simulations\t1000"]
         lines.append("simulations\t5000")  # of two
         if 'stages={{"' in programs["asked.lua"]:
@@ -218,6 +232,11 @@ def test_weights_and_what_wrappers_cost(monkeypatch: pytest.MonkeyPatch) -> None
     assert cost.stages["rednoise"] == 300 / 3 * 1500 / 2000
     assert cost.stages["transform"] == round(3300 / 3 * 1500 / 2000)
     assert cost.stages["other"] == 1500 - 75 - 825
+    # Less what the program that notes them holds more than the other after the set-up, 3 bytes and 2 units.
+    assert cost.peaks_bytes == {"load": 12, "set-up": 16, "other": 17} | dict(
+        zip(measure.PIPELINES["exact"].stages, range(18, 23), strict=True)
+    )
+    assert list(cost.peaks_units.values()) == [2, 3, 2, 3, 4, 5, 6, 7]
 
 
 @pytest.mark.usefixtures("rv32_machine")
@@ -255,6 +274,7 @@ def test_figures_are_read() -> None:
         simulations=(3000, 8000),
         stages=((900, 1), (800, 0)),
         held_bytes=10,
+        held_units=1,
         peak_bytes=21,
         peak_units=4,
     )
@@ -266,6 +286,20 @@ def test_other_output_is_refused(spoil: tuple[str, str]) -> None:
         measure.parse(OUTPUT.replace(*spoil))
     with pytest.raises(rv32.MachineError, match="something else"):
         operations.parse("1\n2\nx\n")
+
+
+PEAKS = "load\t15\t4\nset_up\t19\t5\nheld\t13\t30\t3\t9\nstage\t20\t4\nstage\t21\t5\n"
+
+
+@pytest.mark.parametrize(
+    "spoil", [("held", "hold"), ("\t30\t3", ""), ("stage\t20\t4\n", ""), ("19", "x"), ("\t5\n", "\n")]
+)
+def test_other_peaks_are_refused(spoil: tuple[str, str]) -> None:
+    stages = {"rednoise": ("rednoise.fill",)}
+    plain = measure.parse(OUTPUT)
+    assert measure.parse_peaks(PEAKS, stages, plain)["rednoise"] == (21 - 3, 5 - 2)
+    with pytest.raises(rv32.MachineError, match="something else"):
+        measure.parse_peaks(PEAKS.replace(*spoil), stages, plain)
 
 
 def test_operations_are_read() -> None:

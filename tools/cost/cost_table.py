@@ -187,7 +187,8 @@ _NOTES = """\
 "load" is compiling all programs and checking their CRC-32, once after a start of the board; "set-up" makes tables and
 arrays, once per job. "per simulation of 300" is one simulation and its share of the set-up. "other" is what belongs to
 no stage. The heap is what run.lua, the modules and the job take together; the board has 8192 units of 128 bytes, and no
-block may be larger than 16 508 bytes.
+block may be larger than 16 508 bytes. Its peak during a stage is that in the first simulation, in which all arrays are
+used; a simulation makes none, so stages differ by calls and strings alone.
 """
 
 _OPERATIONS_HEAD = """\
@@ -209,10 +210,11 @@ board about twice as much per bit. Arithmetic in fixed point thus gains a little
 _METHOD = """\
 ## How it is measured
 
-`tools/cost/measure.py` runs a job twice on the machine: as it is, for the totals and the heap, and once more with the
-functions of each stage wrapped from outside (`tools/cost/measure.lua`), for what the stages take; what the wrappers
-cost themselves is taken off. The emulation makes 300 to 600 million instructions per second, so the exact pipeline at
-J = 20 takes some six seconds per simulation, and all of this page about a minute on two cores.
+`tools/cost/measure.py` runs a job on the machine as it is, for the totals and the heap; once more with the functions of
+each stage wrapped from outside (`tools/cost/measure.lua`), for what the stages take, what the wrappers cost themselves
+being taken off; and its first simulation with others that note the heap's peaks (`tools/cost/measure_heap.lua`). The
+emulation makes 300 to 600 million instructions per second, so the exact pipeline at J = 20 takes some six seconds per
+simulation, and all of this page one to two minutes on two cores.
 
 For one's own experiments:
 
@@ -250,6 +252,10 @@ def page(table: Mapping[str, Any]) -> str:
     rows.append(["heap after the set-up, bytes", *(_count(cost["held_bytes"]) for cost in costs)])
     rows.append(["peak of the heap, bytes", *(_count(cost["peak_bytes"]) for cost in costs)])
     rows.append(["peak of the heap, units", *(_count(cost["peak_units"]) for cost in costs)])
+    rows += [
+        [f"peak during {stage}, bytes", *(_count(cost["peaks_bytes"].get(stage)) for cost in costs)]
+        for stage in ("load", "set-up", *stages)
+    ]
     rows.append(
         ["simulations measured", *(str(sum(part[1] for part in table["jobs"][name]["simulations"])) for name in names)]
     )

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Count what a job costs on the board: instructions per stage and per simulation, and the peak of the heap.
+"""Count what a job costs on the board: instructions and peak of the heap, per stage and per simulation.
 
     python tools/cost/measure.py --simulations 2 --J 10 --lag1 0.72
     python tools/cost/measure.py --simulations 2 --job '{"J":10,...}' --module changed/fft.lua --json
 
 The standard job (lag1_x = lag1_y = 0.72, dt = dj = 0.25, s0 = 0.5, J = 10, seed 1) unless options say otherwise; --job
-takes the JSON that Job.to_json writes. The machine runs the job twice: once as it is, for the totals, and once with the
-stages' functions wrapped, for what each takes. docs/cost.md says how the figures compare with the board's.
+takes the JSON that Job.to_json writes. The machine runs the job once as it is, for the totals; once with the stages'
+functions wrapped, for what each takes; and its first simulation once more, for the heap's peak in each. docs/cost.md
+says how the figures compare with the board's.
 
 Exit codes: 0 measured, 1 an error in Lua or the job does not fit the board, 2 usage, 3 the machine is missing here.
 """
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 MEASURE_LUA: Final = Path(__file__).with_name("measure.lua")
+HEAP_LUA: Final = Path(__file__).with_name("measure_heap.lua")
 RESIDENT: Final = "run.lua"
 """What is in the board's memory while it works, beside the modules of a simulation."""
 
@@ -84,6 +86,8 @@ class Cost:
         held_bytes: heap in use after the set-up, programs included.
         peak_bytes: peak of the heap, from the start to the end.
         peak_units: the same in the allocator's units of 128 bytes, of which the board has 8192.
+        peaks_bytes: peak of the heap while each stage runs, in the first simulation, and of "load" and "set-up".
+        peaks_units: the same in units.
     """
 
     load: int
@@ -94,6 +98,8 @@ class Cost:
     held_bytes: int
     peak_bytes: int
     peak_units: int
+    peaks_bytes: dict[str, int]
+    peaks_units: dict[str, int]
 
 
 def measure(
@@ -114,7 +120,7 @@ def measure(
         q_test: see `rv32.machine`.
         strict_heap: False lifts the limits of the board's heap.
         modules: texts of programs that replace or add to the project's, by name.
-        timeout_s: seconds for each of the two runs.
+        timeout_s: seconds for each of the three runs.
 
     Raises:
         MachineMissing: see `rv32.machine`.
@@ -122,18 +128,20 @@ def measure(
     """
     pipeline = PIPELINES[job.pipeline]
     machine = rv32.machine(q_test)
-    programs = {**rv32.firmware(stored=True), **(modules or {}), rv32.MAIN: MEASURE_LUA.read_text("ascii")}
+    programs = {**rv32.firmware(stored=True), **(modules or {})}
 
-    def run(stages: Mapping[str, Sequence[str]]) -> Figures:
+    def output(main: Path, stages: Mapping[str, Sequence[str]]) -> str:
+        programs[rv32.MAIN] = main.read_text("ascii")
         programs["asked.lua"] = asked_text(job, pipeline.program, [numbers for numbers, _ in simulations], stages)
-        return parse(machine.run(programs, strict_heap=strict_heap, timeout_s=timeout_s))
+        return machine.run(programs, strict_heap=strict_heap, timeout_s=timeout_s)
 
     weights = [weight for _, weight in simulations]
     n_weighted = sum(weight * len(numbers) for numbers, weight in simulations)
     n_computed = sum(len(numbers) for numbers, _ in simulations)
-    plain = run({})
+    plain = parse(output(MEASURE_LUA, {}))
     mean = sum(weight * total for weight, total in zip(weights, plain.simulations, strict=True)) / n_weighted
-    watched = run(pipeline.stages)
+    watched = parse(output(MEASURE_LUA, pipeline.stages))
+    peaks = parse_peaks(output(HEAP_LUA, pipeline.stages), pipeline.stages, plain)
     stages = {
         # Stages are booked over all ranges together; they are scaled to the mean below.
         name: work - calls * watched.wrapper
@@ -150,6 +158,8 @@ def measure(
         held_bytes=plain.held_bytes,
         peak_bytes=plain.peak_bytes,
         peak_units=plain.peak_units,
+        peaks_bytes={name: peak[0] for name, peak in peaks.items()},
+        peaks_units={name: peak[1] for name, peak in peaks.items()},
     )
 
 
@@ -185,6 +195,7 @@ class Figures:
     simulations: tuple[int, ...]
     stages: tuple[tuple[int, int], ...]
     held_bytes: int
+    held_units: int
     peak_bytes: int
     peak_units: int
 
@@ -208,6 +219,7 @@ def parse(output: str) -> Figures:
             simulations=tuple(words[0] for words in lines["simulations"]),
             stages=tuple((work, calls) for _, work, calls in lines.get("stage", [])),
             held_bytes=held[0],
+            held_units=held[2],
             peak_bytes=peak[1],
             peak_units=peak[3],
         )
@@ -217,16 +229,44 @@ def parse(output: str) -> Figures:
         ) from error
 
 
+def parse_peaks(output: str, stages: Mapping[str, Sequence[str]], plain: Figures) -> dict[str, tuple[int, int]]:
+    """Read what measure_heap.lua has printed: bytes and units by stage, "load", "set-up" and "other" among them.
+
+    What it holds more than measure.lua after the set-up is its own, and taken off.
+
+    Raises:
+        MachineError: a figure is missing or is no number.
+    """
+    try:
+        rows = [(name, [int(word) for word in words]) for name, *words in map(str.split, output.splitlines())]
+        held = next(values for name, values in rows if name == "held")
+        own = held[0] - plain.held_bytes, held[2] - plain.held_units
+        names = {"load": ["load"], "set_up": ["set-up"], "stage": ["other", *stages]}
+        peaks = {}
+        for kind, of_kind in names.items():
+            found = [values for name, values in rows if name == kind]
+            for name, (in_bytes, in_units) in zip(of_kind, found, strict=True):
+                peaks[name] = in_bytes - own[0], in_units - own[1]
+    except (StopIteration, IndexError, ValueError) as error:
+        raise rv32.MachineError(
+            f"measure_heap.lua printed something else than its figures ({error!r}):\n{output}"
+        ) from error
+    return peaks
+
+
 def report(cost: Cost) -> str:
     """A cost for people to read."""
     rows = [
-        ("load, once after a start", cost.load),
-        ("set-up, once per job", cost.set_up),
-        *((f"  {name}", work) for name, work in cost.stages.items()),
-        ("one simulation", cost.simulation),
-        ("with its share of the set-up", cost.with_set_up),
+        ("load, once after a start", cost.load, "load"),
+        ("set-up, once per job", cost.set_up, "set-up"),
+        *((f"  {name}", work, name) for name, work in cost.stages.items()),
+        ("one simulation", cost.simulation, ""),
+        ("with its share of the set-up", cost.with_set_up, ""),
     ]
-    lines = [f"{name:<30}{work:>16,}" for name, work in rows]
+    lines = [f"{'':<30}{'instructions':>16}{'peak of the heap, bytes':>26}{'units':>8}"]
+    for name, work, stage in rows:
+        peaks = f"{cost.peaks_bytes[stage]:>26,}{cost.peaks_units[stage]:>8}" if stage else ""
+        lines.append(f"{name:<30}{work:>16,}{peaks}")
     lines.append(f"heap: {cost.held_bytes:,} bytes after the set-up, peak {cost.peak_bytes:,} bytes")
     lines.append(f"      peak {cost.peak_units} of 8192 units")
     return "\n".join(lines)
