@@ -58,15 +58,15 @@ test: $(VENV)/.dev
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python tools/check_docstrings.py
-	$(BIN)/python tools/check_lua_contracts.py
-	$(BIN)/python tools/lint_lua.py
+	$(BIN)/python tools/lint/check_docstrings.py
+	$(BIN)/python tools/lint/check_lua_contracts.py
+	$(BIN)/python tools/lint/lint_lua.py
 
 types: $(VENV)/.dev
 	$(BIN)/mypy
 
 bench: $(VENV)/.dev
-	$(BIN)/python tools/bench.py
+	$(BIN)/python tools/bench/bench.py
 
 examples: $(VENV)/.dev
 	@for example in tools/examples/*.py; do printf '\n== %s\n' "$$example"; $(BIN)/python "$$example" || exit 1; done
@@ -92,7 +92,7 @@ docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
 
 dist: $(VENV)/.release
-	$(BIN)/python tools/check_dist.py
+	$(BIN)/python tools/release/check_dist.py
 
 audit: $(VENV)/.release
 	$(BIN)/python -m pip freeze --exclude-editable > $(VENV)/audit.txt

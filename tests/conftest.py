@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 import rv32
-from elm11_lua_driver import calibration, config, run_records
-from elm11_lua_driver.scripts import project_scripts
+from elm11_lua_driver import config
+from elm11_lua_driver.board import calibration, run_registry
+from elm11_lua_driver.board.firmware_sync import project_scripts
 from elm11_shim import VirtualBoard
 from elm11_shim.board_server import serve_tcp
 from elm11_shim.program_store import ProgramStore
 from hypothesis import settings
+from paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +32,7 @@ settings.load_profile("no-deadline")
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+REPOSITORY = ROOT
 # A first build fetches the Lua sources and compiles them: some ten seconds on a slow computer.
 BUILD_TIMEOUT_S = 300.0
 
@@ -94,7 +96,7 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of the user's is read or written."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(calibration, "config_folder", lambda: tmp_path / "config")
-    monkeypatch.setattr(run_records, "config_folder", lambda: tmp_path / "config")
+    monkeypatch.setattr(run_registry, "config_folder", lambda: tmp_path / "config")
     monkeypatch.delenv("ELM11_PORT", raising=False)
 
 

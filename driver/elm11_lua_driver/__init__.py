@@ -11,9 +11,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from .acceleration import accelerate_pycwt, restore_pycwt
-    from .analysis import CoherenceAnalysis, analyse
-    from .api import (
+    from .analysis.coherence import CoherenceAnalysis, analyse
+    from .analysis.from_cwt import coherence_from_cwt
+    from .analysis.pairs import wct_significance_many
+    from .board.board import Board, Run, RunProgress
+    from .board.seed_api import (
         check_lua_scripts,
         connect,
         detect_elm11,
@@ -28,16 +30,14 @@ if TYPE_CHECKING:
         verify_fft_library,
         wait_for_completion,
     )
-    from .board import Board, Run, RunProgress
-    from .coherence_from_cwt import coherence_from_cwt
     from .engines import AutoEngine, BoardEngine, DaskEngine, FleetEngine, LuaEngine, NumpyEngine, PoolEngine
     from .errors import Elm11Error, EngineError, LuaError
-    from .histogram import Histogram
-    from .job import Job, LuaMonteCarloConfig
-    from .levels import Significance, significance
-    from .many_pairs import wct_significance_many
-    from .pycwt_drop_in import wct, wct_significance
-    from .run import run
+    from .jobs.histogram import Histogram
+    from .jobs.job import Job, LuaMonteCarloConfig
+    from .levels.levels import Significance, significance
+    from .levels.runner import run
+    from .pycwt_api.drop_in import wct, wct_significance
+    from .pycwt_api.patch import accelerate_pycwt, restore_pycwt
 
     __version__: str
 else:
@@ -47,20 +47,20 @@ else:
 _MODULE_OF = {
     name: module
     for module, names in {
-        "acceleration": "accelerate_pycwt restore_pycwt",
-        "analysis": "CoherenceAnalysis analyse",
-        "api": "check_lua_scripts connect detect_elm11 disconnect execute_lua get_progress is_complete read_results "
-        "start_lua_execution upload_config upload_lua_scripts verify_fft_library wait_for_completion",
-        "board": "Board Run RunProgress",
-        "coherence_from_cwt": "coherence_from_cwt",
+        "pycwt_api.patch": "accelerate_pycwt restore_pycwt",
+        "analysis.coherence": "CoherenceAnalysis analyse",
+        "board.seed_api": "check_lua_scripts connect detect_elm11 disconnect execute_lua get_progress is_complete "
+        "read_results start_lua_execution upload_config upload_lua_scripts verify_fft_library wait_for_completion",
+        "board.board": "Board Run RunProgress",
+        "analysis.from_cwt": "coherence_from_cwt",
         "engines": "AutoEngine BoardEngine DaskEngine FleetEngine LuaEngine NumpyEngine PoolEngine",
         "errors": "Elm11Error EngineError LuaError",
-        "histogram": "Histogram",
-        "job": "Job LuaMonteCarloConfig",
-        "levels": "Significance significance",
-        "many_pairs": "wct_significance_many",
-        "pycwt_drop_in": "wct wct_significance",
-        "run": "run",
+        "jobs.histogram": "Histogram",
+        "jobs.job": "Job LuaMonteCarloConfig",
+        "levels.levels": "Significance significance",
+        "analysis.pairs": "wct_significance_many",
+        "pycwt_api.drop_in": "wct wct_significance",
+        "levels.runner": "run",
     }.items()
     for name in names.split()
 }

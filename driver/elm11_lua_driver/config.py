@@ -17,8 +17,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
+from ._files.user_dirs import config_folder
 from .errors import ConfigError
-from .user_folder import config_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -112,7 +112,7 @@ def _engines() -> tuple[str, ...]:
 
 
 def _pipelines() -> tuple[str, ...]:
-    from .job import PIPELINES  # noqa: PLC0415
+    from .jobs.job import PIPELINES  # noqa: PLC0415
 
     return tuple(PIPELINES)
 

@@ -22,19 +22,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import serial
+from elm11_host_ref.exact.smoothing import SCALE_BOXES
 from elm11_host_ref.experiment import SURROGATES, one_of, real
-from elm11_host_ref.smoothing import SCALE_BOXES
 from serial.tools import list_ports
 
-from .backends import n_workers
-from .detect import PORT_VARIABLE, candidates
+from .board.detect import PORT_VARIABLE, candidates
 from .engines import BoardEngine
 from .errors import ForeignWorkerError
-from .job import PIPELINES, Job
-from .open_port import open_transport
-from .pycwt_drop_in import DEFAULT_SEED, progress_bar, wavelet_name
-from .run import run
-from .transport import VIRTUAL
+from .jobs.job import PIPELINES, Job
+from .levels.runner import run
+from .pycwt_api.backends import n_workers
+from .pycwt_api.drop_in import DEFAULT_SEED, progress_bar, wavelet_name
+from .transport.base import VIRTUAL
+from .transport.open import open_transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -1,6 +1,6 @@
 -- fft_codelets.lua: inner loops in straight lines: transforms of blocks of 16 and of 32 integers, in place, the first
--- stages of integer_fft.lua in one; and smoothing for fast_smoothing.lua. Written by tools/make_fft_codelets.py; do not
--- edit.
+-- stages of integer_fft.lua in one; and smoothing for fast_smoothing.lua. Written by
+-- tools/generate/make_fft_codelets.py; do not edit.
 local _ENV = nil -- from here a stray global is an error
 local codelets = {}
 

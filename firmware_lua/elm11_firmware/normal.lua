@@ -1,5 +1,6 @@
 -- normal.lua: the inverse of the two-sided normal tail as 1024 straight pieces, in integers (rednoise.lua says how it
--- is read). Written by tools/make_normal_table.py from elm11_host_ref.rednoise.normal_table; do not edit.
+-- is read). Written by tools/generate/make_normal_table.py from elm11_host_ref.exact.rednoise.normal_table; do not
+-- edit.
 local _ENV = nil -- from here a stray global is an error
 
 -- How far the deviate's magnitude falls along each piece, in units of 2^-20. All are below 2^16, which keeps the table

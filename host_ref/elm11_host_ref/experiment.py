@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from . import fft, rednoise, smoothing
-from . import wavelet as wavelets
+from .exact import fft, rednoise, smoothing
+from .exact import wavelet as wavelets
 
 if TYPE_CHECKING:
     from .types import FloatArray, IntArray

@@ -20,7 +20,7 @@ What stock Lua in this process cannot imitate, and the board does differently:
 - `import` knows no input, output and timing functions, since there is nothing to reach with them;
 - `load` accepts text only, since bytecode could harm this process.
 
-The project's own programs keep clear of all these, and `tools/lint_lua.py` sees to it.
+The project's own programs keep clear of all these, and `tools/lint/lint_lua.py` sees to it.
 """
 
 from __future__ import annotations

@@ -12,15 +12,7 @@ import time
 from collections import deque
 from pathlib import Path
 
-from elm11_shim.board_lua import (
-    BoardIdentity,
-    Ended,
-    Ending,
-    HeapFigures,
-    LuaEvent,
-    Output,
-    ProgramLookup,
-)
+from .board_lua import BoardIdentity, Ended, Ending, HeapFigures, LuaEvent, Output, ProgramLookup
 
 BINARY_VARIABLE = "ELM11_EMBLUA"
 _HEADER = struct.Struct(">cI")

@@ -11,17 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from lupa.lua54 import LuaError, LuaMemoryError
 
-from elm11_shim import board_globals
-from elm11_shim.board_lua import (
-    MALLOC_ERROR,
-    BoardIdentity,
-    Ended,
-    Ending,
-    HeapFigures,
-    LuaEvent,
-    Output,
-    ProgramLookup,
-)
+from . import board_globals
+from .board_lua import MALLOC_ERROR, BoardIdentity, Ended, Ending, HeapFigures, LuaEvent, Output, ProgramLookup
 
 if TYPE_CHECKING:
     from collections.abc import Callable

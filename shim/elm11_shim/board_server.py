@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
-from elm11_shim.virtual_board import BoardUnpluggedError, VirtualBoard
+from .virtual_board import BoardUnpluggedError, VirtualBoard
 
 if TYPE_CHECKING:
     from types import TracebackType

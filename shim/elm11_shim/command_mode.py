@@ -6,14 +6,14 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from elm11_shim.line_editor import LINE_END, MAX_LINE_LENGTH, LineEditor
-from elm11_shim.program_store import MAX_NAME_LENGTH, MAX_PROGRAMS, ProgramStore
-from elm11_shim.upload_dialogue import Refusal, UploadDialogue
+from .line_editor import LINE_END, MAX_LINE_LENGTH, LineEditor
+from .program_store import MAX_NAME_LENGTH, MAX_PROGRAMS, ProgramStore
+from .upload_dialogue import Refusal, UploadDialogue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from elm11_shim.board_lua import HeapFigures
+    from .board_lua import HeapFigures
 
 HEAP_BYTES = 1048576
 STACK_BYTES = 8192

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from elm11_host_ref import fft
-from elm11_host_ref import wavelet as wavelets
+from elm11_host_ref.exact import fft
+from elm11_host_ref.exact import wavelet as wavelets
+from elm11_host_ref.exact.rednoise import burn_in
+from elm11_host_ref.exact.smoothing import SCALE_BOXES
 from elm11_host_ref.experiment import (
     MAX_BURN_IN,
     MAX_SAMPLES,
@@ -17,8 +19,6 @@ from elm11_host_ref.experiment import (
     real,
     whole,
 )
-from elm11_host_ref.rednoise import burn_in
-from elm11_host_ref.smoothing import SCALE_BOXES
 
 from .twins import LuaTwin, NumpyTwin
 

@@ -6,8 +6,8 @@ import itertools
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from elm11_host_ref import fast_plan
 from elm11_host_ref.experiment import one_of
+from elm11_host_ref.fast import plan
 
 from .runtime import BoardStopped, FirmwareLua
 
@@ -58,7 +58,7 @@ class LuaSimulator:
     def __init__(self, experiment: Experiment, pipeline: str = "exact") -> None:
         one_of("pipeline", pipeline, tuple(PROGRAMS))
         # Counts of the fast pipeline have 16 bits: what is longer is counted in turns.
-        self._longest_run = fast_plan.plan(experiment).longest_run if pipeline == "fast" else None
+        self._longest_run = plan.plan(experiment).longest_run if pipeline == "fast" else None
         self._experiment = experiment
         self._lua = FirmwareLua()
         self._program = self._lua.run_program(PROGRAMS[pipeline])
@@ -143,8 +143,9 @@ def simulate(
         pipeline: "exact" or "fast".
 
     Returns:
-        Shape (J + 1, n_bins), int64. Exact: equal to `elm11_host_ref.monte_carlo.simulate`; only a sample within 1e-9
-        of the edge between two bins could be counted on its other side. Fast: equal to `elm11_host_ref.fast.simulate`.
+        Shape (J + 1, n_bins), int64. Exact: equal to `elm11_host_ref.exact.monte_carlo.simulate`; only a sample within
+        1e-9 of the edge between two bins could be counted on its other side. Fast: equal to
+        `elm11_host_ref.fast.run.simulate`.
 
     Raises:
         BoardStopped: `stop` said so. Nothing partial is returned. What `stop` and `on_simulation` raise gets through.

@@ -7,7 +7,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from elm11_host_ref import coherence, fft, rednoise, signals, smoothing, vectorised, wavelet
+from elm11_host_ref import signals
+from elm11_host_ref.exact import coherence, fft, rednoise, smoothing, vectorised, wavelet
 
 from .runtime import FirmwareLua
 from .simulation import simulate

@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from elm11_shim.program_store import MAX_PROGRAM_BYTES, ProgramStore
+from .program_store import MAX_PROGRAM_BYTES, ProgramStore
 
 _LENGTH_BYTES = 4
 _NEXT_PAGE, _FULL, _END = 0x0C, 0x11, 0x0D

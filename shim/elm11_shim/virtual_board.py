@@ -18,13 +18,13 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Literal, Self
 
-from elm11_shim.board_lua import BoardIdentity, BoardLua, Ended, Ending, HeapFigures, Output
-from elm11_shim.board_lua_emblua import EmbluaBoardLua
-from elm11_shim.board_lua_lupa import LupaBoardLua
-from elm11_shim.command_mode import CommandMode, Run
-from elm11_shim.faults import FaultPlan, FaultyLine, LineFaults
-from elm11_shim.line_editor import LINE_END, LineEditor
-from elm11_shim.program_store import ProgramStore
+from .board_lua import BoardIdentity, BoardLua, Ended, Ending, HeapFigures, Output
+from .board_lua_emblua import EmbluaBoardLua
+from .board_lua_lupa import LupaBoardLua
+from .command_mode import CommandMode, Run
+from .faults import FaultPlan, FaultyLine, LineFaults
+from .line_editor import LINE_END, LineEditor
+from .program_store import ProgramStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 import measure
 import operations
 import rv32
-from elm11_lua_driver.atomic_file import atomic_file
+from elm11_lua_driver._files.atomic import atomic_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -25,11 +25,13 @@ from typing import TYPE_CHECKING, Any, Final
 import measure
 import numpy as np
 import rv32
-from elm11_host_ref.fast_plan import simulation_at
-from elm11_lua_driver import Job, cost_model, memory_plan
-from elm11_lua_driver.atomic_file import atomic_file
-from elm11_lua_driver.board_run import FORGET_LINE, HELLO_LINE, LOAD_LINE, job_lines, send_line, start_line
-from elm11_lua_driver.memory_plan import UNIT_BYTES, fast_units
+from elm11_host_ref.fast.plan import simulation_at
+from elm11_lua_driver import Job
+from elm11_lua_driver._files.atomic import atomic_file
+from elm11_lua_driver.planning import cost as cost_model
+from elm11_lua_driver.planning import memory as memory_plan
+from elm11_lua_driver.planning.memory import UNIT_BYTES, fast_units
+from elm11_lua_driver.protocol.commands import FORGET_LINE, HELLO_LINE, LOAD_LINE, job_lines, send_line, start_line
 from scipy.optimize import lsq_linear
 
 if TYPE_CHECKING:

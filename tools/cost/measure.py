@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final
 
 import rv32
 from elm11_lua_driver import Job
-from elm11_lua_driver.board_run import job_lines
+from elm11_lua_driver.protocol.commands import job_lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import rv32
-from elm11_lua_driver.board_run import RELOAD_LINE, job_crc32, job_lines, parse_status, send_line, start_line
 from elm11_lua_driver.errors import ProtocolError
-from elm11_lua_driver.frame import DamagedLine, Frame, FrameKind, HistogramAssembly, decode_line
+from elm11_lua_driver.protocol.commands import RELOAD_LINE, job_crc32, job_lines, parse_status, send_line, start_line
+from elm11_lua_driver.protocol.frame import DamagedLine, Frame, FrameKind, HistogramAssembly, decode_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

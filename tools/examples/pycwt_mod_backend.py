@@ -24,7 +24,7 @@ import numpy as np
 
 os.environ.setdefault("ELM11_PORT", "virtual://")
 if importlib.util.find_spec("pycwt_mod") is None:
-    sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "stand_ins"))
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "support" / "stand_ins"))
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # pycwt 0.5.0b0 uses a deprecated SciPy namespace

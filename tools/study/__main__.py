@@ -16,7 +16,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from elm11_lua_driver.atomic_file import atomic_file
+from elm11_lua_driver._files.atomic import atomic_file
 
 from study import (
     board,

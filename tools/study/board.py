@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from elm11_lua_driver.cost_model import SLOWEST_INSTRUCTIONS_PER_S
+from elm11_lua_driver.planning.cost import SLOWEST_INSTRUCTIONS_PER_S
 
 if TYPE_CHECKING:
     from pathlib import Path

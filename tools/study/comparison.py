@@ -7,9 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from elm11_host_ref import coherence as host_coherence
-from elm11_host_ref import rednoise
-from elm11_host_ref import wavelet as wavelets
+from elm11_host_ref.exact import coherence as host_coherence
+from elm11_host_ref.exact import rednoise
+from elm11_host_ref.exact import wavelet as wavelets
 from elm11_lua_driver import significance
 
 from study import libraries, measure

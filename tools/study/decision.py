@@ -12,12 +12,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from elm11_host_ref import fft
-from elm11_host_ref import wavelet as wavelets
-from elm11_lua_driver import Job, cost_model, memory_plan
-from elm11_lua_driver import job as jobs
+from elm11_host_ref.exact import fft
+from elm11_host_ref.exact import wavelet as wavelets
+from elm11_lua_driver import Job
 from elm11_lua_driver import run as run_job
-from elm11_lua_driver.pycwt_drop_in import default_scales
+from elm11_lua_driver.jobs import job as jobs
+from elm11_lua_driver.planning import cost as cost_model
+from elm11_lua_driver.planning import memory as memory_plan
+from elm11_lua_driver.pycwt_api.drop_in import default_scales
 
 from study import fits, measure
 from study.monte_carlo import STANDARD

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from elm11_host_ref import wavelet as wavelets
-from elm11_lua_driver.plot import save_figure
+from elm11_host_ref.exact import wavelet as wavelets
+from elm11_lua_driver.plotting.coherence import save_figure
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure

@@ -6,12 +6,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from elm11_host_ref import coherence as host_coherence
-from elm11_host_ref import rednoise
-from elm11_host_ref import wavelet as wavelets
+from elm11_host_ref.exact import coherence as host_coherence
+from elm11_host_ref.exact import rednoise
+from elm11_host_ref.exact import wavelet as wavelets
 from elm11_lua_driver import Job, coherence_from_cwt
 from elm11_lua_driver import run as run_job
-from elm11_lua_driver.levels import quantiles
+from elm11_lua_driver.levels.levels import quantiles
 
 from study import libraries, measure
 from study.quiet_pycwt import MORLET, pycwt

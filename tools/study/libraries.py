@@ -16,7 +16,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
-from elm11_host_ref import wavelet as wavelets
+from elm11_host_ref.exact import wavelet as wavelets
 
 from study.quiet_pycwt import MORLET, pycwt
 

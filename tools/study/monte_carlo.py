@@ -16,8 +16,8 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 from elm11_lua_driver import Elm11Error, Job, engines
-from elm11_lua_driver import job as jobs
 from elm11_lua_driver import run as run_job
+from elm11_lua_driver.jobs import job as jobs
 
 from study import fits, measure
 from study.quiet_pycwt import levels as pycwt_levels

@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from elm11_lua_driver.atomic_file import atomic_file
+from elm11_lua_driver._files.atomic import atomic_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from elm11_host_ref import fft
+from elm11_host_ref.exact import fft
 
 from study import fits, measure
 from study.quiet_pycwt import MORLET, pycwt

@@ -6,8 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from elm11_host_ref import rednoise
-from elm11_host_ref import wavelet as wavelets
+from elm11_host_ref.exact import rednoise
+from elm11_host_ref.exact import wavelet as wavelets
 
 from study import libraries, measure
 

@@ -5,18 +5,16 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from elm11_lua_driver.histogram import Histogram
-
+from ..jobs.histogram import Histogram
 from . import pool
-from .handout import Pieces, stream
 from .numpy import NumpyEngine
 from .pool import PoolEngine
+from .scheduler import Pieces, stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from elm11_lua_driver.job import Job
-
+    from ..jobs.job import Job
     from .base import Progress
 
 WORTH_S: Final = 4.0

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from elm11_lua_driver.histogram import Histogram
-    from elm11_lua_driver.job import Job
+    from ..jobs.histogram import Histogram
+    from ..jobs.job import Job
 
 Progress: TypeAlias = Callable[[int], None]
 """Called with the number of simulations finished since the last call. It may raise `AbandonedError`."""

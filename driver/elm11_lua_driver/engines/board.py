@@ -5,22 +5,20 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from elm11_lua_driver import scripts
-from elm11_lua_driver.board import Board
-from elm11_lua_driver.errors import Elm11Error, VersionMismatchError
-from elm11_lua_driver.histogram import Histogram, block_ranges
-from elm11_lua_driver.memory_plan import plan
-
+from ..board import firmware_sync
+from ..board.board import Board
+from ..errors import Elm11Error, VersionMismatchError
+from ..jobs.histogram import Histogram, block_ranges
+from ..planning.memory import plan
 from .base import AbandonedError
-from .handout import single_groups
+from .scheduler import single_groups
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from elm11_lua_driver.board import RunProgress
-    from elm11_lua_driver.job import Job
-
+    from ..board.board import RunProgress
+    from ..jobs.job import Job
     from .base import Progress
 
 
@@ -89,7 +87,7 @@ class BoardEngine:
         except VersionMismatchError:
             if not self._upload:
                 raise
-            scripts.upload(board)
+            firmware_sync.upload(board)
             board.handshake()
 
     def simulate(self, job: Job, simulations: range, progress: Progress) -> Histogram:

@@ -6,10 +6,9 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
-from elm11_lua_driver.errors import EngineError
-from elm11_lua_driver.histogram import Histogram, Part
-from elm11_lua_driver.job import Job
-
+from ..errors import EngineError
+from ..jobs.histogram import Histogram, Part
+from ..jobs.job import Job
 from .fleet import FleetEngine, Member
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ def compute(text: str, start: int, stop: int, engine_name: str) -> list[tuple[in
     Returns:
         The parts as `(start, stop, counts)`.
     """
-    from elm11_lua_driver import engines  # noqa: PLC0415  which imports this module
+    from .. import engines  # noqa: PLC0415  which imports this module
 
     job, simulations = Job.from_json(text), range(start, stop)
     if engine_name != "board":

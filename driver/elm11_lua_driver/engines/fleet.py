@@ -13,17 +13,15 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from elm11_lua_driver.errors import Elm11Error, EngineError
-from elm11_lua_driver.histogram import Histogram, Part
-
+from ..errors import Elm11Error, EngineError
+from ..jobs.histogram import Histogram, Part
 from .base import AbandonedError
-from .handout import FIRST_PIECE, Pieces, joins_groups, single_groups
+from .scheduler import FIRST_PIECE, Pieces, joins_groups, single_groups
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from elm11_lua_driver.job import Job
-
+    from ..jobs.job import Job
     from .base import Engine, Progress
 
 _log = logging.getLogger(__name__)
@@ -45,7 +43,7 @@ _LEAVE_S: Final = 5.0  # how long an engine may take to notice that its result i
 
 @dataclass
 class Shares:
-    """Where the time went, in seconds over all members; for `tools/bench.py`.
+    """Where the time went, in seconds over all members; for `tools/bench/bench.py`.
 
     Attributes:
         start: until a member was ready, such as a new process with its imports.

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from elm11_lua_driver.errors import LuaError
-from elm11_lua_driver.histogram import Histogram, Part, group_ranges
+from ..errors import LuaError
+from ..jobs.histogram import Histogram, Part, group_ranges
 
 if TYPE_CHECKING:
-    from elm11_lua_driver.job import Job
-
+    from ..jobs.job import Job
     from .base import Progress
 
 

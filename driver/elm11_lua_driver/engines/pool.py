@@ -30,16 +30,14 @@ import sys
 import threading
 from typing import IO, TYPE_CHECKING, Any, Final
 
-from elm11_lua_driver.errors import EngineError
-from elm11_lua_driver.histogram import Histogram, Part
-
+from ..errors import EngineError
+from ..jobs.histogram import Histogram, Part
 from .fleet import FleetEngine, Member
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from elm11_lua_driver.job import Job
-
+    from ..jobs.job import Job
     from .base import Progress
 
 FIRST_SILENCE_S: Final = 120.0

@@ -14,11 +14,11 @@ import sys
 import threading
 from typing import IO, TYPE_CHECKING, Any
 
-from elm11_lua_driver import engines
-from elm11_lua_driver.job import Job
+from .. import engines
+from ..jobs.job import Job
 
 if TYPE_CHECKING:
-    from elm11_lua_driver.engines import Engine
+    from . import Engine
 
 
 def main(engine_name: str) -> None:

@@ -1,0 +1,1 @@
+"""Coherence of a user's own series, with its significance."""

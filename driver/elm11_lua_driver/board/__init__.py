@@ -1,0 +1,1 @@
+"""One board: find it, run code on it, keep programs in it, have it compute."""

@@ -1,0 +1,218 @@
+"""The programs that a board keeps: listed, uploaded, read back, compared, deleted."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from ..errors import CommandRefusedError, LuaError, ProtocolError, VerificationError
+from ..protocol.program_text import Comparison, read_back_faults
+from ..protocol.repl.tokenizer import PromptKind
+from ..protocol.upload import Upload, UploadResult
+from ..protocol.upload_plan import UploadSettings
+from ..transport.base import Transport, hold
+from .code import BoardCode, plain_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..protocol.upload import UploadEvent
+
+_READ_BACK_TIMEOUT_S = 30.0  # the longest program takes 2 s on the wire
+LOAD_TIMEOUT_S = 300.0  # all programs, twice as long as the slowest board takes
+_LIST_TRIES = 24  # a long list is seldom whole on a bad line, and each of its entries must be read twice
+_MOST_READS = 24  # of a text; one is enough as a rule, and with 20 % of lines damaged one in 10^5 needs more
+_PROGRAM_LINE = re.compile(r"Program ([0-9]{1,3})\.\s*: (.+)")
+
+
+class BoardPrograms(BoardCode):
+    """A board whose stored programs are listed, uploaded, compared and deleted.
+
+    Args:
+        transport: the port; closed with the board.
+        upload_settings: times and limits of uploads.
+
+    Raises:
+        LuaError: a line that the driver needs has failed on the board; `BoardStoppedError` if its memory ran out.
+        BoardTimeoutError: the board did not answer in time.
+        BoardBusyError: the board runs something, or does not stop talking.
+        BoardRebootedError: the board started anew.
+        ProtocolError: what came was damaged more often than can be mended, or is no answer.
+        UnpluggedError: the port has gone.
+    """
+
+    def __init__(self, transport: Transport, *, upload_settings: UploadSettings | None = None) -> None:
+        super().__init__(transport)
+        self._upload_settings = upload_settings or UploadSettings()
+        self._loaded_at_boot: int | None = None  # which start of the board has had this driver's programs loaded
+
+    def programs(self) -> list[str]:
+        """Names of the stored programs, broken entries included.
+
+        Raises:
+            ProtocolError: the list was damaged again and again.
+        """
+        votes: dict[int, Counter[str]] = {}
+        for _ in range(_LIST_TRIES):
+            for number, name in _PROGRAM_LINE.findall(self._command("list|programs")):
+                votes.setdefault(int(number), Counter())[name] += 1
+            count = re.search(r": ([0-9]+)\s*$", self._command("list|program_count"))
+            expected = int(count[1]) if count else -1
+            # Two reads that agree, since nothing else shows a damaged letter. A damaged number may have made entries
+            # that are not in the list: they come once.
+            agreed = [name for number in sorted(votes) for name, n in votes[number].most_common(1) if n > 1]
+            if len(agreed) == expected:
+                return agreed
+        raise ProtocolError(
+            "the list of programs was damaged each time.",
+            state="listing programs",
+            next_step="Look at the cable, then try again.",
+        )
+
+    def upload(
+        self,
+        name: str,
+        text: str,
+        *,
+        overwrite: bool = True,
+        verify: bool = True,
+        on_progress: Callable[[UploadEvent], None] | None = None,
+    ) -> UploadResult:
+        """Store a program. An old one of that name is deleted first.
+
+        Args:
+            name: 1 to 29 printable ASCII characters without double quotes.
+            text: the program, Latin-1.
+            overwrite: whether an old one may be deleted.
+            verify: read it back and compare.
+            on_progress: called after each page, and when the whole program is sent again.
+
+        Returns:
+            What was stored, and what it took.
+
+        Raises:
+            ValueError: the name or the text cannot be stored.
+            VerificationError: the sums were wrong in every attempt, or what is read back differs.
+            CommandRefusedError: the board refused, or there is one and it may not be overwritten.
+        """
+        self._enter(PromptKind.COMMAND)
+        upload = Upload(
+            self._session, name, text.encode("latin-1"), overwrite=overwrite, settings=self._upload_settings
+        )
+        self._loaded_at_boot = None
+        hold(upload, self.transport, on_progress)
+        assert upload.result is not None
+        if verify:
+            self.verify(name, text)
+        return upload.result
+
+    def read_back(self, name: str) -> list[str]:
+        """The lines of a stored program, read once. Nothing shows whether the wire has damaged them.
+
+        Args:
+            name: of the program.
+
+        Raises:
+            CommandRefusedError: there is no such program.
+            ValueError: the name has characters that a program's name cannot have.
+        """
+        lines = self._command_lines(f'list|program_code("{plain_name(name)}")', _READ_BACK_TIMEOUT_S)
+        if lines and "unable to load program" in lines[0].text:
+            raise CommandRefusedError(
+                f"there is no program {name!r} on the board.", command="list|program_code", reply=lines[0].text
+            )
+        return [line.text for line in lines]
+
+    def matches(self, name: str, text: str) -> bool:
+        """Whether a stored program is this text, by reading it back, line ends left aside.
+
+        Lines that the wire has damaged are read again: each line must have been read as it should be, and as many of
+        them as there should be. A text that is read twice alike, and is not the one wanted, is another text.
+
+        Args:
+            name: of the program.
+            text: what it should be, Latin-1; line ends do not count.
+
+        Raises:
+            CommandRefusedError: there is no such program.
+            VerificationError: the text cannot be read back: a line is too long.
+        """
+        fault = read_back_faults(text)
+        if fault:
+            raise VerificationError(
+                f"{name!r} cannot be verified: {fault}.",
+                program=name,
+                state="reading a program back",
+                next_step="Break the line, or upload without verifying.",
+            )
+        comparison = Comparison(text)
+        for _ in range(_MOST_READS):
+            verdict = comparison.read(self.read_back(name))
+            if verdict is not None:
+                return verdict
+        return False
+
+    def verify(self, name: str, text: str) -> None:
+        """Do nothing if the stored program is this text.
+
+        Args:
+            name: of the program.
+            text: what it should be, Latin-1; line ends do not count.
+
+        Raises:
+            VerificationError: it is another, is not there, or cannot be read back.
+        """
+        try:
+            same = self.matches(name, text)
+        except CommandRefusedError as error:
+            raise VerificationError(
+                error.what, program=name, state="verifying", next_step="Upload it again."
+            ) from error
+        if not same:
+            raise VerificationError(
+                f"program {name!r} on the board is not what was sent.",
+                program=name,
+                state="verifying",
+                next_step="Upload it again; if it happens again, lengthen the pause between bytes (--tx-delay).",
+            )
+
+    def check_program(self, name: str) -> tuple[int, str] | None:
+        """Have the board check the text of one of this driver's programs, by loading it.
+
+        Args:
+            name: a program that `elm11_firmware.programs` lists.
+
+        Returns:
+            Length and CRC-32 that the board found; None if the program has no check, is damaged or is not there.
+
+        Raises:
+            ValueError: the name has characters that a program's name cannot have.
+        """
+        line = f'local _,n,c=run_program("{plain_name(name)}")print(n,c)'
+        try:
+            words = self._twice(lambda: self._line(line, LOAD_TIMEOUT_S).text).split("\t")
+        except LuaError:
+            return None
+        return (int(words[0]), words[1]) if len(words) == 2 and words[0].isdecimal() else None
+
+    def delete(self, name: str) -> None:
+        """Delete a stored program.
+
+        Args:
+            name: of the program.
+
+        Raises:
+            CommandRefusedError: there is none of that name.
+            ValueError: the name has characters that a program's name cannot have.
+        """
+        self._loaded_at_boot = None
+        reply = self._command(f'delete|program("{plain_name(name)}")')
+        if reply.strip():
+            raise CommandRefusedError(
+                f"program {name!r} was not deleted: {reply.strip()}.",
+                command="delete|program",
+                reply=reply.strip(),
+                state="deleting a program",
+                next_step="See which programs there are: elm11 list.",
+            )

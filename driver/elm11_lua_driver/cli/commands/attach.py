@@ -1,0 +1,222 @@
+"""`elm11 attach` and `elm11 cancel`: find a run on a board again, fetch it, stop it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ...board import run_registry
+from ...board.run_registry import RunRecord
+from ...engines import BoardEngine
+from ...errors import Elm11Error
+from ...jobs import storage
+from ...jobs.checkpoint import Checkpoint, without_overlap
+from ...jobs.job import Job
+from ...jobs.storage import Aim
+from ...protocol.commands import job_name
+from .._board_options import Where, board_options
+from .._errors import FailureError
+from .._job_options import level_option
+from .._messages import Meter, quiet_option, remarks_option, say
+from .._options import json_option
+from .._output import plot_option
+from .._runs import follow, output_option, output_path, print_result
+from ..entry import INTERRUPTED
+
+if TYPE_CHECKING:
+    from ...board.board import Run
+    from ...protocol.commands import BoardStatus
+
+
+@click.command(short_help="Find a run on a board, follow it, fetch its results.")
+@output_option
+@click.option(
+    "--job",
+    "job_path",
+    type=click.Path(),
+    metavar="FILE",
+    help="The job, if another computer started it: a histogram's file, or what --json printed.",
+)
+@click.option("--partial", is_flag=True, help="Take what is finished of a run that was stopped.")
+@click.option("--status", "status_only", is_flag=True, help="Only say how far it is; do not wait, do not fetch.")
+@plot_option
+@level_option
+@json_option
+@quiet_option
+@board_options
+@click.pass_context
+def attach(
+    ctx: click.Context,
+    output: str | None,
+    plot: str | None,
+    job_path: str | None,
+    level: float,
+    where: Where,
+    *,
+    partial: bool,
+    status_only: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Find the run that a board is computing or has computed, wait for its end, fetch and keep its histogram.
+
+    Ctrl-C leaves the run going; elm11 cancel stops it. The results stay on the board until the next run.
+
+    \b
+    Examples:
+      elm11 attach --status
+      elm11 attach --plot levels.png
+    """  # noqa: D301
+    job = _job_from(job_path) if job_path is not None else None
+    with where.open() as board:
+        run = board.attach()
+        if status_only:
+            _print_status(run, as_json=as_json)
+            return
+        record = _record_for(run, job, output)
+        if ctx.get_parameter_source("level") is not click.core.ParameterSource.DEFAULT:
+            record = RunRecord(record.job, record.output, level, record.started, record.fetched)
+        run.job = record.job
+        kept = _kept(record)
+        try:
+            with Meter("run", "simulations", show=not quiet) as meter:
+                follow(run, meter, 0, run.count)
+            where.pace(board)
+            fetched = run.fetch(fewer=partial)
+        except KeyboardInterrupt:
+            msg = "left; the run goes on: elm11 attach follows it, elm11 cancel stops it"
+            raise FailureError(msg, INTERRUPTED) from None
+    if without_overlap(fetched, kept.histogram).ranges == fetched.ranges:
+        # How long the board took nobody has watched: it may have waited with its results since last week.
+        kept.add(fetched, BoardEngine.name, None)
+    else:
+        say(f"{record.output} has these simulations already")
+    run_registry.mark_fetched(record)
+    seconds = time.time() - record.started
+    print_result(kept.histogram, record.level, record.output, seconds, as_json=as_json, plot=plot)
+
+
+def _job_from(path: str) -> Job:
+    """The job in a file.
+
+    Raises:
+        ValueError: there is none.
+    """
+    with contextlib.suppress(ValueError, OSError):
+        return storage.load(path).job
+    try:
+        document: Any = json.loads(Path(path).read_text(encoding="utf-8"))
+        if not isinstance(document, dict):
+            raise TypeError(f"it is a {type(document).__name__}, not an object")  # noqa: TRY301  told with the others
+        values = document.get("job", document)
+        return Job.from_json(json.dumps({"format": 1, **values}))
+    except OSError as error:
+        msg = f"--job: {path} cannot be read: {error.strerror}"
+        raise ValueError(msg) from error
+    except (ValueError, TypeError, AttributeError) as error:
+        msg = f"--job: {path} holds no job: {error}"
+        raise ValueError(msg) from error
+
+
+def _record_for(run: Run, job: Job | None, output: str | None) -> RunRecord:
+    """What is known of a run: its job, and where its histogram belongs.
+
+    Raises:
+        FailureError: the job is not known here.
+        ValueError: the run is of another job, or the file cannot be written.
+    """
+    if job is not None and job_name(job) != run.job_name:
+        msg = f"--job: the board has job {run.job_name}, and this is {job_name(job)}"
+        raise ValueError(msg)
+    record = run_registry.load(run.job_name)
+    if record is None:
+        if job is None:
+            raise FailureError(
+                f"the board has job {run.job_name}, simulations {run.first} to {run.first + run.count - 1}, which this "
+                "computer has not started; give the job with --job FILE",
+                1,
+            )
+        record = RunRecord(job, output_path(None, job).absolute(), 0.95, time.time())
+    path = output_path(output if output is not None else str(record.output), record.job)
+    return RunRecord(job or record.job, path.absolute(), record.level, record.started, record.fetched)
+
+
+def _kept(record: RunRecord) -> Checkpoint:
+    """The run's file, with what it holds of the job.
+
+    Raises:
+        ValueError: it holds something else.
+    """
+    try:
+        return Checkpoint.open(record.output, record.job, Aim(record.level))
+    except ValueError as error:
+        msg = f"--output: {error}"
+        raise ValueError(msg) from error
+
+
+def _print_status(run: Run, *, as_json: bool) -> None:
+    progress = run.progress()
+    if as_json:
+        document = {
+            "job_name": run.job_name,
+            "first": run.first,
+            "count": run.count,
+            "done": progress.done,
+            "running": progress.running,
+            "usable": progress.usable,
+            "age_s": round(progress.age_s, 1),
+        }
+        click.echo(json.dumps(document, indent=2))
+        return
+    state = "running" if progress.running else "ended"
+    lost = "" if progress.usable else ", of no use: one was stopped in the midst"
+    click.echo(f"job {run.job_name}: {state}, {progress.done} of {progress.count} simulations done{lost}")
+
+
+@click.command(short_help="Stop what runs on a board.")
+@board_options
+@json_option
+@remarks_option
+def cancel(where: Where, *, as_json: bool) -> None:
+    """Stop whatever runs on a board, and wait for its prompt. Finished simulations can still be fetched.
+
+    \b
+    Example:
+      elm11 cancel, and then elm11 attach --partial
+    """  # noqa: D301
+    with where.open() as board:
+        try:
+            stopped = board.interrupt()
+        except KeyboardInterrupt:
+            raise FailureError("left at once; what runs on the board may go on", INTERRUPTED) from None
+        status: BoardStatus | None = None
+        if stopped:
+            with contextlib.suppress(Elm11Error):  # that it has stopped is what matters
+                status = board.status()
+    if as_json:
+        run = None if status is None or not status.job else status
+        document = {
+            "stopped": stopped,
+            "job_name": run.job if run else None,
+            "first": run.first if run else None,
+            "count": run.count if run else None,
+            "done": run.done if run else None,
+            "usable": run.is_usable if run else None,
+        }
+        click.echo(json.dumps(document, indent=2))
+    elif not stopped:
+        click.echo("nothing was running")
+    elif status is None or not status.job:
+        click.echo("stopped; the board is at its prompt")
+    elif not status.is_usable:
+        click.echo(f"stopped in the midst of a simulation: the {status.done} that were finished are lost")
+    elif status.done:
+        partial = " --partial" * (status.done < status.count)
+        click.echo(f"stopped; {status.done} of {status.count} simulations can be fetched: elm11 attach{partial}")
+    else:
+        click.echo("stopped before the first simulation was finished")

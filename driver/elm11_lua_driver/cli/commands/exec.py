@@ -1,0 +1,208 @@
+"""`elm11 exec` and `elm11 repl`: run Lua code on a board."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from ...errors import Elm11Error, LuaError
+from .._board_options import Where, board_options
+from .._messages import remarks_option, say, warn
+from .._options import json_option
+from .._params import Number
+
+if TYPE_CHECKING:
+    from ...board.board import Board
+
+_FOR_EVER_S: Final = 1e7
+
+
+@click.command("exec", short_help="Run Lua code on a board.")
+@click.argument("code", metavar="[CODE]", required=False)
+@click.option("--file", "path", type=click.Path(), metavar="FILE", help="Run this file instead; - is standard input.")
+@click.option(
+    "--timeout", "timeout_s", type=Number(0), default="10", show_default=True, metavar="SECONDS", help="Longest time."
+)
+@board_options
+@json_option
+@remarks_option
+def exec_command(code: str | None, path: str | None, timeout_s: float, where: Where, *, as_json: bool) -> None:
+    """Run CODE (or a file, or what comes on standard input) and print what it prints.
+
+    As at the board's prompt, the values of an expression are printed. Ctrl-C stops the code on the board.
+
+    \b
+    Examples:
+      elm11 exec '1+1'
+      elm11 exec --file blink.lua --timeout 60
+      echo 'print(_VERSION)' | elm11 exec
+    """  # noqa: D301
+    lua = _code(code, path)
+    if not lua.strip():
+        raise ValueError("CODE is empty: give it as an argument, with --file, or on standard input")
+    with where.open_paced() as board:
+        printer = _Printer()
+        try:
+            if as_json:
+                click.echo(json.dumps({"output": board.execute(lua, timeout_s)}, indent=2))
+                return
+            output = board.execute(lua, timeout_s, on_line=printer.line)
+        except LuaError as error:
+            printer.rest(error.output)
+            raise
+        except KeyboardInterrupt:
+            _stop(board)
+            raise
+        printer.rest(output)
+
+
+def _code(code: str | None, path: str | None) -> str:
+    if code is not None and path is not None:
+        raise ValueError("CODE and --file: give one of them")
+    if code == "-" or path == "-" or (code is None and path is None and not sys.stdin.isatty()):
+        return sys.stdin.read()
+    if code is not None:
+        return code
+    if path is None:
+        raise ValueError("CODE is missing: give it as an argument, with --file, or on standard input")
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        msg = f"--file: {path} cannot be read: {error.strerror}"
+        raise ValueError(msg) from error
+    except UnicodeDecodeError as error:
+        msg = f"--file: {path} is not text in UTF-8"
+        raise ValueError(msg) from error
+
+
+class _Printer:
+    """Prints the board's lines as they come, but not those of the error that may end them."""
+
+    def __init__(self) -> None:
+        self._n_printed = 0
+        self._n_blank = 0
+        self._holds = False
+
+    def line(self, text: str) -> None:
+        # An error begins with this line; so does what pcall leaves behind, which is output. The end tells.
+        self._holds = self._holds or text.startswith("Error: ")
+        if self._holds:
+            return
+        if not text:
+            # An unfinished statement gives one too, and that is no output: the next line tells.
+            self._n_blank += 1
+            return
+        click.echo("\n" * self._n_blank + text)
+        sys.stdout.flush()
+        self._n_printed += self._n_blank + 1
+        self._n_blank = 0
+
+    def rest(self, output: str) -> None:
+        """Print what has been held back.
+
+        Args:
+            output: all of the output.
+        """
+        lines = output.split("\n") if output else []
+        for text in lines[self._n_printed :]:
+            click.echo(text)
+
+
+def _stop(board: Board) -> None:
+    """Stop what runs on the board, and say how that went."""
+    say("stopping the board ... (Ctrl-C again leaves at once)")
+    try:
+        stopped = board.interrupt()
+    except KeyboardInterrupt:
+        warn("left at once; what runs on the board may go on: elm11 cancel stops it")
+        raise
+    except Elm11Error as error:
+        warn(str(error))
+    else:
+        say("stopped; the board is at its prompt" if stopped else "nothing was running any more")
+
+
+@click.command(short_help="A small terminal for the board's prompt.")
+@board_options
+@remarks_option
+def repl(where: Where) -> None:
+    """Type Lua line by line; Ctrl-D leaves, Ctrl-C stops what runs on the board.
+
+    A line is sent when it is complete, and checked on its way; an unfinished statement is asked on. Syntax errors,
+    about which the board says nothing, are shown.
+
+    \b
+    Example:
+      elm11 repl --port virtual://
+    """  # noqa: D301
+    is_terminal = sys.stdin.isatty()
+    if is_terminal:
+        _load_history()
+    with where.open_paced() as board:
+        if is_terminal:
+            identity = board.identity()
+            say(f"{identity[0]} on {board.transport.name}, hardware id {identity[3]}; Ctrl-D leaves")
+        statement = ""
+        while True:
+            try:
+                line = _ask(">> " if statement else "> ", is_terminal=is_terminal)
+            except KeyboardInterrupt:
+                statement = ""
+                say("")
+                continue
+            if line is None:
+                break
+            statement = _run_statement(board, f"{statement}\n{line}" if statement else line)
+        if statement:
+            warn("the last statement was unfinished and has not run")
+
+
+def _load_history() -> None:
+    try:
+        import readline  # noqa: F401, PLC0415  importing it gives input() its editing and history
+    except ImportError:
+        return  # Windows: the terminal has its own
+
+
+def _ask(prompt: str, *, is_terminal: bool) -> str | None:
+    """A line from the user; None at the end of the input."""
+    if not is_terminal:
+        line = sys.stdin.readline()
+        return line.rstrip("\n") if line else None
+    try:
+        return input(prompt)
+    except EOFError:
+        say("")
+        return None
+
+
+def _run_statement(board: Board, statement: str) -> str:
+    """Run a statement and print what comes of it.
+
+    Returns:
+        The statement, if it is unfinished; else nothing.
+    """
+    if not statement.strip():
+        return ""
+    printer = _Printer()
+    try:
+        printer.rest(board.execute(statement, _FOR_EVER_S, on_line=printer.line))
+    except LuaError as error:
+        if _is_unfinished(error):
+            return statement
+        printer.rest(error.output)
+        warn("\n".join(part for part in (error.lua_message, error.lua_traceback) if part))
+    except KeyboardInterrupt:
+        _stop(board)
+    except ValueError as error:
+        warn(str(error))
+    return ""
+
+
+def _is_unfinished(error: LuaError) -> bool:
+    """Whether more lines would make a statement of it: the board's prompt says so of one line, its compiler of more."""
+    return "unfinished statement" in error.lua_message or error.lua_message.endswith("<eof>")

@@ -1,0 +1,163 @@
+"""`elm11 virtual`: a virtual board that any program can open as a port."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..._files.atomic import check_writable
+from ...errors import EngineError, PortBusyError
+from .._errors import FailureError
+from .._messages import remarks_option, say
+from .._options import json_option
+from .._params import Whole
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from elm11_shim import VirtualBoard
+    from elm11_shim.board_server import BoardServer
+
+
+@click.command(short_help="A virtual board, on a device or on TCP.")
+@click.option(
+    "--lua",
+    type=click.Choice(["lupa", "emblua"]),
+    default="lupa",
+    show_default=True,
+    help="Its Lua: lupa is installed everywhere; emblua has the board's numbers and its memory, and must be built.",
+)
+@click.option("--pty", "link", type=click.Path(), metavar="LINK", help="Be a serial device, with a link at LINK.")
+@click.option("--tcp", "tcp_port", type=Whole(0, 65535), metavar="PORT", help="Listen on this TCP port; 0 takes any.")
+@click.option("--pace", is_flag=True, help="Carry bytes at 115200 baud instead of at once.")
+@click.option("--store", type=click.Path(), metavar="FILE", help="Keep the programs in this file.")
+@click.option(
+    "--faults", metavar="SPEC", help="What goes wrong on the line, such as lose=0.001,stall@2000:1.5,reboot@9000."
+)
+@click.option("--seed", type=Whole(0, 2**63 - 1), default="0", show_default=True, help="Chance of the faults.")
+@json_option
+@remarks_option
+def virtual(
+    lua: str,
+    link: str | None,
+    tcp_port: int | None,
+    store: str | None,
+    faults: str | None,
+    seed: int,
+    *,
+    pace: bool,
+    as_json: bool,
+) -> None:
+    """A virtual board that behaves as a real one does at its serial port, until Ctrl-C.
+
+    Prints the port's name, which --port of other commands takes. Without --pty and --tcp it is a serial device of a
+    name that changes (on Windows, any free TCP port). One program at a time can use it; what the board does goes on in
+    between. For a board that lives in one command only, --port virtual:// needs no server.
+
+    \b
+    Examples:
+      elm11 virtual --pty elm11-port
+      elm11 virtual --tcp 7000 --pace --store flash.json
+    """  # noqa: D301
+    if link is not None and tcp_port is not None:
+        raise ValueError("--pty and --tcp: choose one of them")
+    if store is not None:
+        try:
+            check_writable(store)
+        except ValueError as error:
+            msg = f"--store: {error}"
+            raise ValueError(msg) from error
+    # From here on, also while the board boots: whoever ends the command, nothing is left behind.
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _interrupt)
+        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # not under nohup
+            signal.signal(signal.SIGHUP, _interrupt)  # its window was closed
+    try:
+        with _board(lua, store, faults, seed) as board, _server(board, link, tcp_port, pace=pace) as server:
+            click.echo(json.dumps({"port": server.address}) if as_json else server.address)
+            sys.stdout.flush()
+            say(f"A virtual board is on {server.address}; Ctrl-C ends it. Talk to it from another window:")
+            say(f"  elm11 info --port {server.address}")
+            say(f"  elm11-upload-scripts --port {server.address}")
+            if server.address.startswith("socket://"):
+                say(f"  any terminal program, such as: nc localhost {server.address.rpartition(':')[2]}")
+            else:
+                say(f"  any terminal program, such as: picocom -b 115200 --omap crlf {server.address}")
+            _wait_for(server)
+    except KeyboardInterrupt:
+        # A server has no other end: this is success, as with `python -m http.server`.
+        say("The virtual board is switched off.")
+    else:
+        say("The virtual board's port has gone (fault 'unplug').")
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _board(lua: str, store: str | None, faults: str | None, seed: int) -> VirtualBoard:
+    """The board, switched on.
+
+    Raises:
+        ValueError: the faults or the store's file make no sense.
+        EngineError: emblua is asked for, and cannot be started.
+    """
+    from elm11_shim import VirtualBoard  # noqa: PLC0415  only this command needs a Lua engine
+
+    try:
+        return VirtualBoard(
+            "emblua" if lua == "emblua" else "lupa", store=Path(store) if store else None, faults=faults, seed=seed
+        )
+    except RuntimeError as error:
+        raise EngineError(f"--lua {lua}: {error}") from error
+    except ValueError as error:
+        # The message names "faults:" or the file.
+        msg = f"--{error}" if str(error).startswith("faults:") else f"--store: {error}"
+        raise ValueError(msg) from error
+
+
+def _server(board: VirtualBoard, link: str | None, tcp_port: int | None, *, pace: bool) -> BoardServer:
+    """The server, which listens already.
+
+    Raises:
+        ValueError: there is something else at the link's place.
+        PortBusyError: the TCP port is taken.
+    """
+    from elm11_shim.board_server import serve_pty, serve_tcp  # noqa: PLC0415
+
+    if tcp_port is None and (link is not None or os.name == "posix"):
+        try:
+            return serve_pty(board, Path(link) if link else None, paced=pace)
+        except ImportError as error:
+            raise ValueError("--pty: this system has no pseudo terminals; use --tcp") from error
+        except FileExistsError as error:
+            # A killed server's link may lead to a device that somebody else has by now: only people can tell.
+            remedy = ", or delete the link if no virtual board uses it" if link and Path(link).is_symlink() else ""
+            msg = f"--pty: {link} exists already; give another name{remedy}"
+            raise ValueError(msg) from error
+        except OSError as error:
+            msg = f"--pty: {link} cannot be made: {error.strerror}; give another name"
+            raise ValueError(msg) from error
+    try:
+        return serve_tcp(board, tcp_port or 0, paced=pace)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise PortBusyError(
+                f"TCP port {tcp_port} is in use.", port=str(tcp_port), next_step="Choose another, or 0 for any."
+            ) from error
+        msg = f"--tcp: cannot listen on port {tcp_port}: {error.strerror}"
+        raise FailureError(msg, PortBusyError.exit_code) from error
+
+
+def _wait_for(server: BoardServer) -> None:
+    """Until the server ends by itself. In slices, so that Ctrl-C is heard on Windows too."""
+    while server.serving:
+        server.wait(0.5)

@@ -1,0 +1,75 @@
+"""Where the installed programs start: Ctrl-C ends them in one line also while Python still imports.
+
+What is imported here is what Python has loaded anyway, for the same reason.
+"""
+
+import os
+import signal
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import NoReturn
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C: 128 + SIGINT, as a shell reports it."""
+
+
+class Importing:
+    """While this is entered, Ctrl-C ends the process at once, in one line.
+
+    Nothing is open yet while modules are imported; and an exception could be swallowed by whichever import it falls
+    into. Does nothing in a process that was not started here, and where a shell has had interrupts ignored (nohup).
+    """
+
+    program = ""  # the program's name, once one has been started
+
+    def __enter__(self) -> None:
+        """Listen."""
+        self._is_heard = bool(self.program) and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        if self._is_heard:
+            signal.signal(signal.SIGINT, self._leave)
+
+    def __exit__(self, *_: object) -> None:
+        """Have Ctrl-C raise KeyboardInterrupt again."""
+        if self._is_heard:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def _leave(self, _number: int, _frame: "FrameType | None") -> "NoReturn":
+        os.write(2, f"{self.program}: interrupted\n".encode())
+        os._exit(INTERRUPTED)
+
+
+def _start(name: str, module: str, attribute: str) -> "NoReturn":
+    """Import a program and run it."""
+    Importing.program = name
+    # Pictures are drawn into files: a backend for windows, be it missing or misspelt, has no say.
+    os.environ["MPLBACKEND"] = "agg"
+    with Importing():
+        from importlib import import_module  # noqa: PLC0415  not before Ctrl-C is heard
+
+        program = getattr(import_module(f"elm11_lua_driver.{module}"), attribute)
+    try:
+        program()
+    except KeyboardInterrupt:
+        sys.stderr.write(f"{name}: interrupted\n")
+        sys.exit(INTERRUPTED)
+    finally:
+        Importing().__enter__()
+    sys.exit(0)
+
+
+def elm11() -> "NoReturn":
+    """The program `elm11`."""
+    _start("elm11", "cli.main", "main")
+
+
+def upload_scripts() -> "NoReturn":
+    """The program `elm11-upload-scripts`."""
+    _start("elm11-upload-scripts", "cli.commands.scripts", "upload_scripts")
+
+
+def check_scripts() -> "NoReturn":
+    """The program `elm11-check-scripts`."""
+    _start("elm11-check-scripts", "cli.commands.scripts", "check_scripts")

@@ -1,0 +1,1 @@
+"""What to compute and what came out: the job, its histogram, and their files."""

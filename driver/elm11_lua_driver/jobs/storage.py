@@ -1,0 +1,211 @@
+"""Histograms in files: what a run has counted, whole or in part, to be added to and to be read again.
+
+The name's end says which kind: ``.npz`` (NumPy's archive, small) or ``.json`` (readable everywhere). Both have the job
+in full, the name of its experiment (`Job.sha256`), the parts with their first simulation and the first one after them,
+the SHA-256 of all counts together, and for whom it was made: the confidence and precision that were asked for.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from .._files.atomic import atomic_file
+from .histogram import Histogram, Part
+from .job import Job
+from .provenance import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# What reading a damaged archive may raise; RuntimeError where bits say that it is encrypted, or of a later kind.
+_DAMAGED: Final = (ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
+_FORMAT: Final = 1
+SUFFIXES: Final = (".npz", ".json")
+
+
+def check_suffix(path: Path | str) -> None:
+    """Do nothing if the name says which kind of file it is.
+
+    Args:
+        path: of the file; ends in ``.npz`` or ``.json``.
+
+    Raises:
+        ValueError: it does not.
+    """
+    if Path(path).suffix.lower() not in SUFFIXES:
+        msg = f"{path} must end with {' or '.join(SUFFIXES)}"
+        raise ValueError(msg)
+
+
+@dataclass(frozen=True)
+class Aim:
+    """What a run is for, so that it can be finished without being told again.
+
+    Attributes:
+        level: the confidence of the levels, 0 < level < 1.
+        target_standard_error: see `run`; None for all simulations.
+    """
+
+    level: float = 0.95
+    target_standard_error: float | None = None
+
+
+def save(histogram: Histogram, path: Path | str, aim: Aim | None = None, sessions: Iterable[Session] = ()) -> None:
+    """Write a histogram; whoever reads the file finds the old one or the new one, never a part.
+
+    Args:
+        histogram: what to write.
+        path: the file.
+        aim: what it is for; `Aim()` if None.
+        sessions: who computed it, in the order of the work; `load_sessions` reads them.
+
+    Raises:
+        ValueError: the name's end is neither of the two.
+        OSError: it cannot be written.
+    """
+    check_suffix(path)
+    parts, aim = histogram.parts, aim or Aim()
+    history = [session.to_dict() for session in sessions]
+    with atomic_file(path) as file:
+        if Path(path).suffix.lower() == ".npz":
+            shape = (0, histogram.job.J + 1, histogram.job.n_bins)
+            counts = np.array([part.counts for part in parts], np.int64) if parts else np.zeros(shape, np.int64)
+            # The narrowest integers and no compression: a checkpoint is written every second or so, and compressing
+            # takes 0.3 s where this takes 0.01 s (64 groups, 29 scales, 1000 bins: 3.7 MB instead of 1.4).
+            np.savez(
+                file,
+                format=_FORMAT,
+                job=histogram.job.to_json(),
+                job_sha256=histogram.job.sha256,
+                start=np.array([part.start for part in parts], np.int64),
+                stop=np.array([part.stop for part in parts], np.int64),
+                counts=counts.astype(np.min_scalar_type(int(counts.max(initial=0)))),
+                sha256=histogram.sha256,
+                level=aim.level,
+                target_standard_error=math.nan if aim.target_standard_error is None else aim.target_standard_error,
+                sessions=json.dumps(history),
+            )
+        else:
+            document = {
+                "format": _FORMAT,
+                "job": json.loads(histogram.job.to_json()),
+                "job_sha256": histogram.job.sha256,
+                "parts": [{"start": part.start, "stop": part.stop, "counts": part.counts.tolist()} for part in parts],
+                "sha256": histogram.sha256,
+                "level": aim.level,
+                "target_standard_error": aim.target_standard_error,
+                "sessions": history,
+            }
+            file.write((json.dumps(document, separators=(",", ":")) + "\n").encode())
+
+
+def load(path: Path | str) -> Histogram:
+    """Read a histogram.
+
+    Args:
+        path: .npz or .json, as `save` wrote it.
+
+    Returns:
+        The histogram, complete or not.
+
+    Raises:
+        ValueError: the file is none that `save` wrote, or it is damaged.
+        OSError: it cannot be read.
+    """
+    return load_with_aim(path)[0]
+
+
+def load_with_aim(path: Path | str) -> tuple[Histogram, Aim]:
+    """Read a histogram and what it is for.
+
+    Args:
+        path: .npz or .json, as `save` wrote it.
+
+    Returns:
+        The histogram, and the level and target that it was computed for.
+
+    Raises:
+        ValueError: the file is none that `save` wrote, or it is damaged.
+        OSError: it cannot be read.
+    """
+    check_suffix(path)
+    try:
+        values = _read_npz(path) if Path(path).suffix.lower() == ".npz" else _read_json(path)
+        job = Job.from_json(values["job"])
+        histogram = Histogram(
+            job,
+            (
+                Part(int(start), int(stop), np.asarray(counts, np.int64))
+                for start, stop, counts in zip(values["start"], values["stop"], values["counts"], strict=True)
+            ),
+        )
+        # Files of the first versions tell neither their job's name nor their aim.
+        target = values.get("target_standard_error")
+        aim = Aim(
+            float(values.get("level", Aim.level)),
+            None if target is None or math.isnan(float(target)) else float(target),
+        )
+    except (*_DAMAGED, KeyError, TypeError) as error:
+        why = f"it has no {error}" if isinstance(error, KeyError) else str(error)
+        msg = f"{path} holds no histogram: {why}"
+        raise ValueError(msg) from error
+    if job.sha256 != values.get("job_sha256", job.sha256) or histogram.sha256 != values["sha256"]:
+        msg = f"{path} is damaged: its job or its counts do not have the SHA-256 that it tells"
+        raise ValueError(msg)
+    return histogram, aim
+
+
+def load_sessions(path: Path | str) -> tuple[Session, ...]:
+    """Who computed the histogram in a file.
+
+    Args:
+        path: of the histogram's file.
+
+    Returns:
+        In the order of the work; nothing for a file of an earlier version, and where it cannot be understood: the
+        counts are right all the same.
+
+    Raises:
+        ValueError: the name's end is not that of such a file.
+        OSError: it cannot be read.
+    """
+    check_suffix(path)
+    try:
+        if Path(path).suffix.lower() == ".npz":
+            with Path(path).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+                history = json.loads(str(file["sessions"]))
+        else:
+            history = json.loads(Path(path).read_text(encoding="utf-8"))["sessions"]
+        return tuple(Session.from_dict(values) for values in history)
+    except (*_DAMAGED, KeyError, TypeError):
+        return ()
+
+
+def _read_npz(path: Path | str) -> dict[str, Any]:
+    # Opened here: np.load leaves a damaged file open.
+    with Path(path).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+        values = {name: file[name] for name in ("start", "stop", "counts")}
+        texts = {name: str(file[name]) for name in ("job", "sha256")}
+        values |= {name: file[name] for name in ("level", "target_standard_error") if name in file}
+        texts |= {name: str(file[name]) for name in ("job_sha256",) if name in file}
+    return {**values, **texts}
+
+
+def _read_json(path: Path | str) -> dict[str, Any]:
+    document = json.loads(Path(path).read_text(encoding="utf-8"))
+    return {
+        "job": json.dumps(document["job"]),
+        "start": [part["start"] for part in document["parts"]],
+        "stop": [part["stop"] for part in document["parts"]],
+        "counts": [part["counts"] for part in document["parts"]],
+        "sha256": document["sha256"],
+        **{name: document[name] for name in ("job_sha256", "level", "target_standard_error") if name in document},
+    }

@@ -1,0 +1,1 @@
+"""From jobs to histograms, and from histograms to significance levels."""

@@ -1,0 +1,158 @@
+"""Stop a run when its levels are known well enough.
+
+After certain numbers of simulations the standard error of every scale's level is estimated from the job's
+groups. The numbers, the groups and so the estimates follow from the job alone: whichever engine computes, and
+however the work is split, the run stops at the same place with the same counts. They are those of a job that asks for
+exactly so many simulations, and that is what the result says it is.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from ..jobs.histogram import Histogram
+
+if TYPE_CHECKING:
+    from ..jobs.job import Job
+
+MIN_GROUPS: Final = 8
+"""Before so many groups there is no check: with 7 degrees of freedom a standard error is known to about 27 %."""
+
+
+def check_target(target_standard_error: float, level: float) -> float:
+    """The target as a float, if it lies between 0 and 1, and the level does as well.
+
+    Args:
+        target_standard_error: largest standard error wanted, between 0 and 1.
+        level: the confidence, between 0 and 1.
+
+    Returns:
+        The target, no unit.
+
+    Raises:
+        ValueError: one does not.
+
+    Source: this project: docs/engines.md, "Early stopping".
+    """
+    from .levels import check_level  # noqa: PLC0415  levels.py needs run.py, which needs this
+
+    check_level(level)
+    try:
+        number = float(target_standard_error)
+    except (TypeError, ValueError):
+        number = float("nan")
+    if not 0 < number < 1:
+        msg = f"target_standard_error must lie between 0 and 1 (both excluded), not {target_standard_error!r}"
+        raise ValueError(msg)
+    return number
+
+
+def check_numbers(job: Job) -> list[int]:
+    """Numbers of simulations after which to look: 8, 12, 16, 24, 32, 48 groups, and all.
+
+    At most half as much again is computed as would do; more looks would find a small estimate by luck more often.
+
+    Args:
+        job: what is computed.
+
+    Source: this project: docs/engines.md, "Early stopping".
+    """
+    groups = [size for k in range(3, 7) for size in (1 << k, 3 << (k - 1))]
+    inside = [n * job.group_size for n in groups if n >= MIN_GROUPS and n * job.group_size < job.n_simulations]
+    return [*inside, job.n_simulations]
+
+
+def stops(job: Job, target_standard_error: float | None) -> list[int]:
+    """Numbers of simulations up to which to compute in one go: the last, and with a target those to look after.
+
+    Args:
+        job: the job.
+        target_standard_error: largest standard error wanted; None for no early stopping.
+
+    Returns:
+        Numbers of simulations, increasing.
+
+    Source: this project: docs/engines.md, "Early stopping".
+    """
+    return [job.n_simulations] if target_standard_error is None else check_numbers(job)
+
+
+def prefix(histogram: Histogram, stop: int) -> Histogram:
+    """The simulations below `stop`, which no part may contain in its midst.
+
+    Args:
+        histogram: of which no part spans the limit.
+        stop: the limit, a simulation number.
+
+    Source: this project: docs/engines.md, "Early stopping".
+    """
+    return Histogram(histogram.job, [part for part in histogram.parts if part.stop <= stop])
+
+
+def shortened(histogram: Histogram, n_simulations: int) -> Histogram:
+    """The complete result of a job of so many simulations, from the first ones of a longer job.
+
+    Args:
+        histogram: holds at least these simulations.
+        n_simulations: one of `check_numbers`.
+
+    Source: this project: docs/engines.md, "Early stopping".
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the job has given its warnings when it was made
+        job = dataclasses.replace(histogram.job, n_simulations=n_simulations)
+    return Histogram(job, prefix(histogram, n_simulations).parts)
+
+
+def stopped_at(histogram: Histogram, stop: int, target: float, level: float) -> Histogram | None:
+    """The result, if so many simulations are enough; None if they are not, or not all are there yet.
+
+    Args:
+        histogram: what is finished.
+        stop: one of `check_numbers`.
+        target: largest standard error wanted.
+        level: the confidence of the levels, 0 < level < 1.
+
+    Returns:
+        A histogram of a job of `stop` simulations, or None.
+
+    Source: this project: docs/engines.md, "Early stopping".
+    """
+    begun = prefix(histogram, stop)
+    if begun.ranges != (range(stop),) or not max_standard_error(begun, level) <= target:
+        return None
+    return shortened(begun, stop)
+
+
+def spans_groups(histogram: Histogram) -> bool:
+    """Whether a part spans several groups, so that the groups' differences cannot be seen.
+
+    Args:
+        histogram: complete or not.
+
+    Source: this project: docs/engines.md, "Checkpoints".
+    """
+    size = histogram.job.group_size
+    return any(part.start // size != (part.stop - 1) // size for part in histogram.parts)
+
+
+def max_standard_error(histogram: Histogram, level: float) -> float:
+    """The largest standard error of all scales' levels; NaN where no scale has one.
+
+    Args:
+        histogram: complete or not.
+        level: the confidence, 0 < level < 1.
+
+    Returns:
+        No unit (squared coherence); NaN where no scale has one.
+
+    Source: this project: `standard_errors` names the estimate's source.
+    """
+    from .levels import standard_errors  # noqa: PLC0415  levels.py needs run.py, which needs this
+
+    errors = standard_errors(histogram, level)
+    return float(np.nanmax(errors)) if np.isfinite(errors).any() else float("nan")

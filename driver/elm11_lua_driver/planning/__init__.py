@@ -1,0 +1,1 @@
+"""What a job takes on a board: instructions, memory, time."""

@@ -1,0 +1,1 @@
+"""Figures of coherence and of levels."""

@@ -1,0 +1,1 @@
+"""pycwt's functions with pycwt's arguments, and pycwt_mod's backend."""

@@ -1,0 +1,1 @@
+"""The one-page HTML report, its caveats and the script that reproduces it."""

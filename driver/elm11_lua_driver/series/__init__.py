@@ -1,0 +1,1 @@
+"""Two time series from files: cells, tables, dates, and the pair that is analysed."""

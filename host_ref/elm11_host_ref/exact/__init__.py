@@ -1,0 +1,1 @@
+"""The exact pipeline: pycwt's mathematics, step by step, and vectorised over simulations."""

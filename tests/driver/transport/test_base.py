@@ -1,0 +1,30 @@
+"""A dialogue is led over a port."""
+
+from __future__ import annotations
+
+import pytest
+from elm11_lua_driver.errors import BoardTimeoutError
+from elm11_lua_driver.protocol.repl.session import ReplSession
+from elm11_lua_driver.transport.base import hold
+from fake_board import FakeBoard, in_memory
+
+
+def test_a_dialogue_is_led_to_its_end_and_its_events_are_given_on() -> None:
+    board = FakeBoard()
+    board.answers["f()"] = b"one\n\r"
+    session = ReplSession()
+    execution = session.execute("f()", timeout_s=5)
+    events: list[object] = []
+    hold(execution, in_memory(board), events.append)
+    assert execution.result is not None
+    assert execution.result.text == "one"
+    assert len(events) == 2
+
+
+def test_a_dialogues_deadline_is_kept() -> None:
+    board = FakeBoard()
+    board.mode = "dead"
+    port = in_memory(board)
+    with pytest.raises(BoardTimeoutError):
+        hold(ReplSession().find_prompt(), port)
+    assert 103 < port.now_s() < 105
