@@ -21,7 +21,7 @@ from ._files.user_dirs import config_folder
 from .errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 _log = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ class Config:
         """
         setting: Setting[Any] = getattr(self, key)
         if setting.source is not Source.DEFAULT and key in _CHOICES:
-            choices = _CHOICES[key]()
+            choices = _CHOICES[key]
             if setting.value not in choices:
                 raise _wrong(setting.origin, key, f"must be one of {', '.join(choices)}", setting.value)
         return setting
@@ -105,19 +105,10 @@ KEYS: Final = tuple(field.name for field in fields(Config))
 DEFAULTS: Final[dict[str, Any]] = {**dict.fromkeys(KEYS), "engine": "numpy", "pipeline": "exact"}
 
 
-def _engines() -> tuple[str, ...]:
-    from .engines import ENGINES  # noqa: PLC0415  NumPy and SciPy take a second to load
-
-    return tuple(ENGINES)
-
-
-def _pipelines() -> tuple[str, ...]:
-    from .jobs.job import PIPELINES  # noqa: PLC0415
-
-    return tuple(PIPELINES)
-
-
-_CHOICES: Final[dict[str, Callable[[], tuple[str, ...]]]] = {"engine": _engines, "pipeline": _pipelines}
+_CHOICES: Final = {
+    "engine": ("numpy", "lua", "board", "pool", "dask", "fleet", "auto"),
+    "pipeline": ("exact", "fast"),
+}
 
 
 def variable(key: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from elm11_lua_driver import Histogram, Job, run
-from elm11_lua_driver.levels.levels import quantiles, standard_errors
+from elm11_lua_driver.levels.quantiles import quantiles, standard_errors
 from paths import DATA
 
 if TYPE_CHECKING:

@@ -40,7 +40,7 @@ import numpy as np
 from elm11_lua_driver import Histogram, Job, PoolEngine, run
 from elm11_lua_driver.engines.fleet import Shares
 from elm11_lua_driver.engines.pool import n_cores
-from elm11_lua_driver.levels.levels import standard_errors
+from elm11_lua_driver.levels.quantiles import standard_errors
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # pycwt 0.5.0b0 uses a deprecated SciPy namespace

@@ -35,8 +35,8 @@ def picture(rows: list[tuple[str, list[str]]]) -> str:
     height = ROW * len(rows) + 150
     parts = [
         (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="system-ui, sans-serif" '
-            'font-size="14" role="img" aria-label="Layers of the driver">'
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
+            'font-family="system-ui, sans-serif" font-size="14" role="img" aria-label="Layers of the driver">'
         ),
         f'<rect width="{WIDTH}" height="{height}" fill="#fff"/>',
         (

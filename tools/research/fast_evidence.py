@@ -44,7 +44,7 @@ from elm11_host_ref.exact import vectorised
 from elm11_host_ref.experiment import Experiment
 from elm11_host_ref.fast import run
 from elm11_lua_driver._files.atomic import atomic_file
-from elm11_lua_driver.levels.levels import quantiles
+from elm11_lua_driver.levels.quantiles import quantiles
 from scipy import stats
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ import rv32
 from elm11_host_ref.exact import vectorised
 from elm11_host_ref.experiment import Experiment
 from elm11_host_ref.fast import plan, run, weights
-from elm11_lua_driver.levels.levels import quantiles
+from elm11_lua_driver.levels.quantiles import quantiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

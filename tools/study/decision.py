@@ -19,7 +19,7 @@ from elm11_lua_driver import run as run_job
 from elm11_lua_driver.jobs import job as jobs
 from elm11_lua_driver.planning import cost as cost_model
 from elm11_lua_driver.planning import memory as memory_plan
-from elm11_lua_driver.pycwt_api.drop_in import default_scales
+from elm11_lua_driver.series.checks import default_scales
 
 from study import fits, measure
 from study.monte_carlo import STANDARD

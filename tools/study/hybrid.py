@@ -11,7 +11,7 @@ from elm11_host_ref.exact import rednoise
 from elm11_host_ref.exact import wavelet as wavelets
 from elm11_lua_driver import Job, coherence_from_cwt
 from elm11_lua_driver import run as run_job
-from elm11_lua_driver.levels.levels import quantiles
+from elm11_lua_driver.levels.quantiles import quantiles
 
 from study import libraries, measure
 from study.quiet_pycwt import MORLET, pycwt

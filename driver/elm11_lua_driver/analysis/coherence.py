@@ -14,8 +14,9 @@ from elm11_host_ref.exact import rednoise
 from elm11_host_ref.exact import wavelet as wavelets
 
 from ..jobs.job import Job
-from ..levels.levels import Significance, check_level, significance
-from ..pycwt_api.drop_in import check_series, default_scales, wavelet_name
+from ..levels.levels import Significance, significance
+from ..levels.quantiles import check_level
+from ..series.checks import check_series, default_scales, wavelet_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from elm11_host_ref.exact import smoothing
 from elm11_host_ref.exact import wavelet as wavelets
 from elm11_host_ref.experiment import MIN_DJ, one_of, real
 
-from ..pycwt_api.drop_in import wavelet_name
+from ..series.checks import wavelet_name
 
 if TYPE_CHECKING:
     from elm11_host_ref.types import FloatArray

@@ -21,11 +21,12 @@ from typing import TYPE_CHECKING
 
 from ..errors import BoardBusyError, BoardTimeoutError, Elm11Error, EngineError
 from ..jobs.histogram import Histogram
+from ..planning.deadlines import UNKNOWN_JOB, RunBudget
 from ..protocol import commands
 from ..protocol.commands import BoardStatus, is_status, job_name, parse_status
 from ..protocol.frame import Frame, decode_line
 from ..protocol.repl.tokenizer import Line, PromptKind
-from ..transport.base import DEFAULT_TX_DELAY_S, Transport
+from ..protocol.wire import DEFAULT_TX_DELAY_S
 from ..transport.open import open_transport
 from .code import BoardInfo
 from .detect import PORT_VARIABLE, choose
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from ..jobs.job import Job
     from ..protocol.repl.execution import Execution
     from ..protocol.upload_plan import UploadSettings
+    from ..transport.base import Transport
 
 __all__ = ["Board", "BoardInfo", "Run", "RunProgress"]
 
@@ -137,14 +139,14 @@ class Board(BoardJobs):
                 "block_ranges gives them)"
             )
         self.configure(job, memory_bytes=memory_bytes)
-        every, beat = commands.signs_of_life(job)
+        budget = RunBudget.of(job, len(simulations))
         self._enter(PromptKind.LUA)
         execution = self._session.execute(
-            commands.start_line(simulations, every, beat),
-            timeout_s=commands.longest_run_s(job, len(simulations)),
+            commands.start_line(simulations, budget.progress_interval, budget.heartbeat_interval),
+            timeout_s=budget.run_s,
             repeatable=True,
         )
-        run = Run(self, execution, job, job_name(job), simulations.start, len(simulations))
+        run = Run(self, execution, job, job_name(job), simulations, budget)
         self._run = run
         try:
             run.wait_for_start(commands.job_crc32(job))
@@ -195,7 +197,9 @@ class Board(BoardJobs):
             )
         if not running:
             self._check_version(status)
-        run = Run(self, execution if running else None, job, status.job, status.first, status.count)
+        simulations = range(status.first, status.first + status.count)
+        budget = RunBudget.of(job, status.count) if job is not None else UNKNOWN_JOB
+        run = Run(self, execution if running else None, job, status.job, simulations, budget)
         run.take(status)
         self._run = run
         _log.info("found job %s, %d of %d simulations done", status.job, status.done, status.count)

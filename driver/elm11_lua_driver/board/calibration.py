@@ -13,7 +13,7 @@ from .._files.file_lock import file_lock
 from .._files.user_dirs import CALIBRATION_FILE, config_folder
 from ..errors import BoardTimeoutError, ProtocolError
 from ..planning.cost import estimate
-from ..transport.base import DEFAULT_TX_DELAY_S
+from ..protocol.wire import DEFAULT_TX_DELAY_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ from ..errors import ScriptsError, VerificationError
 from ..protocol.lua_check import Problem, check_source
 from ..protocol.upload import UploadProgress
 from ..protocol.upload_plan import estimate_s
-from ..transport.base import WIRE_BYTE_S
+from ..protocol.wire import WIRE_BYTE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..jobs.job import Job
+    from ..planning.deadlines import RunBudget
     from ..protocol.repl.execution import Execution
     from .job_runner import BoardJobs
 
@@ -72,13 +73,17 @@ class Run:
     Args:
         board: which board.
         execution: the line that started it, while that runs; None once it has ended.
+        job: what is computed; None after attaching without one.
         name: what the board calls the job.
+        simulations: which simulations, step 1.
+        budget: deadlines of the run.
 
     Attributes:
         job: what is computed; None after attaching without one.
         job_name: what the board calls it: the first 16 digits of `Job.sha256`.
         first: first simulation.
         count: how many simulations.
+        budget: deadlines of the run.
 
     Raises:
         Elm11Error: every method that talks to the board raises what `Board` does, and `EngineError` when the run
@@ -86,12 +91,19 @@ class Run:
     """
 
     def __init__(
-        self, board: BoardJobs, execution: Execution | None, job: Job | None, name: str, first: int, count: int
+        self,
+        board: BoardJobs,
+        execution: Execution | None,
+        job: Job | None,
+        name: str,
+        simulations: range,
+        budget: RunBudget,
     ) -> None:
         self.job = job
         self.job_name = name
-        self.first = first
-        self.count = count
+        self.first = simulations.start
+        self.count = len(simulations)
+        self.budget = budget
         self._board = board
         self._execution = execution
         self._status: BoardStatus | None = None
@@ -153,9 +165,9 @@ class Run:
         """
         transport = self._board.transport
         if timeout_s is None:
-            timeout_s = commands.longest_run_s(self.job, self.count) if self.job is not None else 1e6
+            timeout_s = self.budget.run_s
         if stall_s is None:
-            stall_s = commands.longest_silence_s(self.job) if self.job is not None else 1e4
+            stall_s = self.budget.silence_s
         end_s = transport.now_s() + timeout_s
         told = None
         while self.running:
@@ -263,7 +275,7 @@ class Run:
             BoardTimeoutError: no word came.
         """
         transport = self._board.transport
-        longest_s = LOAD_TIMEOUT_S if self.job is None else max(LOAD_TIMEOUT_S, commands.longest_start_s(self.job))
+        longest_s = max(LOAD_TIMEOUT_S, self.budget.start_s)
         end_s = transport.now_s() + longest_s
         while self.running and self._status is None and not self._refusal:
             self._step(end_s)
@@ -293,7 +305,7 @@ class Run:
     def _assemble(self, job: Job, timeout_s: float | None) -> HistogramAssembly:
         board = self._board
         assembly = HistogramAssembly(job.J + 1, job.n_bins)
-        once_s = commands.longest_send_s((job.J + 1) * job.n_bins)
+        once_s = self.budget.send_s
         end_s = board.transport.now_s() + (10 * once_s if timeout_s is None else timeout_s)
         lines = [commands.send_line(0, -1)]
         for _ in range(_FETCH_ROUNDS):

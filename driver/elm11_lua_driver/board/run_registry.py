@@ -81,7 +81,7 @@ def load(name: str) -> RunRecord | None:
     """The run of the job with that name; None if this computer has not started it.
 
     Args:
-        name: `board_run.job_name` of the job.
+        name: `commands.job_name` of the job.
     """
     try:
         values: dict[str, Any] = json.loads(_file(name).read_text(encoding="utf-8"))

@@ -15,6 +15,7 @@ from elm11_host_ref.exact.wavelet import WAVELETS
 from elm11_host_ref.experiment import MAX_SIMULATIONS, SURROGATES
 
 from .._files.atomic import check_writable
+from .._progress import progress_bar
 from .._text import duration
 from ..board import detect
 from ..engines import ENGINES, AutoEngine, BoardEngine, DaskEngine, FleetEngine, LuaEngine, PoolEngine, create
@@ -23,7 +24,6 @@ from ..errors import Elm11Error
 from ..jobs import storage
 from ..jobs.job import PIPELINES
 from ..planning.plan import seconds_here
-from ..pycwt_api.drop_in import progress_bar
 from ._board_options import Where, board_options
 from ._errors import FailureError
 from ._messages import Meter, quiet_option, say, warn

@@ -12,8 +12,9 @@ from .._text import duration
 from ..engines import BoardEngine
 from ..errors import BoardTimeoutError
 from ..jobs import storage
-from ..levels.levels import Significance, quantiles, standard_errors
-from ..protocol.commands import job_name, longest_silence_s
+from ..levels.levels import Significance
+from ..levels.quantiles import quantiles, standard_errors
+from ..protocol.commands import job_name
 from ._messages import Meter, say, warn
 from ._output import print_levels
 
@@ -70,7 +71,7 @@ def follow(run: Run, meter: Meter, before: int, total: int) -> None:
     Raises:
         BoardTimeoutError: there was no sign of life for longer than the slowest board needs.
     """
-    limit_s = longest_silence_s(run.job) if run.job is not None else 3600.0
+    limit_s = run.budget.silence_s
     told = False
     meter.update(before, total)
     while True:

@@ -1,1 +1,5 @@
 """Checks of the installation and of boards, and the support bundle."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -15,10 +15,10 @@ from elm11_host_ref.fast import plan as fast_plan
 if TYPE_CHECKING:
     from elm11_host_ref.types import IntArray
 
-    from ..planning.plan import JobPlan
 
 PIPELINES: Final = ("exact", "fast")
 MAX_GROUPS: Final = 64
+DEFAULT_SEED: Final = 1
 _FORMAT: Final = 1
 # Tables print scales with four digits: whoever copies the smallest one from there has it within this part of itself.
 _ROUNDED: Final = 5e-4
@@ -109,21 +109,6 @@ class Job(Experiment):
         number of simulations. Powers of two, so that the groups of a longer run are unions of those of a shorter one.
         """
         return 1 << max(0, (-(-self.n_simulations // MAX_GROUPS) - 1).bit_length())
-
-    def plan(self, instructions_per_s: float | None = None) -> JobPlan:
-        """What the job will take on each engine: memory, instructions, time, bytes.
-
-        Args:
-            instructions_per_s: how fast the board computes (`Calibration.instructions_per_s`); without it, times are
-                given for the fastest and the slowest board.
-
-        Example:
-            >>> Job(0.72, 0.72, dt=0.25, dj=0.25, s0=0.5, J=10, pipeline="fast").plan().memory.fits
-            True
-        """
-        from ..planning import plan as job_plan  # noqa: PLC0415  it plans with what builds on jobs
-
-        return job_plan.plan(self, instructions_per_s)
 
     def to_json(self) -> str:
         """Canonical JSON: sorted keys, no blanks, floats in their shortest exact form."""

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 PACKAGES: Final = ("elm11-lua-driver", "numpy", "scipy", "pycwt", "lupa")
 """What results depend on, besides Python."""
 
+__version__: Final = version("elm11-lua-driver")
+
 
 def versions() -> dict[str, str]:
     """Version of this program, of Python, and of each library that results depend on and that is installed."""

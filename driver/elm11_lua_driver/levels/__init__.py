@@ -1,1 +1,5 @@
 """From jobs to histograms, and from histograms to significance levels."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

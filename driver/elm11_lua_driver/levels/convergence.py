@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from ..jobs.histogram import Histogram
-from .levels import check_level, quantiles, standard_errors
+from .quantiles import check_level, quantiles, standard_errors
 
 if TYPE_CHECKING:
     from elm11_host_ref.types import FloatArray, IntArray

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from ..jobs.histogram import Histogram
+from .quantiles import check_level, standard_errors
 
 if TYPE_CHECKING:
     from ..jobs.job import Job
@@ -38,8 +39,6 @@ def check_target(target_standard_error: float, level: float) -> float:
 
     Source: this project: docs/engines.md, "Early stopping".
     """
-    from .levels import check_level  # noqa: PLC0415  levels.py needs run.py, which needs this
-
     check_level(level)
     try:
         number = float(target_standard_error)
@@ -152,7 +151,5 @@ def max_standard_error(histogram: Histogram, level: float) -> float:
 
     Source: this project: `standard_errors` names the estimate's source.
     """
-    from .levels import standard_errors  # noqa: PLC0415  levels.py needs run.py, which needs this
-
     errors = standard_errors(histogram, level)
     return float(np.nanmax(errors)) if np.isfinite(errors).any() else float("nan")

@@ -12,9 +12,10 @@ import numpy as np
 from ..jobs.histogram import block_ranges
 from ..protocol import commands
 from ..protocol.frame import BLOCK_BINS
-from ..transport.base import DEFAULT_TX_DELAY_S, WIRE_BYTE_S
+from ..protocol.wire import DEFAULT_TX_DELAY_S, WIRE_BYTE_S
 from . import cost as cost_model
 from . import memory as memory_plan
+from .deadlines import RunBudget
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,7 +92,7 @@ class JobPlan:
         }
 
 
-def plan(job: Job, instructions_per_s: float | None = None, usable_bytes: int | None = None) -> JobPlan:
+def plan_job(job: Job, instructions_per_s: float | None = None, usable_bytes: int | None = None) -> JobPlan:
     """Plan a job.
 
     Args:
@@ -100,11 +101,16 @@ def plan(job: Job, instructions_per_s: float | None = None, usable_bytes: int | 
         usable_bytes: what may be used of the board's memory.
 
     Returns:
-        What it takes on each engine; not whether it fits, which `JobPlan.check` says.
+        What it takes on each engine. `plan_job(job).memory.check()` raises where it does not fit.
+
+    Example:
+        >>> from elm11_lua_driver import Job, plan_job
+        >>> plan_job(Job(0.72, 0.72, dt=0.25, dj=0.25, s0=0.5, J=10, pipeline="fast")).memory.fits
+        True
     """
     cost = cost_model.estimate(job)
     blocks = block_ranges(job, range(job.n_simulations))
-    every, _ = commands.signs_of_life(job)
+    every = RunBudget.of(job, 1).progress_interval
     typed = [
         *(commands.LOAD_LINE, commands.HELLO_LINE),
         *(line for _ in blocks for line in commands.job_lines(job)),

@@ -11,7 +11,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from ..analysis.coherence import DEFAULT_UNIT
 from ..levels.convergence import convergence
-from ..levels.levels import quantiles
+from ..levels.quantiles import quantiles
 from .axes import LOOKS, axes_or_new, drawable, light_grid, period_axis, plain_number, short
 
 if TYPE_CHECKING:

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ..errors import ProtocolError
-from ..planning.cost import SLOWEST_INSTRUCTIONS_PER_S, estimate
-from ..transport.base import WIRE_BYTE_S
 from .frame import Frame, FrameKind
 
 if TYPE_CHECKING:
@@ -32,8 +30,6 @@ MAX_LINE: Final = 253
 
 NAME_DIGITS: Final = 16
 """Digits of the job's SHA-256 by which the board calls it: enough that no two jobs of a lifetime are confused."""
-
-_INSTRUCTIONS_BETWEEN_SIGNS: Final = 1e8  # 7 s at full speed, a minute on the slowest board
 
 
 def job_name(job: Job) -> str:
@@ -213,63 +209,3 @@ def is_status(frame: Frame) -> bool:
     if frame.kind is FrameKind.END:
         return frame.payload.endswith(" end")
     return frame.kind in {FrameKind.HELLO, FrameKind.PROGRESS}
-
-
-# ---- how long things take -----------------------------------------------------------------------------------
-
-
-def signs_of_life(job: Job) -> tuple[int, int]:
-    """How often the board is to speak: every so many simulations, and every so many steps (0: not in between).
-
-    Args:
-        job: what is computed.
-
-    Returns:
-        Simulations and steps; 0 steps means none in between.
-    """
-    cost = estimate(job)
-    every = max(1, int(_INSTRUCTIONS_BETWEEN_SIGNS / cost.simulation))
-    rare = cost.largest_simulation <= 2 * _INSTRUCTIONS_BETWEEN_SIGNS
-    return every, 0 if rare else max(1, int(_INSTRUCTIONS_BETWEEN_SIGNS / cost.largest_step))
-
-
-def longest_start_s(job: Job) -> float:
-    """How long a healthy board may take to its first word: programs and tables, three times the slowest one's time.
-
-    Args:
-        job: what is computed.
-    """
-    cost = estimate(job)
-    return 30.0 + 3 * (cost.load + cost.set_up) / SLOWEST_INSTRUCTIONS_PER_S
-
-
-def longest_silence_s(job: Job) -> float:
-    """How long a healthy board may be silent during a run: three times what the slowest one would take.
-
-    Args:
-        job: what is computed.
-    """
-    cost = estimate(job)
-    between = max(2 * _INSTRUCTIONS_BETWEEN_SIGNS, cost.largest_step, cost.load + cost.set_up)
-    return 30.0 + 3 * between / SLOWEST_INSTRUCTIONS_PER_S
-
-
-def longest_run_s(job: Job, n_simulations: int) -> float:
-    """How long a run may take on the slowest board, three times over.
-
-    Args:
-        job: what is computed.
-        n_simulations: how many simulations of it.
-    """
-    cost = estimate(job)
-    work = cost.load + cost.set_up + cost.simulation * n_simulations + cost.largest_simulation
-    return longest_silence_s(job) + 3 * work / SLOWEST_INSTRUCTIONS_PER_S
-
-
-def longest_send_s(n_counts: int) -> float:
-    """How long the board may take to send that many counts: coding and wire, three times over.
-
-    Args:
-        n_counts: how many counts.
-    """
-    return 10.0 + 3 * n_counts * (1300 / SLOWEST_INSTRUCTIONS_PER_S + 6 * WIRE_BYTE_S)

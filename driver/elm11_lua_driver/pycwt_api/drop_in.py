@@ -2,83 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from elm11_host_ref.exact import coherence, rednoise
 from elm11_host_ref.exact import wavelet as wavelets
-from elm11_host_ref.experiment import real
-from tqdm import tqdm
 
-from ..jobs.job import Job
-from ..levels.levels import check_level, quantiles
+from .._progress import progress_bar
+from ..jobs.job import DEFAULT_SEED, Job
+from ..levels.quantiles import check_level, quantiles
+from ..series.checks import check_series, default_scales, wavelet_name
 from .backends import histograms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from elm11_host_ref.types import FloatArray
     from numpy.typing import ArrayLike
 
     from ..engines import Engine
-
-DEFAULT_SEED: Final = 1
-_PARAMETERS: Final = {"Morlet": ("f0", 6, "morlet"), "Paul": ("m", 4, "paul"), "DOG": ("m", 2, "dog")}
-
-
-def wavelet_name(wavelet: object) -> str:
-    """Name of a wavelet given by name or as one of pycwt's instances.
-
-    Args:
-        wavelet: a name, in any case, or `pycwt.Morlet(6)`, `Paul(4)`, `DOG(2)`, `MexicanHat()`.
-
-    Raises:
-        ValueError: it is another wavelet; smoothing lengths are known only for these four.
-
-    Source: this project: pycwt's classes, by the names of Torrence & Compo (1998), Table 1.
-    """
-    if isinstance(wavelet, str):
-        name = wavelet.lower().replace(" ", "")
-        if name in wavelets.WAVELETS:
-            return name
-    kind = type(wavelet).__name__
-    if kind == "MexicanHat":
-        return "mexicanhat"
-    if kind in _PARAMETERS:
-        attribute, value, name = _PARAMETERS[kind]
-        if getattr(wavelet, attribute, None) == value:
-            return name
-        given = f"{kind}({getattr(wavelet, attribute, '?')})"
-    else:
-        given = repr(wavelet)
-    msg = f"wavelet must be one of {', '.join(wavelets.WAVELETS)} (Morlet(6), Paul(4), DOG(2)), not {given}"
-    raise ValueError(msg)
-
-
-@contextlib.contextmanager
-def progress_bar(label: str, *, show: bool | None) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on standard error, with the time left.
-
-    Args:
-        label: stands before the bar.
-        show: False for none; True or None for one where standard error is a terminal.
-
-    Yields:
-        The function to call with (simulations finished, simulations wanted).
-
-    Source: this project: no mathematics.
-    """
-    hidden = show is False or not sys.stderr.isatty()
-    with tqdm(desc=label, unit="sim", disable=hidden, leave=False, dynamic_ncols=True) as bar:
-
-        def advance(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        yield advance
 
 
 def wct_significance(
@@ -175,72 +117,6 @@ def wct_significance(
     if pycwt_compatible:
         result[-1] = np.nan
     return result
-
-
-def check_series(name: str, values: ArrayLike) -> FloatArray:
-    """A series as doubles.
-
-    Args:
-        name: of the argument, for the error.
-        values: shape (n_samples,), the series, any unit, at least 3 samples.
-
-    Returns:
-        Shape (n_samples,), finite doubles in the unit of `values`.
-
-    Raises:
-        ValueError: it is not one-dimensional, has fewer than 3 samples, is constant, or has values that are not
-            finite numbers.
-
-    Source: this project: what the method of Grinsted, Moore & Jevrejeva (2004) needs.
-    """
-    try:
-        series = np.asarray(values, dtype=float)
-    except (TypeError, ValueError) as error:
-        msg = f"{name} must be a series of numbers: {error}"
-        raise ValueError(msg) from error
-    if series.ndim != 1 or series.size < 3:
-        msg = f"{name} must have one dimension and at least 3 samples; its shape is {series.shape}"
-        raise ValueError(msg)
-    wrong = np.flatnonzero(~np.isfinite(series))
-    if wrong.size:
-        msg = f"{name} must have finite values only; sample {wrong[0]} is {series[wrong[0]]}"
-        raise ValueError(msg)
-    if np.ptp(series) == 0:
-        msg = f"{name} must not be constant; all {series.size} samples are {series[0]}"
-        raise ValueError(msg)
-    return series
-
-
-def default_scales(
-    n_samples: int, dt: float, dj: float, mother: wavelets.Wavelet, s0: float | None, J: int | None
-) -> tuple[float, int]:
-    """Smallest scale and number of scales less one, where they are not given.
-
-    Args:
-        n_samples: length of the series.
-        dt: sampling interval, in any unit of time, > 0.
-        dj: spacing of the scales in octaves, > 0.
-        mother: the wavelet.
-        s0: smallest scale, in the unit of dt; None takes the one whose Fourier period is 2 dt.
-        J: number of scales less one; None goes up to the length of the series.
-
-    Returns:
-        `(s0, J)`: s0 in the unit of dt.
-
-    Raises:
-        ValueError: dt, dj or s0 is not greater than 0.
-
-    Source: Torrence & Compo (1998), Eqs. (9) and (10), with s0 as pycwt chooses it.
-    """
-    for name, value in (("dt", dt), ("dj", dj), ("s0", 1 if s0 is None else s0)):
-        if real(name, value) <= 0:
-            msg = f"{name} must be greater than 0, not {value!r}"
-            raise ValueError(msg)
-    if s0 is None:
-        s0 = 2 * dt / mother.fourier_factor
-    if J is None:
-        J = max(0, round(np.log2(n_samples * dt / s0) / dj))
-    return s0, J
 
 
 def wct(

@@ -20,7 +20,8 @@ from .._text import duration
 from ..analysis.coherence import DEFAULT_UNIT
 from ..engines import BoardEngine
 from ..jobs.provenance import versions
-from ..levels.levels import Significance, check_level, quantiles, standard_errors
+from ..levels.levels import Significance
+from ..levels.quantiles import check_level, quantiles, standard_errors
 from ..plotting.axes import drawable
 from ..plotting.coherence import plot_convergence, plot_histogram, plot_significance
 from ..plotting.fonts import fonts_for

@@ -1,1 +1,5 @@
 """Two time series from files: cells, tables, dates, and the pair that is analysed."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,1 +1,5 @@
 """Ports: serial, network and in memory, and the loop that drives a machine over one."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

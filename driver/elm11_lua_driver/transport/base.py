@@ -7,13 +7,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-BAUD_RATE = 115_200
-WIRE_BYTE_S = 10 / BAUD_RATE
-"""One byte on the wire: start bit, eight bits, stop bit."""
-
-DEFAULT_TX_DELAY_S = 0.001
-"""From the start of one byte to the start of the next: what the vendor's tools use."""
-
 VIRTUAL = "virtual://"
 """How the name of a virtual board's port begins."""
 

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from ..errors import PortError
-from .base import DEFAULT_TX_DELAY_S, VIRTUAL
+from ..protocol.wire import DEFAULT_TX_DELAY_S
+from .base import VIRTUAL
 from .memory import SkippingClock, VirtualTransport
 from .serial import SerialTransport
 from .trace import Trace

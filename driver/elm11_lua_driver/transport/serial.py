@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import serial
 
-from .base import BAUD_RATE, DEFAULT_TX_DELAY_S, WIRE_BYTE_S
+from ..protocol.wire import BAUD_RATE, DEFAULT_TX_DELAY_S, WIRE_BYTE_S
 from .port_errors import translated
 
 if TYPE_CHECKING:

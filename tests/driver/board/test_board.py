@@ -24,7 +24,7 @@ from elm11_lua_driver.errors import (
 from elm11_lua_driver.levels.runner import run
 from elm11_lua_driver.protocol import commands
 from elm11_lua_driver.protocol.program_text import Comparison, code_lines, listed_lines
-from elm11_lua_driver.transport.base import BAUD_RATE
+from elm11_lua_driver.protocol.wire import BAUD_RATE
 from hypothesis import given
 from hypothesis import strategies as st
 from paths import DATA

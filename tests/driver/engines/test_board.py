@@ -9,7 +9,7 @@ import pytest
 from elm11_lua_driver import BoardEngine, Histogram, Job, engines, run, significance
 from elm11_lua_driver.errors import BoardTimeoutError, PortError, VersionMismatchError
 from elm11_lua_driver.jobs.histogram import Part, block_ranges
-from elm11_lua_driver.levels.levels import standard_errors
+from elm11_lua_driver.levels.quantiles import standard_errors
 from elm11_shim import LuaSimulator
 from hypothesis import given, settings
 from hypothesis import strategies as st

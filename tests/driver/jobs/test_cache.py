@@ -17,7 +17,7 @@ from elm11_lua_driver import Histogram, Job, run, wct, wct_significance
 from elm11_lua_driver.cli import main
 from elm11_lua_driver.engines import NumpyEngine, Progress
 from elm11_lua_driver.jobs import cache
-from elm11_lua_driver.levels.levels import quantiles
+from elm11_lua_driver.levels.quantiles import quantiles
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,7 @@ import pytest
 from elm11_lua_driver import Histogram, Job
 from elm11_lua_driver.engines import NumpyEngine
 from elm11_lua_driver.jobs.histogram import Part, group_ranges
-from elm11_lua_driver.levels.levels import quantiles, standard_errors
+from elm11_lua_driver.levels.quantiles import quantiles, standard_errors
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -9,7 +9,7 @@ import pytest
 from elm11_lua_driver import EngineError, Histogram, Job, run, significance
 from elm11_lua_driver.engines import NumpyEngine, Progress
 from elm11_lua_driver.jobs.histogram import Part, group_ranges
-from elm11_lua_driver.levels.levels import quantiles, standard_errors
+from elm11_lua_driver.levels.quantiles import quantiles, standard_errors
 
 SMALL = Job(0.5, 0.2, 1.0, 0.5, 2.0, 3, n_simulations=20)
 

@@ -11,7 +11,7 @@ import pytest
 from elm11_lua_driver import BoardEngine, FleetEngine, Histogram, Job, NumpyEngine, run, significance
 from elm11_lua_driver.errors import EngineError
 from elm11_lua_driver.jobs.histogram import Part
-from elm11_lua_driver.levels.levels import standard_errors
+from elm11_lua_driver.levels.quantiles import standard_errors
 from elm11_lua_driver.levels.stopping import MIN_GROUPS, check_numbers, max_standard_error
 from hypothesis import given
 from hypothesis import strategies as st

@@ -6,9 +6,10 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from elm11_lua_driver import Job
+from elm11_lua_driver import Job, plan_job
+from elm11_lua_driver.planning.deadlines import RunBudget
 from elm11_lua_driver.planning.memory import UNIT_BYTES, USABLE_BYTES, plan, programs_bytes
-from elm11_lua_driver.protocol.commands import HELLO_LINE, LOAD_LINE, job_lines, send_line, signs_of_life, start_line
+from elm11_lua_driver.protocol.commands import HELLO_LINE, LOAD_LINE, job_lines, send_line, start_line
 from elm11_shim.board_lua_emblua import EmbluaBoardLua
 from virtual_bench import Bench
 
@@ -58,7 +59,9 @@ def test_the_plan_is_what_the_heap_shows(emblua_path: Path, changes: dict[str, A
         programs = board._lua.heap(reset_peak=True).units_used * UNIT_BYTES
         # As many signs of life as a long run gives, and the results twice: nothing that they leave behind may add up.
         simulations = range(job.n_simulations if job.pipeline == "fast" else 1)
-        for line in [*job_lines(job), start_line(simulations, *signs_of_life(job)), send_line(0, -1), send_line(0, -1)]:
+        budget = RunBudget.of(job, len(simulations))
+        start = start_line(simulations, budget.progress_interval, budget.heartbeat_interval)
+        for line in [*job_lines(job), start, send_line(0, -1), send_line(0, -1)]:
             board.write(line.encode() + b"\n")
             board.read_until_idle(30.0)
         assert not board.stopped
@@ -104,6 +107,6 @@ def test_a_job_that_does_not_fit_is_refused_with_the_numbers() -> None:
 def test_the_largest_fast_jobs(dj: float, largest: int) -> None:
     """With unequal lags, which take more; what the pages say."""
     job = Job(**{**MAIN, "lag1_x": 0.5, "lag1_y": 0.3, "dj": dj}, J=largest, pipeline="fast")
-    job.plan().memory.check()
+    plan_job(job).memory.check()
     with pytest.raises(ValueError, match=rf"and 1000000 can be used; the largest J that fits is {largest}"):
-        dataclasses.replace(job, J=largest + 1).plan().memory.check()
+        plan_job(dataclasses.replace(job, J=largest + 1)).memory.check()

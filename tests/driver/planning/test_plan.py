@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 import elm11_firmware
 import pytest
 from click.testing import CliRunner
-from elm11_lua_driver import Job
+from elm11_lua_driver import Job, plan_job
 from elm11_lua_driver.board import calibration
 from elm11_lua_driver.board.calibration import Calibration
 from elm11_lua_driver.board.firmware_sync import project_scripts
 from elm11_lua_driver.cli.main import main
 from elm11_lua_driver.engines import BoardEngine
 from elm11_lua_driver.planning import cost as cost_model
-from elm11_lua_driver.planning import plan as job_plan
 from elm11_lua_driver.protocol import commands
 from virtual_bench import J10, Bench
 
@@ -53,7 +52,7 @@ class TestPlan:
         ],
     )
     def test_bytes_are_what_crosses_the_wire(self, job: Job) -> None:
-        planned = job.plan()
+        planned = plan_job(job)
         bench = Bench()
         with bench.board:
             engine = BoardEngine(port="none")
@@ -70,24 +69,24 @@ class TestPlan:
 
     def test_time_is_instructions_and_wire(self) -> None:
         cost = cost_model.estimate(FAST)
-        planned = FAST.plan()
+        planned = plan_job(FAST)
         assert planned.instructions == cost
         work = cost.load + cost.total
         wire_s = planned.board_s[0] - work / 15.5e6
         assert planned.board_s[1] == pytest.approx(work / 1.5e6 + wire_s)
         assert wire_s == pytest.approx(planned.bytes_up / 1000 + planned.bytes_down * 10 / 115_200)
-        calibrated = FAST.plan(5e6)
+        calibrated = plan_job(FAST, 5e6)
         assert calibrated.board_s == pytest.approx((work / 5e6 + wire_s,) * 2)
         assert (planned.is_calibrated, calibrated.is_calibrated) == (False, True)
 
     def test_a_long_fast_job_needs_more_runs(self) -> None:
         many = dataclasses.replace(FAST, n_simulations=64_000)
-        assert many.plan().runs >= 64_000 / many.longest_run
-        assert dataclasses.replace(many, pipeline="exact").plan().runs <= 16
+        assert plan_job(many).runs >= 64_000 / many.longest_run
+        assert plan_job(dataclasses.replace(many, pipeline="exact")).runs <= 16
 
     def test_memory_may_be_given(self) -> None:
-        assert job_plan.plan(FAST).memory.fits
-        assert not job_plan.plan(FAST, usable_bytes=400_000).memory.fits
+        assert plan_job(FAST).memory.fits
+        assert not plan_job(FAST, usable_bytes=400_000).memory.fits
 
 
 class TestCommand:
@@ -100,7 +99,7 @@ class TestCommand:
         assert document["job_sha256"] == job.sha256
         board = document["board"]
         assert (board["fits"], board["is_calibrated"], document["calibrated_board"]) == (True, False, None)
-        assert board["memory"]["total"] == job.plan().memory.total
+        assert board["memory"]["total"] == plan_job(job).memory.total
         assert board["instructions"]["total"] == pytest.approx(cost_model.estimate(job).total)
         assert board["seconds"][0] < board["seconds"][1]
         assert 0 < document["numpy"]["seconds"] < document["lua"]["seconds"] < board["seconds"][0]
@@ -109,7 +108,7 @@ class TestCommand:
         for extra in ("", "--json"):
             result = plan(f"28 {extra}")
             assert result.exit_code == 2
-            total = Job(0.72, 0.72, dt=0.25, dj=0.25, s0=0.5, J=28).plan().memory.total
+            total = plan_job(Job(0.72, 0.72, dt=0.25, dj=0.25, s0=0.5, J=28)).memory.total
             assert f"needs {total} bytes" in result.stderr
             assert "largest J that fits" in result.stderr
         assert json.loads(result.stdout)["board"]["fits"] is False
@@ -141,4 +140,4 @@ class TestCommand:
 
 
 def test_the_programs_of_a_plan_are_those_of_the_manifest() -> None:
-    assert FAST.plan().programs_bytes == sum(program.stored_size for program in elm11_firmware.programs())
+    assert plan_job(FAST).programs_bytes == sum(program.stored_size for program in elm11_firmware.programs())

@@ -11,7 +11,7 @@ import pytest
 from elm11_lua_driver import Job, analyse, significance
 from elm11_lua_driver.jobs.histogram import Histogram
 from elm11_lua_driver.levels.convergence import convergence
-from elm11_lua_driver.levels.levels import quantiles, standard_errors
+from elm11_lua_driver.levels.quantiles import quantiles, standard_errors
 from elm11_lua_driver.plotting import coherence
 from matplotlib.figure import Figure
 from matplotlib.testing.compare import compare_images

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from elm11_host_ref.exact import rednoise
 from elm11_lua_driver import Job, wct, wct_significance
-from elm11_lua_driver.pycwt_api.drop_in import progress_bar, wavelet_name
+from elm11_lua_driver._progress import progress_bar
+from elm11_lua_driver.series.checks import wavelet_name
 from paths import DATA
 
 if TYPE_CHECKING:

@@ -20,7 +20,8 @@ from elm11_lua_driver.jobs.checkpoint import Checkpoint
 from elm11_lua_driver.jobs.histogram import Part
 from elm11_lua_driver.jobs.provenance import Session, extended, versions
 from elm11_lua_driver.jobs.storage import Aim
-from elm11_lua_driver.levels.levels import Significance, quantiles, standard_errors
+from elm11_lua_driver.levels.levels import Significance
+from elm11_lua_driver.levels.quantiles import quantiles, standard_errors
 from elm11_lua_driver.protocol.commands import job_name
 from elm11_lua_driver.report.caveats import doubts
 from elm11_lua_driver.report.html import report_html

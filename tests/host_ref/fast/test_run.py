@@ -17,7 +17,7 @@ from elm11_host_ref.experiment import Experiment
 from elm11_host_ref.fast import integer_fft, run
 from elm11_host_ref.fast import plan as fast_plan
 from elm11_host_ref.fast import weights as fast_weights
-from elm11_lua_driver.levels.levels import quantiles
+from elm11_lua_driver.levels.quantiles import quantiles
 from elm11_shim.runtime import FirmwareLua
 from elm11_shim.simulation import LuaSimulator, lua_config
 from hypothesis import given, settings

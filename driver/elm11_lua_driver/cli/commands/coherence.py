@@ -19,14 +19,15 @@ from elm11_host_ref.experiment import MAX_SIMULATIONS
 from elm11_host_ref.percentiles import percentile_transform
 
 from ..._files.atomic import atomic_file, check_writable
+from ..._progress import progress_bar
 from ...analysis.coherence import DEFAULT_UNIT, CoherenceAnalysis, analyse
 from ...errors import EngineError
 from ...jobs import storage
 from ...jobs.job import Job
 from ...levels.levels import significance
 from ...levels.runner import run
-from ...pycwt_api.drop_in import default_scales, progress_bar
 from ...series import pair as series_files
+from ...series.checks import default_scales
 from .._job_options import (
     Who,
     advancing,

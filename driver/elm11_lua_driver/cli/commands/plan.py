@@ -11,6 +11,7 @@ from ..._text import duration
 from ...board import calibration
 from ...jobs.job import Job
 from ...planning import cost as cost_model
+from ...planning.plan import plan_job
 from .._job_options import job_options, planned_options
 from .._messages import quiet_option
 from .._options import json_option
@@ -47,7 +48,7 @@ def plan_command(
     """  # noqa: D301  click's mark for "do not wrap" is the character
     job = Job(*lag1, n_simulations=simulations, **options)
     found = _calibration(hw_id)
-    planned = job.plan(None if found is None else found.instructions_per_s)
+    planned = plan_job(job, None if found is None else found.instructions_per_s)
     if as_json:
         document = {**planned.to_dict(), "calibrated_board": None if found is None else found.hw_id}
         click.echo(json.dumps(document, indent=2, allow_nan=False))

@@ -20,7 +20,8 @@ from ...jobs.job import Job
 from ...jobs.storage import Aim
 from ...levels import stopping
 from ...planning import memory as memory_plan
-from ...protocol.commands import job_name, longest_run_s
+from ...planning.deadlines import RunBudget
+from ...protocol.commands import job_name
 from ...transport.base import VIRTUAL
 from .._board_options import Where, board_options
 from .._errors import FailureError
@@ -190,7 +191,7 @@ def _tell_plan(board: Board, job: Job, n: int) -> None:
     if found is None:
         say(
             f"{n} simulations; how long they take is not known (elm11 calibrate measures the board), "
-            f"{duration(longest_run_s(job, n) / 3)} on the slowest"
+            f"{duration(RunBudget.of(job, n).run_s / 3)} on the slowest"
         )
     else:
         say(f"{n} simulations, about {duration(found.seconds_for(job, n))} on this board")

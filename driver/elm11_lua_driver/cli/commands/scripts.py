@@ -14,7 +14,7 @@ from ...board import firmware_sync
 from ...board.firmware_sync import Action, Script, ScriptState
 from ...errors import Elm11Error, ScriptsError, VersionMismatchError
 from ...protocol.lua_check import Problem, check_files
-from ...transport.base import WIRE_BYTE_S
+from ...protocol.wire import WIRE_BYTE_S
 from .._board_options import Where, board_options
 from .._errors import Elm11Command
 from .._messages import Meter, confirm, quiet_option, say, warn

@@ -1,1 +1,5 @@
 """The prompt of the board: what it prints, and the machine that types at it."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -10,10 +10,11 @@ from elm11_host_ref.exact import rednoise
 from elm11_host_ref.exact import wavelet as wavelets
 from elm11_host_ref.experiment import real
 
-from ..jobs.job import Job
-from ..levels.levels import check_level, quantiles
-from ..pycwt_api.backends import histograms
-from ..pycwt_api.drop_in import DEFAULT_SEED, check_series, default_scales, progress_bar, wavelet_name
+from .._progress import progress_bar
+from ..jobs.job import DEFAULT_SEED, Job
+from ..levels.quantiles import check_level, quantiles
+from ..series.checks import check_series, default_scales, wavelet_name
+from .backends import histograms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from elm11_host_ref.exact import rednoise
 from elm11_lua_driver import Histogram, Job, wct, wct_significance, wct_significance_many
-from elm11_lua_driver.analysis import pairs as many_pairs
 from elm11_lua_driver.engines import NumpyEngine, Progress
+from elm11_lua_driver.pycwt_api import many_pairs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

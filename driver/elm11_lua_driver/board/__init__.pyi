@@ -1,0 +1,13 @@
+from .board import Board, BoardInfo, Run, RunProgress
+from .calibration import Calibration
+from .detect import BoardState, Detected
+
+__all__ = [
+    "Board",
+    "BoardInfo",
+    "BoardState",
+    "Calibration",
+    "Detected",
+    "Run",
+    "RunProgress",
+]

@@ -1,0 +1,12 @@
+from .levels import Significance, significance
+from .quantiles import check_level, quantiles, standard_errors
+from .runner import run
+
+__all__ = [
+    "Significance",
+    "check_level",
+    "quantiles",
+    "run",
+    "significance",
+    "standard_errors",
+]

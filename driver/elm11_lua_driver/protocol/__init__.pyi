@@ -1,0 +1,19 @@
+from .commands import BoardStatus
+from .frame import Frame, FrameKind, FrameReader, HistogramAssembly
+from .lua_check import Problem, check_files, check_source
+from .upload import Upload, UploadResult
+from .upload_plan import UploadSettings
+
+__all__ = [
+    "BoardStatus",
+    "Frame",
+    "FrameKind",
+    "FrameReader",
+    "HistogramAssembly",
+    "Problem",
+    "Upload",
+    "UploadResult",
+    "UploadSettings",
+    "check_files",
+    "check_source",
+]
