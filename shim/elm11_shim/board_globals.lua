@@ -14,8 +14,8 @@ local host = ...
 local write, find_program, compile, leave = host.write, host.find_program, host.compile, host.leave
 
 local globals = _G
-local error, getmetatable, load, next, pairs, rawget, select, tonumber, tostring, type =
-    error, getmetatable, load, next, pairs, rawget, select, tonumber, tostring, type
+local error, getmetatable, load, next, pairs, rawget, select, setmetatable, tonumber, tostring, type =
+    error, getmetatable, load, next, pairs, rawget, select, setmetatable, tonumber, tostring, type
 local collectgarbage, math, string, table = collectgarbage, math, string, table
 local find, gmatch, gsub, string_format = string.find, string.gmatch, string.gsub, string.format
 local pack_bytes, unpack_bytes = string.pack, string.unpack
@@ -215,6 +215,15 @@ local function load_text(chunk, name, _, ...)
     return load(chunk, name, "t", ...)
 end
 
+-- While a finalizer runs, Lua calls no hook: an endless one could not be stopped by anything in this process.
+local function plain_setmetatable(...)
+    local _, metatable = ...
+    if type(metatable) == "table" and rawget(metatable, "__gc") ~= nil then
+        error("finalizers (__gc) do not run on this virtual board; emblua has them", 2)
+    end
+    return setmetatable(...)
+end
+
 local function named(library, names, own)
     local chosen = {}
     for name in gmatch(names, "%S+") do
@@ -227,8 +236,8 @@ local importable_base = named(
     base,
     "assert error getmetatable ipairs load next pairs pcall warn rawequal rawlen rawget rawset select setmetatable "
         .. "tonumber tostring type xpcall",
-    {load = load_text, pcall = host.pcall, tonumber = board_tonumber, tostring = board_tostring, warn = warn,
-        xpcall = host.xpcall}
+    {load = load_text, pcall = host.pcall, setmetatable = plain_setmetatable, tonumber = board_tonumber,
+        tostring = board_tostring, warn = warn, xpcall = host.xpcall}
 )
 local importable = {
     math = named(

@@ -18,7 +18,8 @@ What stock Lua in this process cannot imitate, and the board does differently:
 - `<` and `<=` between strings work here;
 - memory: no limit on blocks, arrays or objects here, none on depth of calls and functions' length but Lua's own;
 - `import` knows no input, output and timing functions, since there is nothing to reach with them;
-- `load` accepts text only, since bytecode could harm this process.
+- `load` accepts text only, since bytecode could harm this process;
+- `setmetatable` refuses finalizers (`__gc`), which nothing in this process could stop.
 
 The project's own programs keep clear of all these, and `tools/lint/lint_lua.py` sees to it.
 """

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 MAX_MEMORY = 8 * 1024 * 1024
 # A program that prints faster than the host reads waits here, as it would for the serial port.
 _MAX_WAITING_OUTPUT = 1024 * 1024
-_END_TIMEOUT_S = 10.0
+# Lua looks at the host every thousand instructions. What does not, runs inside one call of a C function (a pattern that
+# backtracks without end, say); its thread is left behind with its Lua state, and ends with this process.
+_END_TIMEOUT_S = 1.0
 _BYTES_PER_UNIT = 128
 _ENDINGS = {
     b"ran": Ending.RAN,

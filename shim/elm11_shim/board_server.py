@@ -144,6 +144,8 @@ class BoardServer:
         self._wake_receiver, self._wake_sender = socket.socketpair()
         self._stopping = False
         self._thread: threading.Thread | None = None
+        # Set by the thread itself: an interrupted Thread.join may believe that a living thread has ended.
+        self._ended = threading.Event()
 
     def serve_forever(self) -> None:
         """Serve until ``stop``, or until the board's port is gone for good."""
@@ -152,7 +154,7 @@ class BoardServer:
     @property
     def serving(self) -> bool:
         """Whether the thread of the ``with`` statement serves."""
-        return self._thread is not None and self._thread.is_alive()
+        return self._thread is not None and not self._ended.is_set()
 
     def wait(self, timeout_s: float) -> None:
         """Wait for that thread to end, at most this long.
@@ -161,7 +163,7 @@ class BoardServer:
             timeout_s: longest wait, seconds.
         """
         if self._thread is not None:
-            self._thread.join(timeout_s)
+            self._ended.wait(timeout_s)
 
     def stop(self) -> None:
         """End ``serve_forever``, from any thread or from a signal handler."""
@@ -172,14 +174,13 @@ class BoardServer:
     def close(self) -> None:
         """Stop, wait for the thread, and free the address."""
         self.stop()
-        if self._thread is not None:
-            self._thread.join(_STOP_TIMEOUT_S)
+        self.wait(_STOP_TIMEOUT_S)
         self._wake_receiver.close()
         self._wake_sender.close()
 
     def __enter__(self) -> Self:
         """Serve in a thread."""
-        self._thread = threading.Thread(target=self.serve_forever, name="virtual board server", daemon=True)
+        self._thread = threading.Thread(target=self._serve_in_thread, name="virtual board server", daemon=True)
         self._thread.start()
         return self
 
@@ -188,6 +189,12 @@ class BoardServer:
     ) -> None:
         """Close."""
         self.close()
+
+    def _serve_in_thread(self) -> None:
+        try:
+            self.serve_forever()
+        finally:
+            self._ended.set()
 
     def _wait(self, readable: list[int], writable: list[int], timeout_s: float) -> tuple[bool, bool]:
         """Whether something can be read and written, at the latest after ``timeout_s``."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import select
+import signal
 import socket
 import sys
 import time
@@ -200,3 +201,26 @@ def test_a_host_that_does_not_read_holds_the_board_up(board: VirtualBoard) -> No
         received = bytearray()
         while b"<user interruption>" not in received[-70000:]:
             received += connection.recv(65536)
+
+
+@needs_pty
+def test_an_interrupted_wait_leaves_the_thread_to_its_work(board: VirtualBoard) -> None:
+    # An attack on version 0.1.0: Ctrl-C during Thread.join made close() free the port under the living thread.
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for _ in range(20):
+            with serve_pty(board) as server:
+                signal.setitimer(signal.ITIMER_REAL, 0.01)
+                with pytest.raises(KeyboardInterrupt):
+                    server.wait(DEADLINE_S)
+                assert server.serving
+                thread = server._thread
+            assert thread is not None
+            thread.join(DEADLINE_S)  # pytest turns an exception in a thread into a failure
+            assert not thread.is_alive()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

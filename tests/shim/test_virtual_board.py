@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
+import sys
 import threading
 from typing import TYPE_CHECKING, Literal
 
@@ -228,6 +230,34 @@ def test_lupa_stops_for_good_far_beyond_the_boards_memory() -> None:
         line = b"pcall(function() local t={} while true do t[#t+1]={} end end)"
         assert run(board, line) == b"---- Malloc Error ----\n\r"
         assert board.stopped
+
+
+def test_lupa_refuses_finalizers_which_nothing_could_stop() -> None:
+    # An attack on version 0.1.0: an endless one made the board deaf to q.
+    with VirtualBoard() as board:
+        board.read_until_idle(DEADLINE_S)
+        run(board, b'import("setmetatable")')
+        endless = b"setmetatable({},{__gc=function()while true do end end})collectgarbage()"
+        assert b"finalizers (__gc) do not run" in run(board, endless)
+        run(board, b"m={} setmetatable({},m) m.__gc=function()while true do end end m=nil collectgarbage()")
+        assert run(board, b"1+1") == b"2\n\r"
+
+
+DEAF = """
+from elm11_shim.virtual_board import VirtualBoard
+with VirtualBoard() as board:
+    board.write(b'import("string","find") import("string","rep")\\n')
+    board.read_until_idle(20)
+    board.write(b'string.find(string.rep("a",40),string.rep("a?",40)..string.rep("a",40).."b")\\n')
+    board.read(0.1)
+    print(board.running)
+"""
+
+
+def test_closing_does_not_wait_for_a_call_that_hears_nothing() -> None:
+    # In a process of its own, which such a call outlives nowhere.
+    done = subprocess.run([sys.executable, "-c", DEAF], capture_output=True, text=True, timeout=8, check=True)
+    assert done.stdout == "True\n"
 
 
 # ---- command mode --------------------------------------------------------------------------------
