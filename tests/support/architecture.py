@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from typing import TYPE_CHECKING
 
 from paths import ROOT
@@ -72,6 +73,7 @@ def module_name(path: Path) -> str:
     return ".".join(parts[:-1] if path.stem == "__init__" else parts)
 
 
+@cache
 def driver_modules() -> dict[str, set[str]]:
     """Which modules of the driver each of them imports, by their full names; a package stands for its `__init__`."""
     files = {module_name(path): path for path in DRIVER.rglob("*.py")}
