@@ -1,7 +1,8 @@
-from .coherence import CoherenceAnalysis, analyse
+from .coherence import DEFAULT_UNIT, CoherenceAnalysis, analyse
 from .from_cwt import coherence_from_cwt
 
 __all__ = [
+    "DEFAULT_UNIT",
     "CoherenceAnalysis",
     "analyse",
     "coherence_from_cwt",

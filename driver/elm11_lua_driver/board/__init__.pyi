@@ -1,3 +1,4 @@
+from . import calibration, detect, firmware_sync, run_registry
 from .board import Board, BoardInfo, Run, RunProgress
 from .calibration import Calibration
 from .detect import BoardState, Detected
@@ -10,4 +11,8 @@ __all__ = [
     "Detected",
     "Run",
     "RunProgress",
+    "calibration",
+    "detect",
+    "firmware_sync",
+    "run_registry",
 ]

@@ -1,4 +1,4 @@
-"""Which board a command is about, and how to talk to it."""
+"""Options that choose a board and how to talk to it."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from click.shell_completion import CompletionItem
 
+from .. import board as boards
 from .._files import user_dirs
 from .._files.atomic import check_writable
 from ..config import Source
-from ._options import Configured, options, settings_of
-from ._params import Milliseconds
+from ._options import configured, options, setting
+from .entry import InterruptGuard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from .. import config
     from ..board.board import Board
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Where:
+class BoardOptions:
     """Which board, and how to talk to it.
 
     Attributes:
@@ -35,7 +35,8 @@ class Where:
         hw_id: the board's hardware id, or None.
         tx_delay_s: from byte to byte, or None for what calibration found.
         trace: a file for a byte trace, or None.
-        configured: which of these the command line does not have, and the variable or file where they are.
+        configured: keys of the settings among these that the command line does not give, and the variable or file
+            that sets each.
     """
 
     port: str | None = None
@@ -44,23 +45,20 @@ class Where:
     trace: Path | None = None
     configured: Mapping[str, str] = field(default_factory=dict, compare=False)
 
-    def given(self, name: str) -> bool:
-        """Whether the command line has the option for a value, by the value's name.
-
-        Args:
-            name: of the value: "port", "hw_id", "tx_delay" or "trace".
-        """
-        return getattr(self, name) is not None and name not in self.configured
+    def given(self) -> set[str]:
+        """Keys of the settings that the command line gives: port, hw_id, tx_delay_ms, trace."""
+        values = {"port": self.port, "hw_id": self.hw_id, "tx_delay_ms": self.tx_delay_s, "trace": self.trace}
+        return {key for key, value in values.items() if value is not None and key not in self.configured}
 
     def open(self) -> Board:
-        """Open the board. Nothing is asked of it yet.
+        """Open the board, without sending it anything yet.
 
         Returns:
             The board, which the caller closes.
         """
-        from ..board.board import Board  # noqa: PLC0415  NumPy comes with it
-
-        return Board.open(self.port, self.hw_id, self.tx_delay_s, self.trace)
+        with InterruptGuard():
+            boards.Board  # noqa: B018  NumPy comes with it
+        return boards.Board.open(self.port, self.hw_id, self.tx_delay_s, self.trace)
 
     def open_paced(self) -> Board:
         """Open the board, and pace the bytes as calibration found for this very board.
@@ -85,28 +83,18 @@ class Where:
         Args:
             board: the board.
         """
-        from ..board import calibration  # noqa: PLC0415
-
-        if self.tx_delay_s is not None or board.tx_delay_s is None or not calibration.load_all():
+        if self.tx_delay_s is not None or board.tx_delay_s is None or not boards.calibration.load_all():
             return
-        found = calibration.load(board.identity()[3])
+        found = boards.calibration.load(board.identity()[3])
         if found is not None and found.tx_delay_s is not None:
             board.set_tx_delay(found.tx_delay_s)
             _log.info("paced as calibrated: %g ms from byte to byte", 1000 * found.tx_delay_s)
 
 
-_ORIGIN_FIELDS: Final = {"port": "port", "hw_id": "hw_id", "tx_delay": "tx_delay_s", "trace": "trace"}
-_STRENGTH: Final = {source: place for place, source in enumerate(Source)}
-
-
-def _where(
-    settings: Mapping[str, config.Setting[Any]],
-    port: str | None,
-    hw_id: str | None,
-    tx_delay: float | None,
-    trace: str | None,
-) -> Where:
-    """Which board is meant. Port and hardware id name it together only where they come from the same place.
+def _chosen(
+    ctx: click.Context, port: str | None, hw_id: str | None, trace: str | None
+) -> tuple[str | None, str | None]:
+    """Port and hardware id. Together they name the board only where they come from the same source.
 
     Raises:
         ValueError: a name is empty, or the trace cannot be written.
@@ -116,26 +104,21 @@ def _where(
             # Whoever writes --port "$BOARD" means one board, and not any that is found.
             msg = f"{option}: the name is empty; give one, or leave the option out to look for a board"
             raise ValueError(msg)
-    if port is not None and hw_id is not None:
-        ranks = [_STRENGTH[settings[name].source] if name in settings else -1 for name in ("port", "hw_id")]
-        if ranks[0] > ranks[1]:
-            port = None
-        elif ranks[0] < ranks[1]:
-            hw_id = None
     if trace is not None:
         try:
             check_writable(trace)
         except ValueError as error:
-            msg = f"{settings['trace'].origin if 'trace' in settings else '--trace'}: {error}"
+            msg = f"{setting(ctx, 'trace').origin or '--trace'}: {error}"
             raise ValueError(msg) from error
         user_dirs.remember_trace(Path(trace))
-    configured = {_ORIGIN_FIELDS[name]: found.origin for name, found in settings.items() if name in _ORIGIN_FIELDS}
-    delay_s = None if tx_delay is None else tx_delay / 1000
-    return Where(port, hw_id, delay_s, Path(trace) if trace else None, configured)
+    if port is not None and hw_id is not None:
+        ranks = [list(Source).index(setting(ctx, key).source) for key in ("port", "hw_id")]
+        return port if ranks[0] <= ranks[1] else None, hw_id if ranks[1] <= ranks[0] else None
+    return port, hw_id
 
 
 def complete_port(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Names of the ports that are there, without opening one.
+    """Names of the ports of this computer, without opening one.
 
     Args:
         incomplete: what the user has typed so far.
@@ -147,57 +130,52 @@ def complete_port(_: click.Context, __: click.Parameter, incomplete: str) -> lis
     return [item for item in ports if item.value.startswith(incomplete)]
 
 
+_OPTIONS: Final = options(
+    configured(
+        "--port",
+        metavar="PORT",
+        shell_complete=complete_port,
+        help="The board's port: a device, socket://HOST:PORT, or virtual:// for a virtual board.  "
+        "[default: ELM11_PORT, or as configured, or the only board found]",
+    ),
+    configured("--hw-id", metavar="ID", help="The board with this hardware id (elm11 detect shows it)."),
+    configured(
+        "--tx-delay",
+        "tx_delay_ms",
+        metavar="MS",
+        help="Milliseconds between bytes.  [default: as configured, or what elm11 calibrate found, else 1]",
+    ),
+    configured("--trace", metavar="FILE", help="Write every byte that crosses the port to this file, as JSON."),
+)
+
+
 def board_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options by which a board is chosen; the command gets them as one argument, `where`.
+    """Add the options that choose a board; the command gets them as one argument, `where`.
 
     Args:
         command: the function that is decorated.
     """
 
     @functools.wraps(command)
-    def with_where(
+    def with_board(
         *args: Any,  # noqa: ANN401  click's arguments pass through
         port: str | None,
         hw_id: str | None,
-        tx_delay: float | None,
+        tx_delay_ms: float | None,
         trace: str | None,
         **rest: Any,  # noqa: ANN401
     ) -> Any:  # noqa: ANN401
-        where = _where(settings_of(click.get_current_context()), port, hw_id, tx_delay, trace)
+        ctx = click.get_current_context()
+        port, hw_id = _chosen(ctx, port, hw_id, trace)
+        origins = {key: setting(ctx, key).origin for key in ("port", "hw_id", "tx_delay_ms", "trace")}
+        where = BoardOptions(
+            port,
+            hw_id,
+            None if tx_delay_ms is None else tx_delay_ms / 1000,
+            Path(trace) if trace else None,
+            {key: origin for key, origin in origins.items() if origin},
+        )
         return command(*args, where=where, **rest)
 
-    decorated: Callable[..., Any] = options(
-        click.option(
-            "--port",
-            cls=Configured,
-            setting="port",
-            metavar="PORT",
-            shell_complete=complete_port,
-            help="The board's port: a device, socket://HOST:PORT, or virtual:// for a virtual board.  "
-            "[default: ELM11_PORT, or as configured, or the only board found]",
-        ),
-        click.option(
-            "--hw-id",
-            cls=Configured,
-            setting="hw_id",
-            metavar="ID",
-            help="The board with this hardware id (elm11 detect shows them).",
-        ),
-        click.option(
-            "--tx-delay",
-            cls=Configured,
-            setting="tx_delay_ms",
-            type=Milliseconds(),
-            metavar="MS",
-            help="Milliseconds from byte to byte.  [default: as configured, or what elm11 calibrate found, else 1]",
-        ),
-        click.option(
-            "--trace",
-            cls=Configured,
-            setting="trace",
-            type=click.Path(),
-            metavar="FILE",
-            help="Write every byte that crosses the port here, as JSON.",
-        ),
-    )(with_where)
+    decorated: Callable[..., Any] = _OPTIONS(with_board)
     return decorated

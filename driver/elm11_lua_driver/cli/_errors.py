@@ -1,4 +1,4 @@
-"""How a command ends: with a message on standard error and an exit code, never with a traceback."""
+"""Errors become exit codes here: one message on standard error, never a traceback."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ OPTION_OF: Final = {
 """Options whose argument has another name in the library."""
 
 
-class FailureError(Exception):
+class FailureError(click.ClickException):
     """A command ends with this message and exit code.
 
     Args:
@@ -43,40 +43,32 @@ class FailureError(Exception):
 
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
-        self.exit_code = exit_code
+        self.exit_code = exit_code  # type: ignore[misc]  # click's own subclasses set it per class
 
 
-class _EndsPlainly(click.Command):
-    """Ends every failure with a message on standard error and an exit code, never with a traceback."""
+class ExitHandling(click.Command):
+    """A program that ends every failure with one message on standard error and an exit code."""
 
-    def main(
+    def main(  # type: ignore[override]  # positional arguments but the first are not used
         self,
         args: Sequence[str] | None = None,
-        prog_name: str | None = None,
-        complete_var: str | None = None,
-        standalone_mode: bool = True,  # noqa: FBT001, FBT002  click's interface
-        **extra: Any,  # noqa: ANN401
+        *,
+        standalone_mode: bool = True,
+        **extra: Any,  # noqa: ANN401  click's interface
     ) -> Any:  # noqa: ANN401
         """Parse and run; exits, unless `standalone_mode` is off."""
         if not standalone_mode:
-            return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
-        mend_streams()
-        escape_foreign_letters()
-        with plain_warnings(), _plain_end(self.name or "elm11"):
-            super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+            return super().main(args, standalone_mode=False, **extra)
+        _prepare_streams()
+        with plain_warnings(), _exit_codes(self.name or "elm11"):
+            super().main(args, standalone_mode=False, **extra)
             sys.stdout.flush()
         return sys.exit(0)
 
-    def make_context(
-        self,
-        info_name: str | None,
-        args: list[str],
-        parent: click.Context | None = None,
-        **extra: Any,  # noqa: ANN401
-    ) -> click.Context:
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:  # noqa: ANN401
         """Parse the arguments. Ctrl-C becomes an abort here, as in `invoke`."""
         try:
-            return super().make_context(info_name, args, parent, **extra)
+            return super().make_context(*args, **extra)
         except KeyboardInterrupt:
             raise click.Abort from None
 
@@ -88,16 +80,8 @@ class _EndsPlainly(click.Command):
             raise click.Abort from None
 
 
-class Elm11Group(_EndsPlainly, click.Group):
-    """A group of commands that ends plainly."""
-
-
-class Elm11Command(_EndsPlainly):
-    """A command that is a program of its own, and ends plainly."""
-
-
 @contextlib.contextmanager
-def _plain_end(program: str) -> Iterator[None]:
+def _exit_codes(program: str) -> Iterator[None]:
     """Turn every failure into a message on standard error and an exit code."""
     try:
         yield
@@ -109,35 +93,28 @@ def _plain_end(program: str) -> Iterator[None]:
         _fail(ctx.command_path if ctx else program, error.format_message(), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         _fail(program, "interrupted", INTERRUPTED)
-    except FailureError as error:
-        _fail(program, str(error), error.exit_code)
     except Elm11Error as error:
         _fail(program, str(error), error.exit_code, keep_lines=True)
     except ValueError as error:
-        _fail(program, _with_option(str(error)), 2)
+        option = OPTION_OF.get(str(error).split(" ", 1)[0])
+        _fail(program, f"{option}: {error}" if option else str(error), 2)
     except MemoryError:
         _fail(program, "not enough memory; use fewer scales (--scales, --dj) or a shorter series", 1)
     except OSError as error:
-        _fail_by_system(program, error)
-
-
-def _fail_by_system(program: str, error: OSError) -> NoReturn:
-    """End for a reason that the system gave."""
-    if error.errno == errno.EPIPE:
-        _drop_unwritten()  # whoever read the output has left
-        sys.exit(1)
-    if error.errno == errno.ENOENT and not error.filename and not _folder_exists():
-        _fail(program, "the current folder has been deleted; change to another one", 1)
-    where = f"{error.filename}: " if error.filename else ""
-    _fail(program, f"{where}{error.strerror or error}", 1)
+        if error.errno == errno.EPIPE:
+            _drop_unwritten()  # whoever read the output has left
+            sys.exit(1)
+        if error.errno == errno.ENOENT and not error.filename and not _folder_exists():
+            _fail(program, "the current folder has been deleted; change to another one", 1)
+        where = f"{error.filename}: " if error.filename else ""
+        _fail(program, f"{where}{error.strerror or error}", 1)
 
 
 def _folder_exists() -> bool:
     try:
-        Path.cwd()
+        return bool(Path.cwd())
     except FileNotFoundError:
         return False
-    return True
 
 
 def _fail(program: str, message: str, exit_code: int, *, keep_lines: bool = False) -> NoReturn:
@@ -167,21 +144,11 @@ def _drop_unwritten() -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _with_option(message: str) -> str:
-    """The message, with the option in front whose argument it names by another name."""
-    option = OPTION_OF.get(message.split(" ", 1)[0])
-    return f"{option}: {message}" if option else message
-
-
-def mend_streams() -> None:
-    """Give a process whose standard streams were closed (``>&-``) empty ones: Python has None in their place."""
+def _prepare_streams() -> None:
+    """Replace streams that were closed (``>&-``), and escape letters that a stream's encoding does not have."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123  open to the end
-
-
-def escape_foreign_letters() -> None:
-    """Have letters of labels and file names printed as escapes where the terminal's encoding does not have them."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -189,7 +156,7 @@ def escape_foreign_letters() -> None:
 
 @contextlib.contextmanager
 def plain_warnings() -> Iterator[None]:
-    """Warnings meant for users as one line each on standard error, every text once; others not at all."""
+    """Warnings meant for users as one line each on standard error, every text once; others are hidden."""
     shown = set()
 
     def show(message: Warning | str, *_: object, **__: object) -> None:

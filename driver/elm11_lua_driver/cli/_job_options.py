@@ -1,4 +1,4 @@
-"""Options that say what to compute, and who is to compute it."""
+"""Options for a job and its engine; the engine and the progress that follow from them."""
 
 from __future__ import annotations
 
@@ -10,36 +10,37 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import click
-from elm11_host_ref.names import MAX_SIMULATIONS, PIPELINES, SCALE_BOXES, SURROGATES, WAVELETS
+from elm11_host_ref.names import MAX_SCALES, MAX_SEED, MAX_SIMULATIONS, SCALE_BOXES, SURROGATES, WAVELETS
 
+from .. import board as boards
+from .. import engines, jobs, planning
 from .._files.atomic import check_writable
 from .._progress import progress_bar
 from .._text import duration
-from ..board import detect
-from ..engines import ENGINES, AutoEngine, BoardEngine, DaskEngine, FleetEngine, LuaEngine, PoolEngine, create
-from ..engines.pool import MAX_WORKERS
+from ..config import Number, Source, Whole
 from ..errors import Elm11Error
-from ..jobs import storage
-from ..planning.plan import seconds_here
-from ._board_options import Where, board_options
+from ._board_options import BoardOptions, board_options
 from ._errors import FailureError
-from ._messages import Meter, quiet_option, say, warn
-from ._options import Configured, json_option, options, settings_of
-from ._params import Number, Whole
-from .entry import INTERRUPTED
+from ._messages import info, quiet_option, warn
+from ._options import configured, json_option, options, setting
+from .entry import INTERRUPTED, InterruptGuard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from .._progress import Update
     from ..board.board import Board
     from ..engines import Engine
     from ..jobs.job import Job
 
 LONG_S: Final = 60
-"""What takes longer is told before it begins, and shows lines of progress also where there is no terminal."""
+"""What takes longer is announced before it begins, and prints lines of progress where there is no terminal."""
+
+positive = Number(0, min_open=True)
+level_type = Number(0, 1, min_open=True, max_open=True)
 
 level_option = click.option(
-    "--level", type=Number(0, 1), default="0.95", show_default=True, help="Confidence of the significance levels."
+    "--level", type=level_type, default="0.95", show_default=True, help="Confidence of the significance levels."
 )
 simulations_option = click.option(
     "--simulations",
@@ -49,19 +50,19 @@ simulations_option = click.option(
     help="Pairs of random series; four times as many halve the standard error.",
 )
 seed_option = click.option(
-    "--seed", type=Whole(0, 2**64 - 1), default="1", show_default=True, help="The same seed gives the same result."
+    "--seed", type=Whole(0, MAX_SEED), default="1", show_default=True, help="The same seed gives the same result."
 )
 target_option = click.option(
     "--target-standard-error",
-    type=Number(0, 1),
+    type=level_type,
     metavar="NUMBER",
-    help="Stop as soon as no scale's level has a larger standard error; --simulations is then the most.",
+    help="Stop when no scale's level has a larger standard error; --simulations is then the maximum.",
 )
 _checkpoint = click.option(
     "--checkpoint",
     type=click.Path(),
     metavar="FILE",
-    help="Keep what is finished here, .npz or .json; the same command, or elm11 resume, goes on from it.",
+    help="Save finished simulations here, .npz or .json; the same command, or elm11 resume, continues from it.",
 )
 _wavelet = click.option(
     "--wavelet",
@@ -70,15 +71,12 @@ _wavelet = click.option(
     show_default=True,
     help="Mother wavelet.",
 )
-_pipeline = click.option(
+_pipeline = configured(
     "--pipeline",
-    cls=Configured,
-    setting="pipeline",
-    type=click.Choice(PIPELINES),
     default="exact",
     show_default=True,
-    help="How it is computed: exact as pycwt, fast in integers with a small part of the work. Levels agree within "
-    "their standard errors.",
+    help="exact computes as pycwt does; fast uses integers and a small part of the work. Their levels agree within "
+    "the standard errors.",
 )
 _surrogates = click.option(
     "--surrogates",
@@ -98,26 +96,26 @@ _scale_box = click.option(
 job_options = options(
     click.option(
         "--lag1",
-        type=Number(-1, 1),
+        type=Number(-1, 1, min_open=True, max_open=True),
         nargs=2,
         required=True,
         metavar="X Y",
         help="Lag-1 autocorrelations of the two series, each between -1 and 1.",
     ),
-    click.option("--dt", type=Number(0), required=True, help="Sampling interval, in any unit."),
-    click.option("--dj", type=Number(0), default="1/12", show_default=True, help="Spacing of the scales in octaves."),
+    click.option("--dt", type=positive, required=True, help="Sampling interval, in any unit."),
+    click.option("--dj", type=positive, default="1/12", show_default=True, help="Spacing of the scales in octaves."),
     click.option(
-        "--s0", type=Number(0), required=True, help="Smallest scale, in the unit of dt; at least 2 dt is advised."
+        "--s0", type=positive, required=True, help="Smallest scale, in the unit of dt; at least 2 dt is advised."
     ),
     click.option(
         "--scales",
         "J",
-        type=Whole(0, 10_000),
+        type=Whole(0, MAX_SCALES),
         required=True,
         help="J, the number of scales less one: 20 gives the 21 scales s0 * 2**(j * dj), j = 0 ... 20.",
     ),
 )
-"""What to compute, where no series say it."""
+"""What to compute, for commands without series."""
 
 simulation_options = options(
     _wavelet,
@@ -130,17 +128,17 @@ simulation_options = options(
     json_option,
     quiet_option,
 )
-"""How to compute it, and how to tell."""
+"""How to compute it, and what to print."""
 
 planned_options = options(_wavelet, simulations_option, seed_option, _pipeline, _surrogates, _scale_box)
-"""How to compute it, where nothing is computed."""
+"""How it would be computed."""
 
-_WITH_WORKERS: Final = frozenset({PoolEngine.name, AutoEngine.name})
+_WITH_WORKERS: Final = frozenset({"pool", "auto"})
 
 
 @dataclass(frozen=True)
-class Who:
-    """Who is to compute.
+class EngineOptions:
+    """Which engine, and its options.
 
     Attributes:
         engine: the engine's name.
@@ -151,7 +149,7 @@ class Who:
     """
 
     engine: str
-    where: Where = field(default_factory=Where)
+    where: BoardOptions = field(default_factory=BoardOptions)
     workers: int | None = None
     dask_address: str | None = None
     fleet: str | None = None
@@ -162,27 +160,26 @@ class Who:
         Raises:
             ValueError: one does not, or one that the engine needs is missing.
         """
-        is_named = any(map(self.where.given, ("port", "hw_id", "tx_delay_s", "trace")))
-        if is_named and self.engine != BoardEngine.name:
+        if self.where.given() and self.engine != "board":
             msg = f"--port, --hw-id, --tx-delay and --trace are for --engine board, not for --engine {self.engine}"
             raise ValueError(msg)
         if self.workers is not None and self.engine not in _WITH_WORKERS:
             msg = f"--workers is for --engine pool and --engine auto, not for --engine {self.engine}"
             raise ValueError(msg)
-        if (self.dask_address is not None) != (self.engine == DaskEngine.name):
+        if (self.dask_address is not None) != (self.engine == "dask"):
             msg = (
                 "--engine dask needs --dask-address"
                 if self.dask_address is None
                 else f"--dask-address is for --engine dask, not for --engine {self.engine}"
             )
             raise ValueError(msg)
-        if self.fleet is not None and self.engine != FleetEngine.name:
+        if self.fleet is not None and self.engine != "fleet":
             msg = f"--fleet is for --engine fleet, not for --engine {self.engine}"
             raise ValueError(msg)
 
 
 def engine_options(default: str) -> Callable[[Any], Any]:
-    """The options that say who computes; the command gets them as one argument, `who`.
+    """Add the options that choose an engine; the command gets them as one argument, `chosen`.
 
     Args:
         default: the engine when none is named.
@@ -190,40 +187,37 @@ def engine_options(default: str) -> Callable[[Any], Any]:
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(command)
-        def with_who(
+        def with_engine(
             *args: Any,  # noqa: ANN401  click's arguments pass through
             engine: str,
-            where: Where,
+            where: BoardOptions,
             workers: int | None,
             dask_address: str | None,
             fleet: str | None,
             **rest: Any,  # noqa: ANN401
         ) -> Any:  # noqa: ANN401
-            if "workers" in settings_of(click.get_current_context()) and engine not in _WITH_WORKERS:
-                workers = None  # it is set for the engines that have several
-            who = Who(engine, where, workers, dask_address, fleet)
-            who.check()
+            is_given = setting(click.get_current_context(), "workers").source is Source.COMMAND_LINE
+            if not is_given and engine not in _WITH_WORKERS:
+                workers = None  # the setting is for engines with several processes
+            chosen = EngineOptions(engine, where, workers, dask_address, fleet)
+            chosen.check()
             if rest.get("checkpoint") is not None:
                 _check_checkpoint(rest["checkpoint"])
-            return command(*args, who=who, **rest)
+            with InterruptGuard():
+                engines.create  # noqa: B018  NumPy and all engines, which --help does not load
+            return command(*args, chosen=chosen, **rest)
 
         decorated: Callable[..., Any] = options(
-            click.option(
+            configured(
                 "--engine",
-                cls=Configured,
-                setting="engine",
-                type=click.Choice(list(ENGINES)),
                 default=default,
                 show_default=True,
-                help="Who computes. It does not change the result. numpy: this process; pool: all cores; auto: the "
-                "better of the two; dask: a cluster; board: the one that --port or --hw-id names; fleet: several "
-                "engines together; lua: the board's programs in this process.",
+                help="The engine that runs the simulations; the result does not depend on it. numpy: this process; "
+                "pool: all cores; auto: the better of the two; dask: a cluster; board: the one that --port or --hw-id "
+                "names; fleet: several engines together; lua: the board's programs in this process.",
             ),
-            click.option(
+            configured(
                 "--workers",
-                cls=Configured,
-                setting="workers",
-                type=Whole(1, MAX_WORKERS),
                 metavar="N",
                 help="Processes of the engines pool and auto.  [default: one per core]",
             ),
@@ -235,7 +229,7 @@ def engine_options(default: str) -> Callable[[Any], Any]:
                 "[default: pool and every board found]",
             ),
             board_options,
-        )(with_who)
+        )(with_engine)
         return decorated
 
     return decorate
@@ -248,50 +242,49 @@ def _check_checkpoint(path: str) -> None:
         ValueError: it cannot, or its name does not say which kind it is.
     """
     try:
-        storage.check_suffix(path)
+        jobs.storage.check_suffix(path)
         check_writable(path)
     except ValueError as error:
         msg = f"--checkpoint: {error}"
         raise ValueError(msg) from error
 
 
-class _PacedBoardEngine(BoardEngine):
+def _board_engine(where: BoardOptions) -> Engine:
     """A board whose bytes are paced as calibration found."""
 
-    def __init__(self, where: Where) -> None:
-        super().__init__(where.port, where.hw_id, where.tx_delay_s, trace=where.trace)
-        self._where = where
+    class PacedBoardEngine(engines.BoardEngine):  # here, so that --help does not import the engines
+        def _prepare(self, board: Board) -> None:
+            where.pace(board)
+            super()._prepare(board)
 
-    def _prepare(self, board: Board) -> None:
-        self._where.pace(board)
-        super()._prepare(board)
+    return PacedBoardEngine(where.port, where.hw_id, where.tx_delay_s, trace=where.trace)
 
 
 @contextlib.contextmanager
-def engine_of(who: Who) -> Iterator[Engine]:
-    """The engine that is meant, closed afterwards.
+def engine_of(chosen: EngineOptions) -> Iterator[Engine]:
+    """The engine that the options choose, closed afterwards.
 
     Args:
-        who: what the options say.
+        chosen: what the options say.
 
     Raises:
         ValueError: an argument is wrong.
         Elm11Error: it cannot be made: no scheduler answers, say.
     """
-    with contextlib.closing(_made(who)) as engine:
+    with contextlib.closing(_make(chosen)) as engine:
         yield engine
 
 
-def _made(who: Who) -> Engine:
-    if who.engine == BoardEngine.name:
-        return _PacedBoardEngine(who.where)
-    if who.engine == DaskEngine.name:
-        return DaskEngine(who.dask_address)
-    if who.engine == FleetEngine.name:
-        return FleetEngine(_fleet(who.fleet))
-    if who.engine in _WITH_WORKERS:
-        return create(who.engine, n_workers=who.workers)
-    return create(who.engine)
+def _make(chosen: EngineOptions) -> Engine:
+    if chosen.engine == "board":
+        return _board_engine(chosen.where)
+    if chosen.engine == "dask":
+        return engines.DaskEngine(chosen.dask_address)
+    if chosen.engine == "fleet":
+        return engines.FleetEngine(_fleet(chosen.fleet))
+    if chosen.engine in _WITH_WORKERS:
+        return engines.create(chosen.engine, n_workers=chosen.workers)
+    return engines.create(chosen.engine)
 
 
 def _fleet(text: str | None) -> list[Engine]:
@@ -301,17 +294,17 @@ def _fleet(text: str | None) -> list[Engine]:
         ValueError: the text names something else.
     """
     if text is None:
-        boards = [board.port for board in detect.detect()[0] if board.is_board]
-        return [PoolEngine(), *(_PacedBoardEngine(Where(port=port)) for port in boards)]
+        found = [board.port for board in boards.detect.detect()[0] if board.is_board]
+        return [engines.PoolEngine(), *(_board_engine(BoardOptions(port=port)) for port in found)]
     members: list[Engine] = []
     for item in text.split(","):
         name, _, argument = item.strip().partition("=")
         if name in {"numpy", "lua", "pool"} and not argument:
-            members.append(create(name))
+            members.append(engines.create(name))
         elif name == "board" and argument:
-            members.append(_PacedBoardEngine(Where(port=argument)))
+            members.append(_board_engine(BoardOptions(port=argument)))
         elif name == "dask" and argument:
-            members.append(DaskEngine(argument))
+            members.append(engines.DaskEngine(argument))
         else:
             msg = f"--fleet: must be numpy, pool, lua, board=PORT or dask=ADDRESS, joined by commas, not {item!r}"
             raise ValueError(msg)
@@ -319,40 +312,40 @@ def _fleet(text: str | None) -> list[Engine]:
 
 
 @contextlib.contextmanager
-def telling_what_is_kept(checkpoint: str | None) -> Iterator[None]:
-    """Say after a failure or Ctrl-C what the checkpoint holds, and how to go on.
+def report_checkpoint_on_exit(checkpoint: str | None) -> Iterator[None]:
+    """Report after a failure or Ctrl-C what the checkpoint holds, and how to continue.
 
     Args:
-        checkpoint: the file; None where nothing is kept.
+        checkpoint: the file, or None.
 
     Yields:
         Nothing; the work is done inside.
 
     Raises:
         FailureError: Ctrl-C.
-        Elm11Error: what the work has raised, once the remark is printed.
+        Elm11Error: what the work has raised, after the report.
     """
     try:
         yield
     except KeyboardInterrupt:
-        kept = _kept(checkpoint)
-        raise FailureError(f"interrupted; {kept}" if kept else "interrupted", INTERRUPTED) from None
+        held = _checkpoint_state(checkpoint)
+        raise FailureError(f"interrupted; {held}" if held else "interrupted", INTERRUPTED) from None
     except Elm11Error:
-        kept = _kept(checkpoint)
-        if kept:
-            warn(kept)
+        held = _checkpoint_state(checkpoint)
+        if held:
+            warn(held)
         raise
 
 
-def _kept(checkpoint: str | None) -> str:
+def _checkpoint_state(checkpoint: str | None) -> str:
     if checkpoint is None:
         return ""
     try:
-        histogram = storage.load(checkpoint)
+        histogram = jobs.storage.load(checkpoint)
     except (OSError, ValueError):
         return f"{checkpoint} holds nothing yet"
     n, wanted = histogram.n_simulations, histogram.job.n_simulations
-    return f"{checkpoint} holds {n} of {wanted} simulations: elm11 resume {checkpoint} goes on with the rest"
+    return f"{checkpoint} holds {n} of {wanted} simulations: elm11 resume {checkpoint} continues"
 
 
 computation = options(
@@ -369,12 +362,12 @@ computation = options(
     quiet_option,
     engine_options("numpy"),
 )
-"""How to compute it, on which engine, and how to tell."""
+"""How to compute it, on which engine, and what to print."""
 
 
 @contextlib.contextmanager
-def advancing(label: str, engine: str, job: Job, *, quiet: bool) -> Iterator[Callable[[int, int], None]]:
-    """Progress: a bar on a terminal; for what takes long, also lines elsewhere, and how long it will be.
+def progress(label: str, engine: str, job: Job, *, quiet: bool) -> Iterator[Update]:
+    """Show progress: a bar on a terminal; for long work, also an estimate, and lines where there is no terminal.
 
     Args:
         label: what is being done.
@@ -385,33 +378,29 @@ def advancing(label: str, engine: str, job: Job, *, quiet: bool) -> Iterator[Cal
     Yields:
         The function to call with (simulations finished, simulations wanted).
     """
-    is_elsewhere = engine in {BoardEngine.name, FleetEngine.name, DaskEngine.name}
-    seconds = 0.0 if is_elsewhere else _seconds_here(job, engine)
-    if seconds > LONG_S and not quiet:
-        say(duration_told(job, engine))
-    if is_elsewhere or seconds > LONG_S:
-        with Meter(label, "simulations", show=not quiet) as meter:
-            yield meter.update
-    else:
-        with progress_bar(label, show=not quiet) as advance:
-            yield advance
+    is_elsewhere = engine in {"board", "fleet", "dask"}
+    is_long = is_elsewhere or _seconds_here(job, engine) > LONG_S
+    if is_long and not is_elsewhere and not quiet:
+        info(time_estimate(job, engine))
+    with progress_bar(label, "simulations", show=not quiet, lines=is_long) as update:
+        yield update
 
 
 def _seconds_here(job: Job, engine: str) -> float:
-    """Seconds, roughly; the engines of several cores are taken to use all of them."""
-    one_core = seconds_here(job, engine if engine == LuaEngine.name else "numpy")
-    return one_core if engine in {"numpy", LuaEngine.name} else one_core / (os.cpu_count() or 1)
+    """Estimated seconds; engines of several processes use all cores."""
+    one_core = planning.seconds_here(job, engine if engine == "lua" else "numpy")
+    return one_core if engine in {"numpy", "lua"} else one_core / (os.cpu_count() or 1)
 
 
-def duration_told(job: Job, engine: str) -> str:
-    """How long a job will be on an engine of this computer, and what to do about it.
+def time_estimate(job: Job, engine: str) -> str:
+    """Estimated time of a job on an engine of this computer, and ways to shorten it.
 
     Args:
         job: what is to be computed.
         engine: name of the engine.
     """
     seconds = _seconds_here(job, engine)
-    ways = ["--checkpoint keeps what is finished", "fewer --simulations or a wider --dj take less"]
+    ways = ["--checkpoint saves finished simulations", "fewer --simulations or a wider --dj take less"]
     fast = max(_seconds_here(dataclasses.replace(job, pipeline="fast"), engine), 1.0)  # starting takes that much
     if fast < seconds / 2:
         ways.insert(0, f"{duration(fast)} with --pipeline fast")

@@ -1,11 +1,11 @@
-"""What a command says besides its result: remarks, warnings, questions, progress. All of it on standard error."""
+"""Messages besides the result: remarks, warnings, questions. All of them on standard error."""
 
 from __future__ import annotations
 
 import logging
 import sys
 import time
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -14,9 +14,8 @@ from ._options import options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
 
-_is_quiet = False  # for `say`, which is called where no context is at hand
+_is_quiet = False  # for `info`, which has no context at hand
 
 
 def _set_quiet(ctx: click.Context, _: click.Parameter, value: bool) -> bool:  # noqa: FBT001  click's interface
@@ -53,7 +52,7 @@ def _set_verbose(ctx: click.Context, _: click.Parameter, value: bool) -> None:  
         logger.setLevel(logging.INFO)
     else:
         logger.setLevel(logging.NOTSET)
-    # It remarks on its own folders and settings, and draws all the same.
+    # It reports its own folders and settings, which changes nothing in the figure.
     logging.getLogger("matplotlib").setLevel(logging.NOTSET if value else logging.ERROR)
 
 
@@ -63,7 +62,7 @@ _verbose_option = click.option(
     expose_value=False,
     is_eager=True,
     callback=_set_verbose,
-    help="Say on standard error what is being done.",
+    help="Log to standard error what is being done.",
 )
 _QUIET: Final[dict[str, Any]] = {"is_flag": True, "callback": _set_quiet}
 
@@ -90,8 +89,8 @@ def remarks_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return decorated
 
 
-def say(text: str) -> None:
-    """A remark on standard error: what is neither a result nor an error; not with --quiet.
+def info(text: str) -> None:
+    """Print a remark on standard error, unless --quiet is given.
 
     Args:
         text: one line.
@@ -101,7 +100,7 @@ def say(text: str) -> None:
 
 
 def warn(text: str) -> None:
-    """A line on standard error that --quiet does not hide: what is lost or left in a state the user must know of.
+    """Print a line on standard error that --quiet does not hide: something is lost, or left in a state to know of.
 
     Args:
         text: one line.
@@ -110,7 +109,7 @@ def warn(text: str) -> None:
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Do nothing if the user agrees.
+    """Ask for confirmation; do nothing if the user agrees.
 
     Args:
         question: without question mark.
@@ -125,58 +124,8 @@ def confirm(question: str, *, yes: bool) -> None:
         agreed = click.confirm(question, err=True)
     except click.Abort as abort:
         if isinstance(abort.__context__, EOFError):
-            click.echo(err=True)  # the question's line is unfinished
-            raise FailureError("nobody answered the question; with --yes none is asked", 2) from None
+            click.echo(err=True)  # end the question's line
+            raise FailureError("nobody answered the question; --yes skips it", 2) from None
         raise
     if not agreed:
         raise FailureError("nothing was changed", 1)
-
-
-class Meter:
-    """Progress on standard error: a bar on a terminal, one line per tenth elsewhere.
-
-    Args:
-        label: what is being done.
-        unit: of what is counted.
-        show: whether anything is shown.
-        lines: False for none of the lines: it takes seconds only.
-    """
-
-    def __init__(self, label: str, unit: str, *, show: bool, lines: bool = True) -> None:
-        self._label = label
-        self._unit = unit
-        self._tenth = 0
-        from tqdm import tqdm  # noqa: PLC0415  only progress needs it
-
-        is_terminal = sys.stderr.isatty()
-        self._lines = show and lines and not is_terminal
-        self._bar = tqdm(
-            desc=label, unit=unit, disable=not (show and is_terminal), leave=False, dynamic_ncols=True, unit_scale=False
-        )
-
-    def update(self, done: int, total: int, note: str = "") -> None:
-        """So much is done.
-
-        Args:
-            done: how much.
-            total: of how much.
-            note: what else there is to say.
-        """
-        self._bar.total = total
-        self._bar.set_postfix_str(note, refresh=False)
-        self._bar.update(done - self._bar.n)
-        self._bar.refresh()
-        tenth = done * 10 // total if total else 10
-        if self._lines and tenth > self._tenth:
-            self._tenth = tenth
-            say(f"{self._label}: {tenth * 10} % ({done} of {total} {self._unit}){f', {note}' if note else ''}")
-
-    def __enter__(self) -> Self:
-        """Show it."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Take the bar away."""
-        self._bar.close()

@@ -8,10 +8,12 @@ import click
 from click.core import ParameterSource
 
 from .. import config
-from ..config import Source
+from ..config import Setting, Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+_SETTINGS = f"{__package__}.settings"  # where click's context keeps them: a file is read once per command
 
 
 def options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -29,53 +31,55 @@ def options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return decorate
 
 
-class Configured(click.Option):
-    """An option whose value comes from the environment or a configuration file when the command line has none.
+class ConfiguredOption(click.Option):
+    """An option with a setting of the same name: click's ``default_map`` holds what environment and files say.
 
-    Args:
-        setting: its key in `config`.
-        args: for click's option.
-        more: for click's option, by name.
+    The settings are read when the first option needs one. So `--help` and completion work with a broken file.
     """
 
-    def __init__(self, *args: Any, setting: str, **more: Any) -> None:  # noqa: ANN401  click's
-        super().__init__(*args, **more)
-        self.setting = setting
-
     def consume_value(self, ctx: click.Context, opts: Mapping[str, Any]) -> tuple[Any, ParameterSource]:
-        """The value, and where it comes from; its setting is kept for `settings_of`.
+        """The value, and where click is to say it comes from.
 
         Args:
             ctx: click's context.
             opts: what the command line gives, by the options' names.
 
-        Returns:
-            The value, and where click is to say it comes from.
-
         Raises:
             ConfigError: a file or a variable makes no sense.
         """
-        value, source = super().consume_value(ctx, opts)
-        if source is ParameterSource.DEFAULT and not ctx.resilient_parsing:
-            key = f"{__package__}.config"
-            if key not in ctx.meta:  # read once for all options
-                ctx.meta[key] = config.load()
-            found = ctx.meta[key].setting(self.setting)
-            if found.source is not Source.DEFAULT:
-                settings_of(ctx)[self.name or self.setting] = found
-                return str(found.value), ParameterSource.DEFAULT_MAP
-        return value, source
+        if _SETTINGS not in ctx.meta and not ctx.resilient_parsing:
+            ctx.meta[_SETTINGS] = config.load()
+            ctx.default_map = {
+                key: one.value for key, one in ctx.meta[_SETTINGS].items() if one.source is not Source.DEFAULT
+            }
+        return super().consume_value(ctx, opts)
 
 
-def settings_of(ctx: click.Context) -> dict[str, config.Setting[Any]]:
-    """The settings that options of a command have taken, by the options' names.
+def configured(name: str, key: str = "", **more: Any) -> Callable[[Any], Any]:  # noqa: ANN401  click's
+    """An option with a setting; the setting gives its type.
+
+    Args:
+        name: of the option, such as --port.
+        key: of the setting; by default that of the option's name.
+        more: for click's option, by name.
+    """
+    key = key or name.strip("-").replace("-", "_")
+    return click.option(name, key, cls=ConfiguredOption, type=config.TYPES[key], **more)
+
+
+def setting(ctx: click.Context, key: str) -> Setting:
+    """The value of a configured option of a command, and where it comes from.
 
     Args:
         ctx: click's context.
+        key: of the setting.
     """
-    found: dict[str, config.Setting[Any]] = ctx.meta.setdefault(f"{__package__}.settings", {})
-    return found
+    source, value = ctx.get_parameter_source(key), ctx.params.get(key)
+    if source is ParameterSource.DEFAULT_MAP:
+        found: Setting = ctx.meta[_SETTINGS][key]
+        return found
+    return Setting(value, Source.COMMAND_LINE if source is ParameterSource.COMMANDLINE else Source.DEFAULT)
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
+yes_option = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")

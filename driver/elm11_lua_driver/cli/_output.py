@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from .. import analysis, jobs, plotting
 from .._files.atomic import check_writable
-from ..analysis.coherence import DEFAULT_UNIT
 
 if TYPE_CHECKING:
     from ..levels.levels import Significance
@@ -18,10 +17,8 @@ if TYPE_CHECKING:
 def _check_plot(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
     """The picture's name, if it can be written; before the computation, not after it."""
     if value is not None:
-        from ..plotting.coherence import check_suffix  # noqa: PLC0415  matplotlib takes half a second to load
-
         try:
-            check_suffix(value)
+            plotting.check_suffix(value)
             check_writable(value)
         except ValueError as error:
             raise click.BadParameter(str(error)) from error
@@ -75,13 +72,12 @@ def print_levels(
 
 
 def _write_plot(result: Significance, path: str) -> None:
-    from ..plotting.coherence import plot_significance, save_figure  # noqa: PLC0415  half a second to load
-
-    ax = plot_significance(result)
+    ax = plotting.plot_significance(result)
     ax.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1))  # above, where no bar can be
     figure = ax.get_figure(root=True)
     assert figure is not None
-    save_figure(figure, path, f"elm11-lua-driver {version('elm11-lua-driver')}, job {result.histogram.job.to_json()}")
+    made_by = f"elm11-lua-driver {jobs.provenance.__version__}"
+    plotting.save_figure(figure, path, f"{made_by}, job {result.histogram.job.to_json()}")
 
 
 def simulated(result: Significance) -> str:
@@ -106,7 +102,7 @@ def level_table(columns: dict[str, Any], time_unit: str) -> str:
         columns: values by scale, each of shape (J + 1,), by the columns' names.
         time_unit: unit of dt, for the last line; empty for "unit of dt".
     """
-    unit = time_unit or DEFAULT_UNIT
+    unit = time_unit or analysis.DEFAULT_UNIT
     heads = {
         "period": "period",
         "scale": "scale",

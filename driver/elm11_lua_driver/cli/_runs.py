@@ -15,10 +15,11 @@ from ..jobs import storage
 from ..levels.levels import Significance
 from ..levels.quantiles import quantiles, standard_errors
 from ..protocol.commands import job_name
-from ._messages import Meter, say, warn
+from ._messages import info, warn
 from ._output import print_levels
 
 if TYPE_CHECKING:
+    from .._progress import Update
     from ..board.board import Run
     from ..jobs.histogram import Histogram
     from ..jobs.job import Job
@@ -59,12 +60,12 @@ def output_path(output: str | None, job: Job) -> Path:
     return path
 
 
-def follow(run: Run, meter: Meter, before: int, total: int) -> None:
+def follow(run: Run, update: Update, before: int, total: int) -> None:
     """Show how far a run is, until it has ended.
 
     Args:
         run: the run.
-        meter: shows it.
+        update: shows it.
         before: simulations that were finished before it.
         total: simulations of the whole job.
 
@@ -73,10 +74,10 @@ def follow(run: Run, meter: Meter, before: int, total: int) -> None:
     """
     limit_s = run.budget.silence_s
     told = False
-    meter.update(before, total)
+    update(before, total)
     while True:
         progress = run.progress(wait_s=_LOOK_S)
-        meter.update(before + progress.done, total, f"last sign of life {duration(progress.age_s)} ago")
+        update(before + progress.done, total, f"last sign of life {duration(progress.age_s)} ago")
         if not progress.running:
             return
         if progress.age_s >= limit_s:
@@ -127,7 +128,7 @@ def print_result(
     )
     more = {"file": str(path), "simulations_done": histogram.n_simulations, "complete": histogram.is_complete}
     print_levels(result, as_json=as_json, more=more, plot=plot)
-    say(f"histogram: {path}")
+    info(f"histogram: {path}")
     n, wanted = histogram.n_simulations, job.n_simulations
     if n < wanted:
         warn(f"{n} of {wanted} simulations; elm11 run goes on with the rest")

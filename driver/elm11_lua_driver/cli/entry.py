@@ -1,6 +1,6 @@
-"""Where the installed programs start: Ctrl-C ends them in one line also while Python still imports.
+"""Entry points of the installed programs. Ctrl-C ends them with one line, also during the imports.
 
-What is imported here is what Python has loaded anyway, for the same reason.
+For that reason this module imports only what Python has loaded anyway.
 """
 
 import os
@@ -16,7 +16,7 @@ INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 + SIGINT, as a shell reports it."""
 
 
-class Importing:
+class InterruptGuard:
     """While this is entered, Ctrl-C ends the process at once, in one line.
 
     Nothing is open yet while modules are imported; and an exception could be swallowed by whichever import it falls
@@ -26,28 +26,28 @@ class Importing:
     program = ""  # the program's name, once one has been started
 
     def __enter__(self) -> None:
-        """Listen."""
-        self._is_heard = bool(self.program) and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-        if self._is_heard:
-            signal.signal(signal.SIGINT, self._leave)
+        """Take over Ctrl-C."""
+        self._is_active = bool(self.program) and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        if self._is_active:
+            signal.signal(signal.SIGINT, self._exit)
 
     def __exit__(self, *_: object) -> None:
-        """Have Ctrl-C raise KeyboardInterrupt again."""
-        if self._is_heard:
+        """Let Ctrl-C raise KeyboardInterrupt again."""
+        if self._is_active:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    def _leave(self, _number: int, _frame: "FrameType | None") -> "NoReturn":
+    def _exit(self, _number: int, _frame: "FrameType | None") -> "NoReturn":
         os.write(2, f"{self.program}: interrupted\n".encode())
         os._exit(INTERRUPTED)
 
 
 def _start(name: str, module: str, attribute: str) -> "NoReturn":
     """Import a program and run it."""
-    Importing.program = name
-    # Pictures are drawn into files: a backend for windows, be it missing or misspelt, has no say.
+    InterruptGuard.program = name
+    # Figures go to files only, so a backend for windows that is missing or misspelt does not matter.
     os.environ["MPLBACKEND"] = "agg"
-    with Importing():
-        from importlib import import_module  # noqa: PLC0415  not before Ctrl-C is heard
+    with InterruptGuard():
+        from importlib import import_module  # noqa: PLC0415  not before Ctrl-C is guarded
 
         program = getattr(import_module(f"elm11_lua_driver.{module}"), attribute)
     try:
@@ -56,7 +56,7 @@ def _start(name: str, module: str, attribute: str) -> "NoReturn":
         sys.stderr.write(f"{name}: interrupted\n")
         sys.exit(INTERRUPTED)
     finally:
-        Importing().__enter__()
+        InterruptGuard().__enter__()
     sys.exit(0)
 
 

@@ -6,40 +6,97 @@ argument or file; 130 interrupted; other codes are those of the error tree in `e
 
 from __future__ import annotations
 
+import importlib
 import platform
 from typing import Final
 
 import click
 
-from ._lazy import LazyCommand, LazyGroup
+from ._errors import ExitHandling, FailureError
+from .entry import InterruptGuard
 
 COMMANDS: Final = {
-    "attach": LazyCommand("attach", "attach", "Find a run on a board, follow it, fetch its results."),
-    "cache": LazyCommand("cache", "cache_group", "Results kept on this computer."),
-    "calibrate": LazyCommand("board", "calibrate", "Measure how fast a board takes bytes and computes."),
-    "cancel": LazyCommand("attach", "cancel", "Stop what runs on a board."),
-    "coherence": LazyCommand("coherence", "coherence", "Coherence of two series: picture, table, levels."),
-    "completion": LazyCommand("completion", "completion", "Script for completion in bash, zsh or fish."),
-    "config": LazyCommand("config", "config_group", "Settings, and where each comes from."),
-    "delete": LazyCommand("board", "delete", "Delete programs from a board."),
-    "demo": LazyCommand("coherence", "demo", "The example of Grinsted et al. (2004), by two engines."),
-    "detect": LazyCommand("board", "detect_command", "Which ports have a board."),
-    "doctor": LazyCommand("doctor", "doctor", "Check everything, and say what to do."),
-    "exec": LazyCommand("exec", "exec_command", "Run Lua code on a board."),
-    "info": LazyCommand("board", "info", "What a board says of itself."),
-    "list": LazyCommand("board", "list_command", "Which programs are on a board."),
-    "plan": LazyCommand("plan", "plan_command", "What a job will take: memory, instructions, time."),
-    "reboot": LazyCommand("board", "reboot", "Start the board anew."),
-    "repl": LazyCommand("exec", "repl", "A small terminal for the board's prompt."),
-    "report": LazyCommand("report", "report", "A result as one HTML page, to read and to hand on."),
-    "resume": LazyCommand("coherence", "resume", "Finish a computation that was broken off."),
-    "run": LazyCommand("run", "run_command", "Have a board compute significance levels."),
-    "significance": LazyCommand("coherence", "significance_command", "Only the significance levels."),
-    "support-bundle": LazyCommand("doctor", "support_bundle", "Collect what a bug report needs, in a zip."),
-    "upload": LazyCommand("scripts", "upload", "Store Lua files on a board."),
-    "virtual": LazyCommand("virtual", "virtual", "A virtual board, on a device or on TCP."),
+    "attach": ("attach:attach", "Find a run on a board, follow it, fetch its results."),
+    "cache": ("cache:cache_group", "Show or delete the results kept on this computer."),
+    "calibrate": ("board:calibrate", "Measure a board's pace and speed."),
+    "cancel": ("attach:cancel", "Stop the run on a board."),
+    "coherence": ("coherence:coherence", "Coherence of two series: figure, table, levels."),
+    "completion": ("completion:completion", "Print the completion script for bash, zsh or fish."),
+    "config": ("config:config_group", "Settings, and where each comes from."),
+    "delete": ("board:delete", "Delete programs from a board."),
+    "demo": ("coherence:demo", "The example of Grinsted et al. (2004), on two engines."),
+    "detect": ("board:detect_command", "List the ports that have a board."),
+    "doctor": ("doctor:doctor", "Check the installation and the board."),
+    "exec": ("exec:exec_command", "Run Lua code on a board."),
+    "info": ("board:info_command", "Show board information."),
+    "list": ("board:list_command", "List the programs on a board."),
+    "plan": ("plan:plan_command", "Memory, instructions and time that a job needs."),
+    "reboot": ("board:reboot", "Restart a board."),
+    "repl": ("exec:repl", "A terminal for the board's prompt."),
+    "report": ("report:report", "Build a one-page HTML report to share."),
+    "resume": ("coherence:resume", "Finish an interrupted computation."),
+    "run": ("run:run_command", "Compute significance levels on a board."),
+    "significance": ("coherence:significance_command", "Significance levels only."),
+    "support-bundle": ("doctor:support_bundle", "Collect what a bug report needs, in a zip file."),
+    "upload": ("scripts:upload", "Store Lua files on a board."),
+    "virtual": ("virtual:virtual", "Start a virtual board on a serial device or TCP port."),
 }
-"""All commands. They are imported when they are used: NumPy and SciPy alone take a second."""
+"""All commands: module and attribute in `commands`, and the line in the list. A command is imported when it is used."""
+
+
+class LazyGroup(ExitHandling, click.Group):
+    """A group that lists its commands by their short help, and imports the one that is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's interface
+        """Names of all commands.
+
+        Args:
+            ctx: click's context.
+        """
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """A stand-in with name and short help: all that help and completion need.
+
+        Args:
+            ctx: click's context.
+            cmd_name: what the user has typed.
+        """
+        return click.Command(cmd_name, short_help=COMMANDS[cmd_name][1]) if cmd_name in COMMANDS else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the arguments begin with, imported.
+
+        Args:
+            ctx: click's context.
+            args: what the user has typed.
+        """
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command and load(name or ""), rest
+
+
+def load(name: str) -> click.Command:
+    """Import a command.
+
+    Args:
+        name: one of `COMMANDS`.
+
+    Raises:
+        FailureError: a package that the command needs is missing.
+        ModuleNotFoundError: a module of this program is missing; that would be a bug.
+    """
+    module, _, attribute = COMMANDS[name][0].partition(":")
+    try:
+        with InterruptGuard():
+            command: click.Command = getattr(importlib.import_module(f".commands.{module}", __package__), attribute)
+            return command
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("elm11_"):
+            raise
+        msg = f"package {error.name} is missing: python -m pip install elm11-lua-driver (then run elm11 doctor)"
+        raise FailureError(msg, 1) from error
 
 
 def versions() -> str:
@@ -64,7 +121,6 @@ def _print_versions(ctx: click.Context, _: click.Parameter, value: bool) -> None
 @click.group(
     name="elm11",
     cls=LazyGroup,
-    lazy=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.option(
@@ -73,7 +129,7 @@ def _print_versions(ctx: click.Context, _: click.Parameter, value: bool) -> None
     expose_value=False,
     is_eager=True,
     callback=_print_versions,
-    help="Show the version of this program and of the libraries it computes with, and exit.",
+    help="Show the versions of this program and its libraries, and exit.",
 )
 def main() -> None:
-    """Wavelet coherence of two time series and its significance levels; and the ELM11 board, which can compute them."""
+    """Wavelet coherence of two time series with significance levels, computed here or on an ELM11 board."""

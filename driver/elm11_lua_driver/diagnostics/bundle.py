@@ -126,11 +126,9 @@ def _json(document: object) -> str:
 
 def _settings() -> dict[str, Any]:
     try:
-        found = config.load()
         return {
             key: {"value": None if one.value is None else str(one.value), "source": one.source, "origin": one.origin}
-            for key in config.KEYS
-            for one in [found.setting(key)]
+            for key, one in config.load().items()
         }
     except ConfigError as error:
         return {"error": str(error)}

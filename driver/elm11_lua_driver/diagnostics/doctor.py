@@ -144,7 +144,7 @@ class System:
     groups: Callable[[], tuple[set[str], set[str]]] = _groups
     installed: Callable[[str], str | None] = _installed
     requirements: Callable[[], list[str]] = _requirements
-    load_config: Callable[[], config.Config] = config.load
+    load_config: Callable[[], Mapping[str, config.Setting]] = config.load
 
     @property
     def is_linux(self) -> bool:
@@ -232,8 +232,7 @@ def check_settings(system: System) -> Check:
         system: what is asked about this computer.
     """
     try:
-        found = system.load_config()
-        settings = {key: found.setting(key) for key in config.KEYS}
+        settings = system.load_config()
     except ConfigError as error:
         return Check("settings", State.FAILED, str(error), "Correct it; elm11 config show tells what holds then.")
     unknown = sorted(
@@ -274,7 +273,7 @@ def examine(system: System | None = None, port: str | None = None) -> Iterator[C
     settings = check_settings(system)
     yield settings
     if port is None and settings.state is not State.FAILED:
-        port = system.load_config().port.value
+        port = system.load_config()["port"].value
     if packages.state is State.FAILED:
         return  # the rest needs them
     from . import board_checks  # noqa: PLC0415

@@ -1,3 +1,4 @@
+from . import cache, provenance, storage
 from .checkpoint import Checkpoint
 from .histogram import Histogram, Part
 from .job import Job, LuaMonteCarloConfig
@@ -12,5 +13,8 @@ __all__ = [
     "LuaMonteCarloConfig",
     "Part",
     "Session",
+    "cache",
+    "provenance",
+    "storage",
     "versions",
 ]

@@ -1,3 +1,4 @@
+from . import pair
 from .checks import check_series, default_scales, wavelet_name
 from .pair import Series, SeriesPair, read_both, read_series
 from .table import SeriesTable
@@ -8,6 +9,7 @@ __all__ = [
     "SeriesTable",
     "check_series",
     "default_scales",
+    "pair",
     "read_both",
     "read_series",
     "wavelet_name",

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from elm11_host_ref.names import real
+from elm11_host_ref.percentiles import percentile_transform
 
 from .cells import fault, last_decimal, shown
 from .dates import day_name
@@ -66,6 +67,10 @@ class Series:
     time_name: str = ""
     tolerance: float = 0.0
     time_unit: str = ""
+
+    def as_percentiles(self) -> Series:
+        """The series with its values turned into percentiles: for values far from normal."""
+        return replace(self, values=percentile_transform(self.values))
 
     @property
     def dt(self) -> float | None:

@@ -62,7 +62,9 @@ class TestExitCodes:
     """Each once."""
 
     def test_usage(self) -> None:
-        assert "from 0 to 100, not 'fast'" in failed(elm11("info", "--tx-delay", "fast"), 2)
+        assert "'fast' is not a number such as 0.25 or 1/4 in the range 0<=x<=100" in failed(
+            elm11("info", "--tx-delay", "fast"), 2
+        )
         assert "CODE and --file" in failed(elm11("exec", "1", "--file", "a.lua", "--port", VIRTUAL), 2)
         assert "CODE is empty" in failed(elm11("exec", "--port", VIRTUAL), 2)
         assert "give the names of programs, or --all" in failed(elm11("delete", "--port", VIRTUAL), 2)
@@ -97,7 +99,7 @@ class TestExitCodes:
         assert len(result.stderr.splitlines()) == 3, "one line for each board"
         listed = elm11("detect")
         assert [line.split()[0] for line in done(listed).splitlines()] == ["port", "/dev/ttyUSB1", "/dev/ttyUSB2"]
-        assert "not taken: /dev/ttyS0: not a USB port" in listed.stderr
+        assert "ignored: /dev/ttyS0: not a USB port" in listed.stderr
         assert "id2" in done(elm11("detect", "--hw-id", "id2"))
         failed(elm11("detect", "--hw-id", "id3"), 3)
 
@@ -155,7 +157,7 @@ class TestExitCodes:
         assert "busy" in done(elm11("detect", "--port", f"{VIRTUAL}?store=talks.json"))
 
     def test_a_question_that_nobody_answers(self, loaded: str) -> None:
-        assert "with --yes none is asked" in failed(elm11("delete", "fft.lua", "--port", loaded), 2)
+        assert "--yes skips it" in failed(elm11("delete", "fft.lua", "--port", loaded), 2)
         assert "nothing was changed" in failed(elm11("delete", "fft.lua", "--port", loaded, answer="n\n"), 1)
         assert "fft.lua" in done(elm11("list", "--port", loaded))
 
@@ -231,7 +233,7 @@ class TestOneBoard:
 
     def test_reboot_asks(self) -> None:
         failed(elm11("reboot", "--port", VIRTUAL), 2)
-        assert "started anew" in elm11("reboot", "--yes", "--port", VIRTUAL).stderr
+        assert "restarted" in elm11("reboot", "--yes", "--port", VIRTUAL).stderr
 
     def test_a_trace_of_everything(self) -> None:
         done(elm11("exec", "1+1", "--port", VIRTUAL, "--trace", "trace.jsonl"))

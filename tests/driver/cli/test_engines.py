@@ -118,7 +118,7 @@ def test_a_board_stops_early_as_everybody_else() -> None:
         (["--engine", "dask"], "--engine dask needs --dask-address"),
         (["--dask-address", "tcp://x:1"], "--dask-address is for --engine dask, not for --engine numpy"),
         (["--workers", "2"], "--workers is for --engine pool and --engine auto"),
-        (["--engine", "pool", "--workers", "0"], "must be a whole number from 1 to 1024"),
+        (["--engine", "pool", "--workers", "0"], "0 is not in the range 1<=x<=1024"),
         (["--fleet", "numpy"], "--fleet is for --engine fleet"),
         (["--engine", "fleet", "--fleet", "numpy,abacus"], "--fleet: must be numpy, pool, lua, board=PORT"),
         (["--engine", "fleet", "--fleet", "board"], "--fleet: must be"),

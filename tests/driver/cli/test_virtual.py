@@ -46,7 +46,7 @@ class TestVirtual:
                 server.kill()
         assert server.returncode == 0, told
         assert "Exception" not in told, "a thread was still at work when its port was closed"
-        assert "switched off" in told
+        assert "board is off" in told
         assert f"elm11 info --port {address}" in told
         assert not (tmp_path / "port").is_symlink()
 

@@ -113,7 +113,7 @@ class TestThisComputer:
         assert bool(check.commands) == (state is State.FAILED)
 
     def test_settings(self, system: System, tmp_path: Path) -> None:
-        def load(environ: dict[str, str]) -> config.Config:
+        def load(environ: dict[str, str]) -> dict[str, config.Setting]:
             return config.load(environ, tmp_path)
 
         defaults = doctor.check_settings(dataclasses.replace(system, load_config=lambda: load({})))
@@ -121,7 +121,7 @@ class TestThisComputer:
         found = doctor.check_settings(dataclasses.replace(system, load_config=lambda: load({"ELM11_WORKERS": "2"})))
         assert found.found == "workers = 2 (ELM11_WORKERS)"
         wrong = doctor.check_settings(dataclasses.replace(system, load_config=lambda: load({"ELM11_WORKERS": "x"})))
-        assert (wrong.state, "ELM11_WORKERS must be" in wrong.found) == (State.FAILED, True)
+        assert (wrong.state, "ELM11_WORKERS: 'x' is not" in wrong.found) == (State.FAILED, True)
 
     def test_a_misspelt_variable(self, system: System) -> None:
         check = doctor.check_settings(dataclasses.replace(system, environ={"ELM11_PROT": "x", "ELM11_EMBLUA": "y"}))
@@ -499,7 +499,7 @@ def test_a_bundle_of_a_broken_configuration(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(ConfigError):
         config.load()
     items = {item.name: item.content for item in support_bundle.collect([], "", {})}
-    assert "ELM11_WORKERS must be" in items["settings.json"]
+    assert "ELM11_WORKERS: 'many' is not" in items["settings.json"]
 
 
 def test_a_long_trace_is_cut_at_a_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

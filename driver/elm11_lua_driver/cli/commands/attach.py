@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..._progress import progress_bar
 from ...board import run_registry
 from ...board.run_registry import RunRecord
 from ...engines import BoardEngine
@@ -19,10 +20,10 @@ from ...jobs.checkpoint import Checkpoint, without_overlap
 from ...jobs.job import Job
 from ...jobs.storage import Aim
 from ...protocol.commands import job_name
-from .._board_options import Where, board_options
+from .._board_options import BoardOptions, board_options
 from .._errors import FailureError
 from .._job_options import level_option
-from .._messages import Meter, quiet_option, remarks_option, say
+from .._messages import info, quiet_option, remarks_option
 from .._options import json_option
 from .._output import plot_option
 from .._runs import follow, output_option, output_path, print_result
@@ -56,7 +57,7 @@ def attach(
     plot: str | None,
     job_path: str | None,
     level: float,
-    where: Where,
+    where: BoardOptions,
     *,
     partial: bool,
     status_only: bool,
@@ -84,8 +85,8 @@ def attach(
         run.job = record.job
         kept = _kept(record)
         try:
-            with Meter("run", "simulations", show=not quiet) as meter:
-                follow(run, meter, 0, run.count)
+            with progress_bar("run", "simulations", show=not quiet, lines=True) as update:
+                follow(run, update, 0, run.count)
             where.pace(board)
             fetched = run.fetch(fewer=partial)
         except KeyboardInterrupt:
@@ -95,7 +96,7 @@ def attach(
         # How long the board took nobody has watched: it may have waited with its results since last week.
         kept.add(fetched, BoardEngine.name, None)
     else:
-        say(f"{record.output} has these simulations already")
+        info(f"{record.output} has these simulations already")
     run_registry.mark_fetched(record)
     seconds = time.time() - record.started
     print_result(kept.histogram, record.level, record.output, seconds, as_json=as_json, plot=plot)
@@ -178,11 +179,11 @@ def _print_status(run: Run, *, as_json: bool) -> None:
     click.echo(f"job {run.job_name}: {state}, {progress.done} of {progress.count} simulations done{lost}")
 
 
-@click.command(short_help="Stop what runs on a board.")
+@click.command(short_help="Stop the run on a board.")
 @board_options
 @json_option
 @remarks_option
-def cancel(where: Where, *, as_json: bool) -> None:
+def cancel(where: BoardOptions, *, as_json: bool) -> None:
     """Stop whatever runs on a board, and wait for its prompt. Finished simulations can still be fetched.
 
     \b

@@ -9,72 +9,75 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ... import board as boards
+from ... import transport
 from ..._files.user_dirs import config_folder
+from ..._progress import progress_bar
 from ..._text import table
-from ...board import calibration, detect
-from ...board.firmware_sync import project_scripts
 from ...errors import CommandRefusedError
-from ...transport.open import open_transport
-from .._board_options import Where, board_options
+from .._board_options import BoardOptions, board_options
 from .._errors import FailureError
-from .._messages import Meter, confirm, quiet_option, remarks_option, say
+from .._messages import confirm, info, quiet_option, remarks_option
 from .._options import json_option, yes_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ...board.calibration import Calibration
+    from ...board.detect import Detected
     from ...transport.base import Transport
 
 
-@click.command("detect", short_help="Which ports have a board.")
+@click.command("detect", short_help="List the ports that have a board.")
 @board_options
 @json_option
 @remarks_option
-def detect_command(where: Where, *, as_json: bool) -> None:
-    """Look for boards, without disturbing what runs on them.
+def detect_command(where: BoardOptions, *, as_json: bool) -> None:
+    """Look for boards without disturbing running programs.
 
     Only ports with the board's USB chip (FTDI) are opened, and the one that --port or ELM11_PORT names. A board that
-    runs something is listed as busy, with its progress where it tells. Takes up to five seconds per port.
+    is running a program is listed as busy, with its progress if the program reports it. Takes up to five seconds per
+    port.
 
     \b
     Examples:
       elm11 detect
       elm11 detect --port socket://127.0.0.1:7000 --json
     """  # noqa: D301
-    only = where.port if where.given("port") else None
-    if where.given("trace") and only is None:
+    only = where.port if "port" in where.given() else None
+    if "trace" in where.given() and only is None:
         raise ValueError("--trace: name the port with --port; a trace is of one port")
 
     def open_port(port: str) -> Transport:
         delay_s = {} if where.tx_delay_s is None else {"tx_delay_s": where.tx_delay_s}
-        return open_transport(port, trace_path=where.trace if only is not None else None, **delay_s)
+        return transport.open_transport(port, trace_path=where.trace if only is not None else None, **delay_s)
 
-    found, others = detect.detect(only, open_port=open_port)
+    found, others = boards.detect.detect(only, open_port=open_port)
     named = where.port
     if only is None and named and named not in {one.port for one in found}:
-        of_named, _ = detect.detect(named, open_port=open_port)
+        of_named, _ = boards.detect.detect(named, open_port=open_port)
         found += [dataclasses.replace(one, reason=f"named by {where.configured['port']}") for one in of_named]
         others = [line for line in others if not line.startswith(f"{named}:")]
-    hw_id = where.hw_id if where.given("hw_id") else None
-    boards = [one for one in found if one.is_board and hw_id in {None, one.hw_id}]
-    rest = [one for one in found if one not in boards]
+    hw_id = where.hw_id if "hw_id" in where.given() else None
+    matching = [one for one in found if one.is_board and hw_id in {None, one.hw_id}]
+    rest = [one for one in found if one not in matching]
     if as_json:
         document = {
-            "boards": [_detected(one) for one in boards],
+            "boards": [_detected(one) for one in matching],
             "other_ports": [_detected(one) for one in rest],
             "not_looked_at": others,
         }
         click.echo(json.dumps(document, indent=2))
-    elif boards:
-        click.echo(_board_table(boards))
-    if not boards:
-        raise detect.nothing_found(rest, others, port=only, hw_id=hw_id)
+    elif matching:
+        click.echo(_board_table(matching))
+    if not matching:
+        raise boards.detect.nothing_found(rest, others, port=only, hw_id=hw_id)
     if not as_json:
         for line in (*map(str, rest), *others):
-            say(f"not taken: {line}")
+            info(f"ignored: {line}")
 
 
-def _detected(one: detect.Detected) -> dict[str, Any]:
+def _detected(one: Detected) -> dict[str, Any]:
     return {
         "port": one.port,
         "state": one.state.name.lower(),
@@ -88,7 +91,7 @@ def _detected(one: detect.Detected) -> dict[str, Any]:
     }
 
 
-def _board_table(boards: Sequence[detect.Detected]) -> str:
+def _board_table(found: Sequence[Detected]) -> str:
     heads = ("port", "state", "hardware id", "software", "why")
     rows = [
         (
@@ -98,13 +101,13 @@ def _board_table(boards: Sequence[detect.Detected]) -> str:
             one.software or "-",
             one.reason,
         )
-        for one in boards
+        for one in found
     ]
     return table([heads, *rows])
 
 
-def _state(one: detect.Detected) -> str:
-    if one.state is not detect.BoardState.BUSY:
+def _state(one: Detected) -> str:
+    if one.state is not boards.BoardState.BUSY:
         return str(one.state)
     # Progress of this project's programs reads "job=... first=0 count=300 done=12 ..."; others' is shown as it is.
     fields = dict(word.partition("=")[::2] for word in one.progress.split())
@@ -113,12 +116,12 @@ def _state(one: detect.Detected) -> str:
     return f"busy: {one.progress}" if one.progress else "busy"
 
 
-@click.command(short_help="What a board says of itself.")
+@click.command("info", short_help="Show board information.")
 @board_options
 @json_option
 @remarks_option
-def info(where: Where, *, as_json: bool) -> None:
-    """Versions, hardware id, clock, free memory, number of programs, and what calibration found.
+def info_command(where: BoardOptions, *, as_json: bool) -> None:
+    """Show versions, hardware id, clock, free memory, number of programs, and what calibration found.
 
     \b
     Example:
@@ -128,7 +131,7 @@ def info(where: Where, *, as_json: bool) -> None:
         found = board.info()
         programs = board.programs()
         tx_delay_s = board.tx_delay_s
-    known = calibration.load(found.hw_id)
+    known = boards.calibration.load(found.hw_id)
     values = {
         **dataclasses.asdict(found),
         "programs": len(programs),
@@ -156,39 +159,41 @@ def info(where: Where, *, as_json: bool) -> None:
     click.echo(table(rows))
 
 
-def _speed(known: calibration.Calibration | None) -> str:
+def _speed(known: Calibration | None) -> str:
     if known is None:
         return "unknown (elm11 calibrate measures it)"
     return f"{known.instructions_per_s / 1e6:.1f} million instructions per second, measured {known.measured[:10]}"
 
 
-@click.command(short_help="Start the board anew.")
+@click.command(short_help="Restart a board.")
 @board_options
 @yes_option
 @json_option
 @remarks_option
-def reboot(where: Where, *, yes: bool, as_json: bool) -> None:
-    """Start the board anew. Stored programs stay; results in its memory are lost, so it asks.
+def reboot(where: BoardOptions, *, yes: bool, as_json: bool) -> None:
+    """Restart the board. Stored programs stay; results in its memory are lost.
+
+    Asks for confirmation unless --yes is given.
 
     \b
     Example:
       elm11 reboot --yes
     """  # noqa: D301
-    confirm("Start the board anew? Results that it holds are lost", yes=yes)
+    confirm("Restart the board? Results in its memory are lost", yes=yes)
     with where.open_paced() as board:
         board.reboot()
         port = board.transport.name
     if as_json:
         click.echo(json.dumps({"port": port, "rebooted": True}, indent=2))
-    say("The board has started anew.")
+    info("The board has restarted.")
 
 
-@click.command("list", short_help="Which programs are on a board.")
+@click.command("list", short_help="List the programs on a board.")
 @board_options
 @json_option
 @remarks_option
-def list_command(where: Where, *, as_json: bool) -> None:
-    """Names of the programs that are stored on the board, one per line; broken entries included.
+def list_command(where: BoardOptions, *, as_json: bool) -> None:
+    """Print the names of the stored programs, one per line; broken entries included.
 
     \b
     Example:
@@ -202,12 +207,12 @@ def list_command(where: Where, *, as_json: bool) -> None:
     for name in names:
         click.echo(name)
     if not names:
-        say("no programs are stored on the board")
+        info("no programs are stored on the board")
 
 
 def _complete_program(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
     """Names of this project's programs; the board is not asked, since completion must not disturb it."""
-    return [script.name for script in project_scripts() if script.name.startswith(incomplete)]
+    return [script.name for script in boards.firmware_sync.project_scripts() if script.name.startswith(incomplete)]
 
 
 @click.command(short_help="Delete programs from a board.")
@@ -217,8 +222,8 @@ def _complete_program(_: click.Context, __: click.Parameter, incomplete: str) ->
 @yes_option
 @json_option
 @remarks_option
-def delete(names: tuple[str, ...], where: Where, *, everything: bool, yes: bool, as_json: bool) -> None:
-    """Delete stored programs by their names. It asks first; --yes does not.
+def delete(names: tuple[str, ...], where: BoardOptions, *, everything: bool, yes: bool, as_json: bool) -> None:
+    """Delete stored programs by name. Asks for confirmation unless --yes is given.
 
     \b
     Example:
@@ -237,7 +242,7 @@ def delete(names: tuple[str, ...], where: Where, *, everything: bool, yes: bool,
             )
         chosen = list(dict.fromkeys(names)) or there
         if not chosen:
-            say("no programs are stored on the board")
+            info("no programs are stored on the board")
         else:
             confirm(f"Delete {', '.join(chosen)} from the board on {board.transport.name}", yes=yes)
         for name in chosen:
@@ -248,46 +253,46 @@ def delete(names: tuple[str, ...], where: Where, *, everything: bool, yes: bool,
         click.echo(json.dumps({"deleted": chosen}, indent=2))
 
 
-@click.command(short_help="Measure how fast a board takes bytes and computes.")
+@click.command(short_help="Measure a board's pace and speed.")
 @board_options
 @json_option
 @quiet_option
-def calibrate(where: Where, *, as_json: bool, quiet: bool) -> None:
+def calibrate(where: BoardOptions, *, as_json: bool, quiet: bool) -> None:
     """Find the smallest safe pause between bytes, and time a loop; takes about half a minute.
 
-    Both are kept for this board (by its hardware id) in your configuration folder. Other commands then use the pause
-    when --tx-delay is not given, and say how long a run will take. Nothing is stored on the board.
+    Both are saved for this board (by its hardware id) in your configuration folder. Other commands then use the pause
+    when --tx-delay is not given, and estimate how long a run takes. Nothing is stored on the board.
 
     \b
     Example:
       elm11 calibrate --port /dev/ttyUSB0
     """  # noqa: D301
-    if where.given("tx_delay_s"):
-        raise ValueError("--tx-delay is what calibrate finds; leave it out")
-    with where.open() as board, Meter("calibrating", "steps", show=not quiet) as meter:
+    if "tx_delay_ms" in where.given():
+        raise ValueError("--tx-delay: calibrate measures it; leave the option out")
+    with where.open() as board, progress_bar("calibrating", "steps", show=not quiet, lines=True) as update:
         identity = board.identity()
-        n_steps = len(calibration.DELAYS_S) + 1
+        n_steps = len(boards.calibration.DELAYS_S) + 1
         done = 0
 
         def step(delay_s: float, is_clean: bool) -> None:  # noqa: FBT001  a plain fact
             nonlocal done
             done += 1
-            meter.update(done, n_steps, f"{1000 * delay_s:g} ms: {'clean' if is_clean else 'damaged'}")
+            update(done, n_steps, f"{1000 * delay_s:g} ms: {'clean' if is_clean else 'damaged'}")
 
-        delay_s = None if board.tx_delay_s is None else calibration.smallest_delay_s(board, step)
-        speed = calibration.instructions_per_s(board)
-        meter.update(n_steps, n_steps)
+        delay_s = None if board.tx_delay_s is None else boards.calibration.smallest_delay_s(board, step)
+        speed = boards.calibration.instructions_per_s(board)
+        update(n_steps, n_steps)
         port = board.transport.name
     now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-    found = calibration.Calibration(identity[3], delay_s, speed, identity[1], now)
+    found = boards.Calibration(identity[3], delay_s, speed, identity[1], now)
     try:
-        path = calibration.save(found)
+        path = boards.calibration.save(found)
     except OSError as error:
-        msg = f"the result cannot be kept in {config_folder()}: {error.strerror}"
+        msg = f"the result cannot be saved in {config_folder()}: {error.strerror}"
         raise FailureError(msg, 1) from error
     if as_json:
         click.echo(json.dumps({"port": port, **dataclasses.asdict(found), "file": str(path)}, indent=2))
         return
     pace = "there is no wire to pace" if delay_s is None else f"{1000 * delay_s:g} ms from byte to byte"
     click.echo(table([("hardware id", found.hw_id), ("pacing", pace), ("speed", _speed(found))]))
-    say(f"kept in {path}")
+    info(f"saved in {path}")

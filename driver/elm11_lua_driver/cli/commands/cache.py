@@ -1,4 +1,4 @@
-"""`elm11 cache`: what is kept of earlier computations, and how to be rid of it."""
+"""`elm11 cache`: list and delete the results of earlier computations."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ... import config
-from ...jobs import cache
+from ... import config, jobs
 from .._messages import confirm, remarks_option
 from .._options import json_option, yes_option
 
@@ -21,57 +20,61 @@ if TYPE_CHECKING:
     from ...jobs.cache import Entry
 
 
-@click.group("cache", short_help="Results kept on this computer.")
+@click.group("cache", short_help="Show or delete the results kept on this computer.")
 @click.pass_context
 def cache_group(ctx: click.Context) -> None:
     """Results that wct and wct_significance keep, so that the same job is not computed twice.
 
-    They lie in the folder that ELM11_CACHE or the setting cache names, else in elm11-lua-driver/results in the user's
-    cache folder. They can be deleted at any time.
+    Their folder is set by ELM11_CACHE or the setting cache; the default is elm11-lua-driver/results in the user's cache
+    folder. They can be deleted at any time.
     """
     ctx.with_resource(_configured_folder())
 
 
 @contextlib.contextmanager
 def _configured_folder() -> Iterator[None]:
-    """Have the cache where the settings say, for this command."""
-    folder = config.load().cache.value
-    before = os.environ.get(cache.FOLDER_VARIABLE)
+    """Have the cache where the settings info, for this command."""
+    folder = config.load()["cache"].value
+    before = os.environ.get(jobs.cache.FOLDER_VARIABLE)
     if folder is not None:
-        os.environ[cache.FOLDER_VARIABLE] = str(folder)
+        os.environ[jobs.cache.FOLDER_VARIABLE] = str(folder)
     try:
         yield
     finally:
         if before is None:
-            os.environ.pop(cache.FOLDER_VARIABLE, None)
+            os.environ.pop(jobs.cache.FOLDER_VARIABLE, None)
         else:
-            os.environ[cache.FOLDER_VARIABLE] = before
+            os.environ[jobs.cache.FOLDER_VARIABLE] = before
 
 
-@cache_group.command(short_help="What is there.")
+@cache_group.command(short_help="List the results.")
 @json_option
 @remarks_option
 def show(*, as_json: bool) -> None:
-    """List the results, latest used first.
+    """List the results, most recently used first.
 
     \b
     Example:
       elm11 cache show --json
     """  # noqa: D301
-    entries = cache.entries()
+    entries = jobs.cache.entries()
     n_bytes = sum(entry.n_bytes for entry in entries)
     if as_json:
-        document = {"folder": str(cache.folder()), "bytes": n_bytes, "results": [_plain(entry) for entry in entries]}
+        document = {
+            "folder": str(jobs.cache.folder()),
+            "bytes": n_bytes,
+            "results": [_plain(entry) for entry in entries],
+        }
         click.echo(json.dumps(document, indent=2))
         return
     for entry in entries:
         used = dt.datetime.fromtimestamp(entry.used, tz=dt.UTC).astimezone()
         click.echo(f"{used:%Y-%m-%d %H:%M}  {entry.n_bytes / 1024:7.0f} KiB  {_described(entry)}")
     plural = "" if len(entries) == 1 else "s"
-    click.echo(f"{len(entries)} result{plural}, {n_bytes / 1024**2:.1f} MiB, in {cache.folder()}")
+    click.echo(f"{len(entries)} result{plural}, {n_bytes / 1024**2:.1f} MiB, in {jobs.cache.folder()}")
 
 
-@cache_group.command(short_help="Delete them.")
+@cache_group.command(short_help="Delete all results.")
 @yes_option
 @json_option
 @remarks_option
@@ -82,11 +85,11 @@ def clear(*, yes: bool, as_json: bool) -> None:
     Example:
       elm11 cache clear --yes
     """  # noqa: D301
-    number = len(cache.entries())
+    number = len(jobs.cache.entries())
     plural = "" if number == 1 else "s"
     if number:
-        confirm(f"Delete {number} result{plural} in {cache.folder()}", yes=yes)
-    number = cache.clear()
+        confirm(f"Delete {number} result{plural} in {jobs.cache.folder()}", yes=yes)
+    number = jobs.cache.clear()
     if as_json:
         click.echo(json.dumps({"deleted": number}))
         return

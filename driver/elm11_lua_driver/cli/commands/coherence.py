@@ -4,55 +4,52 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 import sys
 import warnings
-from importlib import resources
-from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
-import numpy as np
-from elm11_host_ref.exact.wavelet import WAVELETS
-from elm11_host_ref.names import MAX_SIMULATIONS
-from elm11_host_ref.percentiles import percentile_transform
+from elm11_host_ref.names import MAX_SCALES, MAX_SIMULATIONS
 
+from ... import analysis, jobs, levels, plotting, series
 from ..._files.atomic import atomic_file, check_writable
 from ..._progress import progress_bar
-from ...analysis.coherence import DEFAULT_UNIT, CoherenceAnalysis, analyse
+from ...config import Whole
 from ...errors import EngineError
-from ...jobs import storage
-from ...jobs.job import Job
-from ...levels.levels import significance
-from ...levels.runner import run
-from ...series import pair as series_files
-from ...series.checks import default_scales
 from .._job_options import (
-    Who,
-    advancing,
+    EngineOptions,
     computation,
     engine_of,
     engine_options,
     job_options,
+    level_type,
+    positive,
+    progress,
+    report_checkpoint_on_exit,
     seed_option,
     simulations_option,
     target_option,
-    telling_what_is_kept,
 )
-from .._messages import quiet_option, say
+from .._messages import info, quiet_option
 from .._options import json_option
 from .._output import level_table, plot_option, print_levels, simulated
-from .._params import Number, Whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from ...analysis.coherence import CoherenceAnalysis
+    from ...jobs.job import Job
+    from ...series.pair import SeriesPair
 
-@click.command(short_help="Coherence of two series: picture, table, levels.")
+
+@click.command(short_help="Coherence of two series: figure, table, levels.")
 @click.argument("x", metavar="X", type=click.Path())
 @click.argument("y", metavar="[Y]", type=click.Path(), required=False)
-@click.option("--dt", type=Number(0), help="Sampling interval, in any unit; not needed with a time column.")
+@click.option("--dt", type=positive, help="Sampling interval, in any unit; not needed with a time column.")
 @click.option(
     "--columns",
     multiple=True,
@@ -65,12 +62,12 @@ if TYPE_CHECKING:
     type=click.Choice(["x", "y", "both"]),
     help="Turn a series into percentiles first (before it is cut), for values far from normal.",
 )
-@click.option("--dj", type=Number(0), default="1/12", show_default=True, help="Spacing of the scales in octaves.")
-@click.option("--s0", type=Number(0), help="Smallest scale, in the unit of dt.  [default: its period is 2 dt]")
+@click.option("--dj", type=positive, default="1/12", show_default=True, help="Spacing of the scales in octaves.")
+@click.option("--s0", type=positive, help="Smallest scale, in the unit of dt.  [default: its period is 2 dt]")
 @click.option(
     "--scales",
     "J",
-    type=Whole(0, 10_000),
+    type=Whole(0, MAX_SCALES),
     help="J, the number of scales less one: scales s0 * 2**(j * dj), j = 0 ... J.  [default: up to the series' length]",
 )
 @computation
@@ -91,7 +88,7 @@ if TYPE_CHECKING:
     help="Unit of the times, for picture and table.  [default: that of dates: years for months, else days]",
 )
 @click.option("--title", default="", metavar="TEXT", help="Title of the picture.")
-@click.option("--longest-period", type=Number(0), help="End of the picture's period axis.  [default: what is safe]")
+@click.option("--longest-period", type=positive, help="End of the picture's period axis.  [default: what is safe]")
 def coherence(x: str, y: str | None, **options: Any) -> None:  # noqa: ANN401  click hands over what is declared above
     """Squared wavelet coherence of two series, and what noise alone would reach.
 
@@ -111,13 +108,13 @@ def coherence(x: str, y: str | None, **options: Any) -> None:  # noqa: ANN401  c
         raise ValueError(f"{'Y' if x else 'X'}: the name is empty; give a file")
     _check_outputs((("--output", options["output"]), ("--table", options["table"])), inputs=(x, y))
     pair = _read(x, y, options["columns"], options["percentiles"], options["dt"])
-    unit, who = options["time_unit"] or pair.time_unit, options["who"]
+    unit, chosen = options["time_unit"] or pair.time_unit, options["chosen"]
     with (
-        telling_what_is_kept(options["checkpoint"]),
-        engine_of(who) as engine,
-        advancing("coherence significance", who.engine, _size(pair, options), quiet=options["quiet"]) as advance,
+        report_checkpoint_on_exit(options["checkpoint"]),
+        engine_of(chosen) as engine,
+        progress("coherence significance", chosen.engine, _size(pair, options), quiet=options["quiet"]) as advance,
     ):
-        result = analyse(
+        result = analysis.analyse(
             pair.x,
             pair.y,
             pair.dt,
@@ -157,17 +154,19 @@ def coherence(x: str, y: str | None, **options: Any) -> None:  # noqa: ANN401  c
             click.echo(f"{'picture' if name == 'output' else 'table'}: {options[name]}")
 
 
-def _size(pair: series_files.SeriesPair, options: Mapping[str, Any]) -> Job:
+def _size(pair: SeriesPair, options: Mapping[str, Any]) -> Job:
     """A job that is as large as that of two series, for telling how long it will take."""
-    mother = WAVELETS[options["wavelet"]]
-    s0, J = default_scales(pair.x.size, pair.dt, options["dj"], mother, options["s0"], options["J"])
+    mother = jobs.Job(0, 0, 1, 1, 2, 0, wavelet=options["wavelet"]).mother
+    s0, J = series.default_scales(pair.x.size, pair.dt, options["dj"], mother, options["s0"], options["J"])
     rest = {name: options[name] for name in ("wavelet", "pipeline", "scale_box")}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # the job itself will warn
-        return Job(0.0, 0.0, dt=pair.dt, dj=options["dj"], s0=s0, J=J, n_simulations=options["simulations"], **rest)
+        return jobs.Job(
+            0.0, 0.0, dt=pair.dt, dj=options["dj"], s0=s0, J=J, n_simulations=options["simulations"], **rest
+        )
 
 
-@click.command("significance", short_help="Only the significance levels.")
+@click.command("significance", short_help="Significance levels only.")
 @job_options
 @computation
 @plot_option
@@ -175,7 +174,7 @@ def significance_command(
     lag1: tuple[float, float],
     level: float,
     simulations: int,
-    who: Who,
+    chosen: EngineOptions,
     target_standard_error: float | None,
     checkpoint: str | None,
     plot: str | None,
@@ -193,14 +192,14 @@ def significance_command(
       elm11 significance ... --simulations 100000 --checkpoint levels.npz, and after a power cut
       elm11 resume levels.npz
     """  # noqa: D301
-    job = Job(*lag1, n_simulations=simulations, **options)
-    _significance(job, level, who, checkpoint, target_standard_error, plot, as_json=as_json, quiet=quiet)
+    job = jobs.Job(*lag1, n_simulations=simulations, **options)
+    _significance(job, level, chosen, checkpoint, target_standard_error, plot, as_json=as_json, quiet=quiet)
 
 
 def _significance(
     job: Job,
     level: float,
-    who: Who,
+    chosen: EngineOptions,
     checkpoint: str | None,
     target_standard_error: float | None,
     plot: str | None,
@@ -210,19 +209,19 @@ def _significance(
 ) -> None:
     """Compute, print and draw levels."""
     with (
-        telling_what_is_kept(checkpoint),
-        engine_of(who) as engine,
-        advancing("coherence significance", who.engine, job, quiet=quiet) as advance,
+        report_checkpoint_on_exit(checkpoint),
+        engine_of(chosen) as engine,
+        progress("coherence significance", chosen.engine, job, quiet=quiet) as advance,
     ):
-        result = significance(
+        result = levels.significance(
             job, level, engine, advance, checkpoint=checkpoint, target_standard_error=target_standard_error
         )
     print_levels(result, as_json=as_json, more=None if checkpoint is None else {"file": checkpoint}, plot=plot)
 
 
-@click.command("resume", short_help="Finish a computation that was broken off.")
+@click.command("resume", short_help="Finish an interrupted computation.")
 @click.argument("file", metavar="FILE", type=click.Path())
-@click.option("--level", type=Number(0, 1), help="Confidence of the significance levels.  [default: as it was begun]")
+@click.option("--level", type=level_type, help="Confidence of the significance levels.  [default: as it was begun]")
 @target_option
 @plot_option
 @json_option
@@ -233,7 +232,7 @@ def resume(
     level: float | None,
     target_standard_error: float | None,
     plot: str | None,
-    who: Who,
+    chosen: EngineOptions,
     *,
     as_json: bool,
     quiet: bool,
@@ -248,15 +247,15 @@ def resume(
       elm11 resume levels.npz --engine pool
     """  # noqa: D301
     try:
-        histogram, aim = storage.load_with_aim(file)
+        histogram, aim = jobs.storage.load_with_aim(file)
     except OSError as error:
         msg = f"{file} cannot be read: {error.strerror}"
         raise ValueError(msg) from error
-    say(f"{file} holds {histogram.n_simulations} of {histogram.job.n_simulations} simulations")
+    info(f"{file} holds {histogram.n_simulations} of {histogram.job.n_simulations} simulations")
     _significance(
         histogram.job,
         aim.level if level is None else level,
-        who,
+        chosen,
         file,
         aim.target_standard_error if target_standard_error is None else target_standard_error,
         plot,
@@ -269,7 +268,7 @@ DEMO_SIMULATIONS: Final = 20
 """Simulations of the demo's Lua part: about a second each on a slow core."""
 
 
-@click.command(short_help="The example of Grinsted et al. (2004), by two engines.")
+@click.command(short_help="The example of Grinsted et al. (2004), on two engines.")
 @click.option(
     "--output-dir",
     type=click.Path(file_okay=False),
@@ -298,7 +297,7 @@ def demo(output_dir: str, lua_simulations: int, simulations: int, seed: int, *, 
     Example:
       elm11 demo --output-dir demo
     """  # noqa: D301
-    tell = say if as_json else _say
+    tell = info if as_json else _print
     if not output_dir:
         raise ValueError("--output-dir: the name is empty; give a folder")
     folder = Path(output_dir)
@@ -309,16 +308,18 @@ def demo(output_dir: str, lua_simulations: int, simulations: int, seed: int, *, 
         raise ValueError(msg) from error
     picture, table = (str(folder / f"ao-baltic-coherence{suffix}") for suffix in (".png", ".csv"))
     _check_outputs((("--output-dir", picture), ("--output-dir", table)))
-    samples = resources.files("pycwt") / "sample"
-    with resources.as_file(samples / "jao.dat") as ao, resources.as_file(samples / "jbaltic.dat") as baltic:
-        pair = _read(str(ao), str(baltic), (), "y", None)
+    spec = find_spec("pycwt")  # which does not import it
+    assert spec is not None
+    assert spec.origin is not None
+    samples = Path(spec.origin).parent / "sample"
+    pair = _read(str(samples / "jao.dat"), str(samples / "jbaltic.dat"), (), "y", None)
     # Flushed, so that a reader of a pipe sees what is being done before the long part begins.
     tell(
         "Arctic Oscillation in winter and greatest ice extent of the Baltic Sea (as percentiles), "
         f"{pair.times[0]:g} to {pair.times[-1]:g}, {pair.times.size} years (Grinsted et al. 2004)"
     )
     with progress_bar("numpy", show=not quiet) as advance:
-        result = analyse(
+        result = analysis.analyse(
             pair.x,
             pair.y,
             pair.dt,
@@ -351,11 +352,11 @@ def _compare_engines(job: Job, tell: Callable[[str], None], *, quiet: bool) -> s
     histograms = []
     for engine in ("numpy", "lua"):
         with progress_bar(engine, show=not quiet) as advance:
-            histogram = run(job, engine, advance)
+            histogram = levels.run(job, engine, advance)
         histograms.append(histogram)
         tell(f"  {engine:6} {int(histogram.counts.sum())} samples counted, sha256 {histogram.sha256}")
     ours, theirs = (histogram.counts for histogram in histograms)
-    differing, moved = int((ours != theirs).sum()), int(np.abs(ours - theirs).sum()) // 2
+    differing, moved = int((ours != theirs).sum()), int(abs(ours - theirs).sum()) // 2
     if moved > 1e-6 * ours.sum():
         raise EngineError(
             f"the engines disagree: {differing} of {ours.size} bins differ, {moved} samples; "
@@ -368,7 +369,7 @@ def _compare_engines(job: Job, tell: Callable[[str], None], *, quiet: bool) -> s
     return f"agreement: Lua and NumPy counts are equal in all {ours.size} bins"
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     click.echo(text)
     sys.stdout.flush()
 
@@ -381,9 +382,7 @@ def _check_outputs(outputs: Sequence[tuple[str, str | None]], inputs: Sequence[s
             continue
         try:
             if option == "--output":
-                from ...plotting.coherence import check_suffix  # noqa: PLC0415  matplotlib takes half a second to load
-
-                check_suffix(path)
+                plotting.check_suffix(path)
             check_writable(path)
         except ValueError as error:
             msg = f"{option}: {error}"
@@ -395,22 +394,20 @@ def _check_outputs(outputs: Sequence[tuple[str, str | None]], inputs: Sequence[s
         taken[real] = f"what {option} names"
 
 
-def _read(
-    x: str, y: str | None, columns: Sequence[str], percentiles: str | None, dt: float | None
-) -> series_files.SeriesPair:
+def _read(x: str, y: str | None, columns: Sequence[str], percentiles: str | None, dt: float | None) -> SeriesPair:
     chosen: list[list[str] | None] = [text.split(",") for text in columns] or [None]
     if len(chosen) > (1 if y is None else 2):
         msg = f"--columns is given {len(chosen)} times; once for one file, at most twice for two"
         raise ValueError(msg)
     if y is None:
-        series_x, series_y = series_files.read_both(x, chosen[0])
+        series_x, series_y = series.read_both(x, chosen[0])
     else:
-        series_x, series_y = series_files.read_series(x, chosen[0]), series_files.read_series(y, chosen[-1])
+        series_x, series_y = series.read_series(x, chosen[0]), series.read_series(y, chosen[-1])
     if percentiles in {"x", "both"}:
-        series_x = dataclasses.replace(series_x, values=percentile_transform(series_x.values))
+        series_x = series_x.as_percentiles()
     if percentiles in {"y", "both"}:
-        series_y = dataclasses.replace(series_y, values=percentile_transform(series_y.values))
-    return series_files.pair(series_x, series_y, dt)
+        series_y = series_y.as_percentiles()
+    return series.pair.pair(series_x, series_y, dt)
 
 
 def _write_picture(
@@ -419,14 +416,12 @@ def _write_picture(
     time_unit: str,
     **words: Any,  # noqa: ANN401  those of `coherence_figure`
 ) -> None:
-    from ...plotting.coherence import coherence_figure, save_figure  # noqa: PLC0415  half a second to load
-
-    figure = coherence_figure(result, time_unit=time_unit, **words)
-    save_figure(figure, path, f"elm11-lua-driver {version('elm11-lua-driver')}, job {result.job.to_json()}")
+    figure = plotting.coherence_figure(result, time_unit=time_unit, **words)
+    plotting.save_figure(figure, path, f"elm11-lua-driver {jobs.provenance.__version__}, job {result.job.to_json()}")
 
 
 def _write_table(result: CoherenceAnalysis, path: str, time_unit: str) -> None:
-    text = result.to_csv(time_unit or DEFAULT_UNIT, version("elm11-lua-driver"))
+    text = result.to_csv(time_unit or analysis.DEFAULT_UNIT, jobs.provenance.__version__)
     with atomic_file(path) as file:
         file.write(text.encode(errors="replace"))  # a file's name, which is a label here, need not be text
 
@@ -437,7 +432,7 @@ def _summary(result: CoherenceAnalysis, time_unit: str, first_day: str = "") -> 
     by_chance = f"{100 * (1 - result.levels.level):.3g} % would by chance"
     found = (
         "no sample is safe from the ends of the series"
-        if np.isnan(fraction)
+        if math.isnan(fraction)
         else f"{100 * fraction:.3g} % of the safe samples are above the level, {by_chance}"
     )
     periods = f"periods {job.periods[0]:.4g} to {job.periods[-1]:.4g} {time_unit}".rstrip()

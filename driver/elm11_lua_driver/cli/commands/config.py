@@ -1,4 +1,4 @@
-"""`elm11 config`: which settings there are, and where each value comes from."""
+"""`elm11 config`: the settings, and where each value comes from."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import click
 
 from ... import config
 from ..._text import table
-from .._messages import remarks_option, say
+from .._messages import info, remarks_option
 from .._options import json_option
 
 
 @click.group("config", short_help="Settings, and where each comes from.")
 def config_group() -> None:
-    """Settings that hold where the command line says nothing.
+    """Settings that replace the defaults of options.
 
     The command line wins over the environment (ELM11_PORT, ELM11_ENGINE, ...), that over [tool.elm11] in the nearest
     pyproject.toml, that over config.toml in your configuration folder, that over the default.
@@ -31,26 +31,18 @@ def show(*, as_json: bool) -> None:
     Example:
       elm11 config show
     """  # noqa: D301
-    found = config.load()
-    settings = {key: found.setting(key) for key in config.KEYS}
+    settings = config.load()
     if as_json:
-        document = {
-            "settings": {
-                key: {
-                    "value": None
-                    if one.value is None
-                    else one.value
-                    if isinstance(one.value, (int, float))
-                    else str(one.value),
-                    "source": one.source.value,
-                    "origin": one.origin or None,
-                    "variable": config.variable(key),
-                }
-                for key, one in settings.items()
-            },
-            **_files(),
+        values = {
+            key: {
+                "value": one.value if one.value is None or isinstance(one.value, (int, float)) else str(one.value),
+                "source": one.source.value,
+                "origin": one.origin or None,
+                "variable": config.variable(key),
+            }
+            for key, one in settings.items()
         }
-        click.echo(json.dumps(document, indent=2))
+        click.echo(json.dumps({"settings": values, **_files()}, indent=2))
         return
     rows = [
         (key, "-" if one.value is None else str(one.value), one.origin or one.source.value)
@@ -59,7 +51,7 @@ def show(*, as_json: bool) -> None:
     click.echo(table([("setting", "value", "from"), *rows]))
 
 
-@config_group.command(short_help="Where your configuration file belongs.")
+@config_group.command(short_help="Path of your configuration file.")
 @json_option
 @remarks_option
 def path(*, as_json: bool) -> None:
@@ -75,10 +67,10 @@ def path(*, as_json: bool) -> None:
     file = config.user_file()
     click.echo(str(file))
     if not file.is_file():
-        say("it does not exist")
+        info("it does not exist")
     project = config.project_file()
     if project is not None:
-        say(f"the project's: {project}")
+        info(f"project file: {project}")
 
 
 def _files() -> dict[str, str | bool | None]:

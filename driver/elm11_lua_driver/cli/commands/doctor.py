@@ -1,4 +1,4 @@
-"""`elm11 doctor` and `elm11 support-bundle`: is all well, what is to be done, and what a bug report needs."""
+"""`elm11 doctor` and `elm11 support-bundle`: check the installation, and collect what a bug report needs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ...diagnostics import bundle
 from ...diagnostics import doctor as checks
 from ...diagnostics.doctor import Check, State
 from .._board_options import complete_port
-from .._messages import confirm, quiet_option, say, warn
+from .._messages import confirm, info, quiet_option, warn
 from .._options import json_option, yes_option
 from ..main import versions
 
@@ -30,16 +30,16 @@ _COLOURS: Final = {State.OK: "green", State.WARNING: "yellow", State.FAILED: "re
 _INDENT: Final = 23
 
 
-@click.command(short_help="Check everything, and say what to do.")
+@click.command(short_help="Check the installation and the board.")
 @_port_option
 @click.option("--strict", is_flag=True, help="Exit code 1 also after warnings.")
 @json_option
 @quiet_option
 def doctor(port: str | None, *, strict: bool, as_json: bool, quiet: bool) -> None:
-    """Check this computer, the way to the board, the board, and the whole chain on a virtual one; say what to do.
+    """Check this computer, the port, the board, and a run on a virtual board; say what to do.
 
-    Nothing is changed, nothing needs administrator rights. Only ports with the board's USB chip (FTDI) are opened, and
-    the one that is named; what runs on a board is left alone.
+    Changes nothing and needs no administrator rights. Opens only ports with the board's USB chip (FTDI) and the one
+    given with --port; running programs are left alone.
 
     \b
     Exit codes: 0 all is well (warnings are advice), 1 a check has failed (or, with --strict, warned),
@@ -67,7 +67,7 @@ def doctor(port: str | None, *, strict: bool, as_json: bool, quiet: bool) -> Non
 
 def _print(check: Check) -> None:
     click.echo(click.style(f"{check.state:8}", fg=_COLOURS[check.state]) + f" {check.name:13} {check.found}")
-    # Advice of what has failed or warned is told at the end; the rest is worth knowing, but not to be done.
+    # Advice after failures and warnings is printed at the end; other advice is optional.
     if check.state in {State.OK, State.SKIPPED} and check.advice:
         for line in (check.advice, *(f"  {command}" for command in check.commands)):
             click.echo(f"{'':{_INDENT}}{line}")
@@ -87,7 +87,7 @@ def _print_steps(done: list[Check]) -> None:
         click.echo(f"{number}. {step}")
 
 
-@click.command("support-bundle", short_help="Collect what a bug report needs, in a zip.")
+@click.command("support-bundle", short_help="Collect what a bug report needs, in a zip file.")
 @click.option(
     "-o", "--output", type=click.Path(), metavar="FILE", help="The zip file.  [default: elm11-support-TIME.zip]"
 )
@@ -98,8 +98,8 @@ def _print_steps(done: list[Check]) -> None:
 def support_bundle(output: str | None, port: str | None, *, yes: bool, as_json: bool, quiet: bool) -> None:
     """Collect what elm11 doctor finds, settings, versions, the last byte trace (--trace) and recent runs in a zip file.
 
-    First shows what goes in, and asks. Of the environment only variables of this program go in (ELM11_PORT and the
-    like), and your home directory is written as ~. Nothing is sent anywhere.
+    Shows the contents and asks for confirmation unless --yes is given. Includes only this program's environment
+    variables (such as ELM11_PORT), and writes your home directory as ~. Nothing is sent anywhere.
 
     \b
     Example:
@@ -115,9 +115,9 @@ def support_bundle(output: str | None, port: str | None, *, yes: bool, as_json: 
     for check in checks.examine(port=port):
         found.append(check)
         if not quiet:
-            say(f"checked: {check.name}: {check.state}")
+            info(f"checked: {check.name}: {check.state}")
     items = bundle.collect(found, versions(), os.environ)
-    warn("This goes in:")
+    warn("Contents:")
     for item in items:
         warn(f"  {item.name:28} {len(item.content.encode()):8} bytes  {item.what}")
     overwrites = " (it exists, and is overwritten)" if path.exists() else ""
@@ -127,4 +127,4 @@ def support_bundle(output: str | None, port: str | None, *, yes: bool, as_json: 
         click.echo(json.dumps({"file": str(path), "contents": [item.name for item in items]}, indent=2))
     else:
         click.echo(str(path))
-    say("Look into it before you hand it on; attach it to your report.")
+    info("Check the contents, then attach the file to your report.")

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from ...config import Number
 from ...errors import Elm11Error, LuaError
-from .._board_options import Where, board_options
-from .._messages import remarks_option, say, warn
+from .._board_options import BoardOptions, board_options
+from .._messages import info, remarks_option, warn
 from .._options import json_option
-from .._params import Number
 
 if TYPE_CHECKING:
     from ...board.board import Board
@@ -25,13 +25,19 @@ _FOR_EVER_S: Final = 1e7
 @click.argument("code", metavar="[CODE]", required=False)
 @click.option("--file", "path", type=click.Path(), metavar="FILE", help="Run this file instead; - is standard input.")
 @click.option(
-    "--timeout", "timeout_s", type=Number(0), default="10", show_default=True, metavar="SECONDS", help="Longest time."
+    "--timeout",
+    "timeout_s",
+    type=Number(0, min_open=True),
+    default="10",
+    show_default=True,
+    metavar="SECONDS",
+    help="Longest time.",
 )
 @board_options
 @json_option
 @remarks_option
-def exec_command(code: str | None, path: str | None, timeout_s: float, where: Where, *, as_json: bool) -> None:
-    """Run CODE (or a file, or what comes on standard input) and print what it prints.
+def exec_command(code: str | None, path: str | None, timeout_s: float, where: BoardOptions, *, as_json: bool) -> None:
+    """Run CODE, a file or standard input, and print its output.
 
     As at the board's prompt, the values of an expression are printed. Ctrl-C stops the code on the board.
 
@@ -88,12 +94,12 @@ class _Printer:
         self._holds = False
 
     def line(self, text: str) -> None:
-        # An error begins with this line; so does what pcall leaves behind, which is output. The end tells.
+        # An error begins with this line, but so may output; which it is shows at the end.
         self._holds = self._holds or text.startswith("Error: ")
         if self._holds:
             return
         if not text:
-            # An unfinished statement gives one too, and that is no output: the next line tells.
+            # An unfinished statement also gives an empty line, which is not output; the next line decides.
             self._n_blank += 1
             return
         click.echo("\n" * self._n_blank + text)
@@ -114,26 +120,26 @@ class _Printer:
 
 def _stop(board: Board) -> None:
     """Stop what runs on the board, and say how that went."""
-    say("stopping the board ... (Ctrl-C again leaves at once)")
+    info("stopping the board ... (Ctrl-C again leaves at once)")
     try:
         stopped = board.interrupt()
     except KeyboardInterrupt:
-        warn("left at once; what runs on the board may go on: elm11 cancel stops it")
+        warn("left at once; the board may still be running: elm11 cancel stops it")
         raise
     except Elm11Error as error:
         warn(str(error))
     else:
-        say("stopped; the board is at its prompt" if stopped else "nothing was running any more")
+        info("stopped; the board is at its prompt" if stopped else "nothing was running")
 
 
-@click.command(short_help="A small terminal for the board's prompt.")
+@click.command(short_help="A terminal for the board's prompt.")
 @board_options
 @remarks_option
-def repl(where: Where) -> None:
+def repl(where: BoardOptions) -> None:
     """Type Lua line by line; Ctrl-D leaves, Ctrl-C stops what runs on the board.
 
-    A line is sent when it is complete, and checked on its way; an unfinished statement is asked on. Syntax errors,
-    about which the board says nothing, are shown.
+    Each line is checked and sent; you are prompted for the rest of an unfinished statement. Syntax errors, which the
+    board does not report, are shown.
 
     \b
     Example:
@@ -145,14 +151,14 @@ def repl(where: Where) -> None:
     with where.open_paced() as board:
         if is_terminal:
             identity = board.identity()
-            say(f"{identity[0]} on {board.transport.name}, hardware id {identity[3]}; Ctrl-D leaves")
+            info(f"{identity[0]} on {board.transport.name}, hardware id {identity[3]}; Ctrl-D leaves")
         statement = ""
         while True:
             try:
                 line = _ask(">> " if statement else "> ", is_terminal=is_terminal)
             except KeyboardInterrupt:
                 statement = ""
-                say("")
+                info("")
                 continue
             if line is None:
                 break
@@ -176,7 +182,7 @@ def _ask(prompt: str, *, is_terminal: bool) -> str | None:
     try:
         return input(prompt)
     except EOFError:
-        say("")
+        info("")
         return None
 
 
@@ -204,5 +210,5 @@ def _run_statement(board: Board, statement: str) -> str:
 
 
 def _is_unfinished(error: LuaError) -> bool:
-    """Whether more lines would make a statement of it: the board's prompt says so of one line, its compiler of more."""
+    """True if more lines could complete the statement; the prompt says so for one line, the compiler for several."""
     return "unfinished statement" in error.lua_message or error.lua_message.endswith("<eof>")

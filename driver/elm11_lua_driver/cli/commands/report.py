@@ -9,36 +9,37 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ... import jobs
+from ... import report as report_package
 from ..._files.atomic import atomic_file, check_writable
-from ...jobs import storage
-from .._messages import remarks_option, say
+from .._job_options import level_type
+from .._messages import info, remarks_option
 from .._options import json_option
-from .._params import Number
 
 if TYPE_CHECKING:
     from ...jobs.histogram import Histogram
     from ...jobs.storage import Aim
 
 
-@click.command(short_help="A result as one HTML page, to read and to hand on.")
+@click.command(short_help="Build a one-page HTML report to share.")
 @click.argument("result", metavar="RESULT", type=click.Path())
 @click.option(
     "-o",
     "--output",
     type=click.Path(),
     metavar="FILE",
-    help="Write the page here.  [default: RESULT with .html in place of its end]",
+    help="Write the page here.  [default: RESULT with the extension .html]",
 )
-@click.option("--level", type=Number(0, 1), help="Confidence of the levels.  [default: the one it was computed for]")
+@click.option("--level", type=level_type, help="Confidence of the levels.  [default: the one it was computed for]")
 @click.option("--time-unit", default="", metavar="TEXT", help="Unit of dt, for axes and tables.")
 @click.option("--title", default="", metavar="TEXT", help="Heading of the page.")
 @json_option
 @remarks_option
 def report(result: str, output: str | None, level: float | None, time_unit: str, title: str, *, as_json: bool) -> None:
-    """Write a page about a result: levels with standard errors, histogram, convergence, how to compute it again.
+    """Build a one-page HTML report: levels with standard errors, histogram, convergence, how to reproduce it.
 
-    RESULT is a histogram's file (.npz or .json), whole or in part: what --checkpoint names, what elm11 run keeps and
-    elm11 attach has fetched. The page is one file, which needs no network, and can be printed.
+    RESULT is a histogram's file (.npz or .json), complete or partial, from --checkpoint, elm11 run or elm11 attach. The
+    page is one file that needs no network and can be printed.
 
     An existing page is overwritten.
 
@@ -53,18 +54,16 @@ def report(result: str, output: str | None, level: float | None, time_unit: str,
     page = Path(output) if output is not None else Path(result).with_suffix(".html")
     try:
         check_writable(page)
-        if page.suffix.lower() in storage.SUFFIXES:
+        if page.suffix.lower() in jobs.storage.SUFFIXES:
             msg = f"{page} looks like a histogram's file; give a name that ends with .html"
             raise ValueError(msg)  # noqa: TRY301  said in one place what is wrong with the name
     except ValueError as error:
         msg = f"--output: {error}"
         raise ValueError(msg) from error
-    from ...report.html import report_html  # noqa: PLC0415  matplotlib takes half a second to load
-
-    text = report_html(
+    text = report_package.report_html(
         histogram,
         level=aim.level if level is None else level,
-        sessions=storage.load_sessions(result),
+        sessions=jobs.storage.load_sessions(result),
         time_unit=time_unit,
         title=title,
         source=Path(result).name,
@@ -78,7 +77,7 @@ def report(result: str, output: str | None, level: float | None, time_unit: str,
     else:
         click.echo(str(page))
     if not histogram.is_complete:
-        say(f"{result} holds {histogram.n_simulations} of {histogram.job.n_simulations} simulations")
+        info(f"{result} holds {histogram.n_simulations} of {histogram.job.n_simulations} simulations")
 
 
 def _histogram(path: str) -> tuple[Histogram, Aim]:
@@ -89,8 +88,8 @@ def _histogram(path: str) -> tuple[Histogram, Aim]:
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # the page tells what is doubtful in a job
-            histogram, aim = storage.load_with_aim(path)
+            warnings.simplefilter("ignore", UserWarning)  # the page shows the caveats
+            histogram, aim = jobs.storage.load_with_aim(path)
     except OSError as error:
         msg = f"{path} cannot be read: {error.strerror}"
         raise ValueError(msg) from error
@@ -98,6 +97,6 @@ def _histogram(path: str) -> tuple[Histogram, Aim]:
         msg = f"{error}; give a file that elm11 run or --checkpoint has written"
         raise ValueError(msg) from error
     if not histogram.n_simulations:
-        msg = f"{path} holds no simulations yet; go on with its run first"
+        msg = f"{path} holds no simulations yet; continue its run first"
         raise ValueError(msg)
     return histogram, aim

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
+from ..._progress import progress_bar
 from ..._text import duration
 from ...board import calibration, firmware_sync, run_registry
 from ...board.run_registry import RunRecord
@@ -23,10 +24,10 @@ from ...planning import memory as memory_plan
 from ...planning.deadlines import RunBudget
 from ...protocol.commands import job_name
 from ...transport.base import VIRTUAL
-from .._board_options import Where, board_options
+from .._board_options import BoardOptions, board_options
 from .._errors import FailureError
 from .._job_options import job_options, simulation_options, target_option
-from .._messages import Meter, confirm, say, warn
+from .._messages import confirm, info, warn
 from .._options import yes_option
 from .._output import plot_option
 from .._runs import follow, output_option, output_path, print_result
@@ -35,12 +36,13 @@ from ..entry import INTERRUPTED
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ..._progress import Update
     from ...board.board import Board, Run, RunProgress
 
 _N_BLOCKS: Final = 16
 
 
-@click.command("run", short_help="Have a board compute significance levels.")
+@click.command("run", short_help="Compute significance levels on a board.")
 @job_options
 @output_option
 @click.option("--detach", is_flag=True, help="Start the run and leave; elm11 attach fetches its results.")
@@ -57,7 +59,7 @@ def run_command(
     output: str | None,
     plot: str | None,
     target_standard_error: float | None,
-    where: Where,
+    where: BoardOptions,
     *,
     detach: bool,
     upload_first: bool,
@@ -128,14 +130,14 @@ def _continued(path: Path, job: Job, aim: Aim, *, yes: bool) -> Checkpoint:
         confirm(f"{path} holds the histogram of another job. Overwrite it", yes=yes)
         return Checkpoint(path, job, aim=aim)
     kept = Checkpoint(path, job, stored, aim, storage.load_sessions(path))
-    say(f"{path} holds {kept.histogram.n_simulations} of {job.n_simulations} simulations already")
+    info(f"{path} holds {kept.histogram.n_simulations} of {job.n_simulations} simulations already")
     return kept
 
 
 def _prepare(board: Board, *, upload_first: bool, quiet: bool) -> None:
     """See to it that the board's programs are this driver's."""
     if upload_first:
-        with Meter("uploading", "programs", show=not quiet) as meter:
+        with progress_bar("uploading", "programs", show=not quiet, lines=True) as update:
             before = firmware_sync.check(board)
             due = [name for name, state in before.states.items() if state is not firmware_sync.ScriptState.SAME]
             begun: list[str] = []
@@ -143,7 +145,7 @@ def _prepare(board: Board, *, upload_first: bool, quiet: bool) -> None:
             def note(name: str, sent: int, total: int) -> None:
                 if name not in begun:
                     begun.append(name)
-                meter.update(len(begun) - (sent < total), len(due), name)
+                update(len(begun) - (sent < total), len(due), name)
 
             firmware_sync.upload(board, before=before, on_progress=note)
     board.handshake()
@@ -172,7 +174,7 @@ def _collect(board: Board, record: RunRecord, kept: Checkpoint, *, yes: bool, by
         return
     kept.add(board.attach(record.job).fetch(fewer=True), BoardEngine.name, None)
     run_registry.mark_fetched(record)
-    say(f"fetched simulations {done.start} to {done.stop - 1}, which the board had computed before")
+    info(f"fetched simulations {done.start} to {done.stop - 1}, which the board had computed before")
 
 
 def _is_new(histogram: Histogram, simulations: range) -> bool:
@@ -189,12 +191,12 @@ def _tell_plan(board: Board, job: Job, n: int) -> None:
     known = calibration.load_all()
     found = known.get(board.identity()[3]) if known else None
     if found is None:
-        say(
+        info(
             f"{n} simulations; how long they take is not known (elm11 calibrate measures the board), "
             f"{duration(RunBudget.of(job, n).run_s / 3)} on the slowest"
         )
     else:
-        say(f"{n} simulations, about {duration(found.seconds_for(job, n))} on this board")
+        info(f"{n} simulations, about {duration(found.seconds_for(job, n))} on this board")
 
 
 def _compute(board: Board, record: RunRecord, kept: Checkpoint, target: float | None, *, quiet: bool) -> Histogram:
@@ -203,7 +205,7 @@ def _compute(board: Board, record: RunRecord, kept: Checkpoint, target: float | 
     left = sum(map(len, missing(kept.histogram)))
     if left:
         _tell_plan(board, job, left)
-    with Meter("run", "simulations", show=not quiet) as meter:
+    with progress_bar("run", "simulations", show=not quiet, lines=True) as update:
         for stop in stopping.stops(job, target):
             gaps = missing(kept.histogram, stop)
             blocks = (
@@ -212,20 +214,20 @@ def _compute(board: Board, record: RunRecord, kept: Checkpoint, target: float | 
                 else [block for gap in gaps for block in block_ranges(job, gap, _N_BLOCKS)]
             )
             for block in blocks:
-                _compute_block(board, record, block, kept, meter)
+                _compute_block(board, record, block, kept, update)
             found = _stopped_early(kept.histogram, target, record.level)
             if found is not None:
                 return found
     return kept.histogram
 
 
-def _compute_block(board: Board, record: RunRecord, block: range, kept: Checkpoint, meter: Meter) -> None:
+def _compute_block(board: Board, record: RunRecord, block: range, kept: Checkpoint, update: Update) -> None:
     run_registry.save(record)
     run = None
     started_s = time.monotonic()
     try:
         run = board.start(record.job, block)
-        follow(run, meter, kept.histogram.n_simulations, record.job.n_simulations)
+        follow(run, update, kept.histogram.n_simulations, record.job.n_simulations)
         piece = run.fetch()
     except KeyboardInterrupt:
         _stop_run(board, run, kept.histogram, record.output)
@@ -250,7 +252,7 @@ def _stop_run(board: Board, run: Run | None, histogram: Histogram, path: Path) -
         FailureError: always, with the exit code of an interruption.
         KeyboardInterrupt: Ctrl-C came again.
     """
-    say("stopping the board ... (Ctrl-C again leaves at once)")
+    info("stopping the board ... (Ctrl-C again leaves at once)")
     try:
         if run is None:  # Ctrl-C came while it was being started
             board.interrupt()
@@ -278,7 +280,7 @@ def _detach(board: Board, record: RunRecord, histogram: Histogram, *, as_json: b
     """Start what is missing as one block, and leave it."""
     gaps = missing(histogram)
     if not gaps:
-        say(f"nothing is missing in {record.output}")
+        info(f"nothing is missing in {record.output}")
         return
     block = block_ranges(record.job, gaps[0], 1)[0]
     _tell_plan(board, record.job, len(block))
@@ -296,4 +298,4 @@ def _detach(board: Board, record: RunRecord, histogram: Histogram, *, as_json: b
         click.echo(json.dumps(document, indent=2))
     else:
         click.echo(f"started simulations {block.start} to {block.stop - 1} of job {job_name(record.job)}")
-    say(f"The board computes on its own now. elm11 attach --port {board.transport.name} follows and fetches it.")
+    info(f"The board computes on its own now. elm11 attach --port {board.transport.name} follows and fetches it.")

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..._progress import progress_bar
 from ..._text import duration
 from ...board import firmware_sync
 from ...board.firmware_sync import Action, Script, ScriptState
 from ...errors import Elm11Error, ScriptsError, VersionMismatchError
 from ...protocol.lua_check import Problem, check_files
 from ...protocol.wire import WIRE_BYTE_S
-from .._board_options import Where, board_options
-from .._errors import Elm11Command
-from .._messages import Meter, confirm, quiet_option, say, warn
+from .._board_options import BoardOptions, board_options
+from .._errors import ExitHandling
+from .._messages import confirm, info, quiet_option, warn
 from .._options import json_option, options, yes_option
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 _upload_options = options(
     click.option("--force", is_flag=True, help="Upload programs that are unchanged as well."),
-    click.option("--dry-run", is_flag=True, help="Only say what would be uploaded and skipped, and how long it takes."),
+    click.option("--dry-run", is_flag=True, help="Only print what would be uploaded, and the time it takes."),
     click.option("--no-verify", is_flag=True, help="Do not read programs back after the upload."),
     json_option,
     quiet_option,
@@ -44,7 +45,7 @@ _upload_options = options(
 @yes_option
 def upload(
     files: tuple[str, ...],
-    where: Where,
+    where: BoardOptions,
     *,
     force: bool,
     dry_run: bool,
@@ -56,8 +57,8 @@ def upload(
     """Store Lua files on a board, each under its own name (run_program("name.lua") runs it).
 
     All files are checked before the port is opened: size, name, characters, syntax, imports, libraries that the board
-    does not have. Files that are on the board already, letter for letter, are skipped. Replacing another one deletes
-    the old copy before the new one is sent, so it asks.
+    does not have. Files that are identical on the board are skipped. Replacing a program deletes the old copy before
+    the new one is sent; asks for confirmation first, unless --yes is given.
 
     \b
     Example:
@@ -73,14 +74,15 @@ def upload(
     _print_upload(report, as_json=as_json)
 
 
-@click.command("elm11-upload-scripts", cls=Elm11Command, context_settings=_CONTEXT)
+@click.command("elm11-upload-scripts", cls=ExitHandling, context_settings=_CONTEXT)
 @_upload_options
-def upload_scripts(where: Where, *, force: bool, dry_run: bool, no_verify: bool, as_json: bool, quiet: bool) -> None:
+def upload_scripts(
+    where: BoardOptions, *, force: bool, dry_run: bool, no_verify: bool, as_json: bool, quiet: bool
+) -> None:
     """Bring this project's programs on a board up to date.
 
-    What is on the board is read and compared; only programs that are missing or differ are uploaded, each is read back,
-    and the board checks them itself. Programs of other names are left alone. Replacing a program deletes the old copy
-    first.
+    The programs on the board are read and compared. Those that are missing or differ are uploaded and read back, and
+    the board checks them itself. Other programs are left alone. Replacing a program deletes the old copy first.
 
     \b
     Exit codes: 0 done, 2 wrong argument or program, 3 no board, 4 several boards, 5 port busy or no
@@ -98,14 +100,14 @@ def upload_scripts(where: Where, *, force: bool, dry_run: bool, no_verify: bool,
     _print_upload(report, as_json=as_json)
 
 
-@click.command("elm11-check-scripts", cls=Elm11Command, context_settings=_CONTEXT)
+@click.command("elm11-check-scripts", cls=ExitHandling, context_settings=_CONTEXT)
 @json_option
 @quiet_option
 @board_options
-def check_scripts(where: Where, *, as_json: bool, quiet: bool) -> None:
+def check_scripts(where: BoardOptions, *, as_json: bool, quiet: bool) -> None:
     """Compare this project's programs on a board with those that this driver needs. Changes nothing.
 
-    Exit code 0 when all are there and the same, 9 when not; elm11-upload-scripts mends it.
+    Exit code 0 if all are present and identical, 9 if not; then run elm11-upload-scripts.
 
     \b
     Example:
@@ -150,8 +152,8 @@ def _read_files(paths: Sequence[Path]) -> list[Script]:
 
 
 def _compare(board: Board, wanted: list[Script], *, quiet: bool) -> CheckReport:
-    with Meter("comparing", "programs", show=not quiet, lines=False) as meter:
-        return firmware_sync.check(board, wanted, on_progress=meter.update)
+    with progress_bar("comparing", "programs", show=not quiet) as update:
+        return firmware_sync.check(board, wanted, on_progress=update)
 
 
 def _upload(
@@ -169,16 +171,16 @@ def _upload(
     Raises:
         Elm11Error: it failed.
     """
-    due = [script for script in wanted if force or before.states[script.name] is not ScriptState.SAME]
-    sizes = {script.name: len(script.text.encode("latin-1")) for script in due}
+    outdated = [script for script in wanted if force or before.states[script.name] is not ScriptState.SAME]
+    sizes = {script.name: len(script.text.encode("latin-1")) for script in outdated}
     total = sum(sizes.values())
     begun: list[str] = []
-    with Meter("uploading", "bytes", show=not quiet and not dry_run and total > 0) as meter:
+    with progress_bar("uploading", "bytes", show=not quiet and not dry_run and total > 0, lines=True) as update:
 
         def note(name: str, sent: int, _: int) -> None:
             if name not in begun:
                 begun.append(name)
-            meter.update(sum(sizes[done] for done in begun[:-1]) + sent, total, name)
+            update(sum(sizes[done] for done in begun[:-1]) + sent, total, name)
 
         try:
             return firmware_sync.upload(
@@ -192,20 +194,20 @@ def _upload(
             )
         except (Elm11Error, KeyboardInterrupt):
             if not dry_run:
-                warn(_what_is_there(begun, due))
+                warn(_what_is_there(begun, outdated))
             raise
 
 
-def _what_is_there(begun: list[str], due: list[Script]) -> str:
-    """What an upload that was broken off has left on the board."""
+def _what_is_there(begun: list[str], outdated: list[Script]) -> str:
+    """Programs on the board after an interrupted upload."""
     done, last = begun[:-1], begun[-1:]
-    missing = [script.name for script in due if script.name not in begun]
+    missing = [script.name for script in outdated if script.name not in begun]
     parts = [
         f"uploaded: {', '.join(done)}" if done else "",
         f"incomplete or unverified: {last[0]} (its old copy is deleted)" if last else "",
-        f"not begun: {', '.join(missing)}" if missing else "",
+        f"not started: {', '.join(missing)}" if missing else "",
     ]
-    return f"on the board now: {'; '.join(part for part in parts if part)}. Upload again to mend it."
+    return f"on the board now: {'; '.join(part for part in parts if part)}. Upload again to complete it."
 
 
 def _print_upload(report: UploadReport, *, as_json: bool) -> None:
@@ -215,16 +217,16 @@ def _print_upload(report: UploadReport, *, as_json: bool) -> None:
     for script in report.scripts:
         click.echo(_line(script, dry_run=report.dry_run))
         for reason in script.restarts:
-            say(f"{script.name} was sent again: {reason}")
+            info(f"{script.name} was sent again: {reason}")
     n, skipped = len(report.uploaded), len(report.skipped)
     if report.dry_run:
         read_back_s = sum(script.n_bytes for script in report.scripts if script.name in report.uploaded) * WIRE_BYTE_S
-        say(
+        info(
             f"{n} to upload, in about {duration(report.seconds)}, and {duration(read_back_s)} for reading back; "
             f"{skipped} unchanged"
         )
     else:
-        say(f"{n} uploaded{' and verified' if report.verified and n else ''}, {skipped} unchanged")
+        info(f"{n} uploaded{' and verified' if report.verified and n else ''}, {skipped} unchanged")
 
 
 def _line(script: ScriptReport, *, dry_run: bool) -> str:

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 import click
 
 from ..._files.atomic import check_writable
+from ...config import Whole
 from ...errors import EngineError, PortBusyError
 from .._errors import FailureError
-from .._messages import remarks_option, say
+from .._messages import info, remarks_option
 from .._options import json_option
-from .._params import Whole
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from elm11_shim.board_server import BoardServer
 
 
-@click.command(short_help="A virtual board, on a device or on TCP.")
+@click.command(short_help="Start a virtual board on a serial device or TCP port.")
 @click.option(
     "--lua",
     type=click.Choice(["lupa", "emblua"]),
@@ -35,14 +35,12 @@ if TYPE_CHECKING:
     show_default=True,
     help="Its Lua: lupa is installed everywhere; emblua has the board's numbers and its memory, and must be built.",
 )
-@click.option("--pty", "link", type=click.Path(), metavar="LINK", help="Be a serial device, with a link at LINK.")
+@click.option("--pty", "link", type=click.Path(), metavar="LINK", help="Make a serial device, with a link at LINK.")
 @click.option("--tcp", "tcp_port", type=Whole(0, 65535), metavar="PORT", help="Listen on this TCP port; 0 takes any.")
-@click.option("--pace", is_flag=True, help="Carry bytes at 115200 baud instead of at once.")
+@click.option("--pace", is_flag=True, help="Transfer bytes at 115200 baud instead of at once.")
 @click.option("--store", type=click.Path(), metavar="FILE", help="Keep the programs in this file.")
-@click.option(
-    "--faults", metavar="SPEC", help="What goes wrong on the line, such as lose=0.001,stall@2000:1.5,reboot@9000."
-)
-@click.option("--seed", type=Whole(0, 2**63 - 1), default="0", show_default=True, help="Chance of the faults.")
+@click.option("--faults", metavar="SPEC", help="Faults of the line, such as lose=0.001,stall@2000:1.5,reboot@9000.")
+@click.option("--seed", type=Whole(0, 2**63 - 1), default="0", show_default=True, help="Seed of random faults.")
 @json_option
 @remarks_option
 def virtual(
@@ -56,11 +54,11 @@ def virtual(
     pace: bool,
     as_json: bool,
 ) -> None:
-    """A virtual board that behaves as a real one does at its serial port, until Ctrl-C.
+    """Start a virtual board that behaves like a real one at its serial port. Ctrl-C ends it.
 
-    Prints the port's name, which --port of other commands takes. Without --pty and --tcp it is a serial device of a
-    name that changes (on Windows, any free TCP port). One program at a time can use it; what the board does goes on in
-    between. For a board that lives in one command only, --port virtual:// needs no server.
+    Prints the port's name for --port of other commands. Without --pty and --tcp the port is a serial device with a new
+    name each time (on Windows, any free TCP port). One program at a time can use it; the board keeps running in
+    between. For a board during one command only, use --port virtual:// instead.
 
     \b
     Examples:
@@ -75,7 +73,7 @@ def virtual(
         except ValueError as error:
             msg = f"--store: {error}"
             raise ValueError(msg) from error
-    # From here on, also while the board boots: whoever ends the command, nothing is left behind.
+    # From here on, also while the board boots: any signal that ends the command cleans up.
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _interrupt)
         if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # not under nohup
@@ -84,19 +82,19 @@ def virtual(
         with _board(lua, store, faults, seed) as board, _server(board, link, tcp_port, pace=pace) as server:
             click.echo(json.dumps({"port": server.address}) if as_json else server.address)
             sys.stdout.flush()
-            say(f"A virtual board is on {server.address}; Ctrl-C ends it. Talk to it from another window:")
-            say(f"  elm11 info --port {server.address}")
-            say(f"  elm11-upload-scripts --port {server.address}")
+            info(f"A virtual board is on {server.address}; Ctrl-C ends it. Talk to it from another window:")
+            info(f"  elm11 info --port {server.address}")
+            info(f"  elm11-upload-scripts --port {server.address}")
             if server.address.startswith("socket://"):
-                say(f"  any terminal program, such as: nc localhost {server.address.rpartition(':')[2]}")
+                info(f"  any terminal program, such as: nc localhost {server.address.rpartition(':')[2]}")
             else:
-                say(f"  any terminal program, such as: picocom -b 115200 --omap crlf {server.address}")
+                info(f"  any terminal program, such as: picocom -b 115200 --omap crlf {server.address}")
             _wait_for(server)
     except KeyboardInterrupt:
         # A server has no other end: this is success, as with `python -m http.server`.
-        say("The virtual board is switched off.")
+        info("The virtual board is off.")
     else:
-        say("The virtual board's port has gone (fault 'unplug').")
+        info("The virtual board's port has gone (fault 'unplug').")
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
@@ -158,6 +156,6 @@ def _server(board: VirtualBoard, link: str | None, tcp_port: int | None, *, pace
 
 
 def _wait_for(server: BoardServer) -> None:
-    """Until the server ends by itself. In slices, so that Ctrl-C is heard on Windows too."""
+    """Wait for the server to end. In slices, so that Ctrl-C works on Windows too."""
     while server.serving:
         server.wait(0.5)
