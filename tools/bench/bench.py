@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Time the engines against the installed pycwt, and how well the pool scales; print the ratios.
 
-    python tools/bench/bench.py [--rounds 5] [--part speed|precision|scaling] [--json]
+    python tools/bench/bench.py [--rounds 5] [--part speed|precision|scaling|startup] [--json]
 
 The standard job: al1 = al2 = 0.72, dt = dj = 0.25, s0 = 0.5, Morlet, J = 10, 20, 28, one thread. pycwt and this
 project take turns, so that both meet the same disturbances of a shared machine; times and ratio are the medians over
@@ -16,6 +16,8 @@ Scaling: J = 28 with 3000 simulations on one process, and on pools of one and tw
 included) and warm. Strong scaling is the same work on more workers; weak scaling is half of it on one worker against
 all of it on two. The shares are parts of the workers' time: start, computing (with the way of the results), waiting
 to be handed out; and merging, in this process.
+
+Start-up: CPU time (user and system) of whole processes, the smallest over the turns. On Windows it reads 0.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ import io
 import json
 import os
 import statistics
+import subprocess
 import sys
 import time
 import warnings
@@ -237,6 +240,39 @@ def precision(rounds: int) -> list[dict[str, Any]]:
     return rows
 
 
+STARTUP_JOB = f"--lag1 {LAG1} {LAG1} --dt {DT} --dj {DJ} --s0 {S0} --scales 20 --simulations 300"
+STARTUPS = {
+    "elm11 --help": "-m elm11_lua_driver --help",
+    "elm11 coherence --help": "-m elm11_lua_driver coherence --help",
+    "elm11 significance, exact": f"-m elm11_lua_driver significance {STARTUP_JOB}",
+    "elm11 significance, fast": f"-m elm11_lua_driver significance {STARTUP_JOB} --pipeline fast",
+    "import; Job(...)": f"-c from\telm11_lua_driver\timport\tJob;Job({LAG1},{LAG1},{DT},{DJ},{S0},20)",
+}
+"""What is started, J = 20 with 300 simulations; tabs stand for blanks inside a word."""
+
+
+def startup(rounds: int) -> list[dict[str, Any]]:
+    """CPU seconds of whole processes."""
+    rows = []
+    for name, words in STARTUPS.items():
+        arguments = [word.replace("\t", " ") for word in words.split(" ")]
+        seconds = []
+        for _ in range(rounds):
+            before = os.times()
+            subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
+            after = os.times()
+            seconds.append(sum(after[2:4]) - sum(before[2:4]))
+        rows.append({"command": name, "cpu_seconds": round(min(seconds), 3)})
+    return rows
+
+
+def print_startup(rows: list[dict[str, Any]]) -> None:
+    """The table of `startup`."""
+    print("CPU seconds of a whole process")
+    for row in rows:
+        print(f"{row['command']:<28}{row['cpu_seconds']:>7.2f}")
+
+
 def print_speed(rows: list[dict[str, Any]]) -> None:
     """The table of `speed`."""
     print("ms per simulation    pycwt   NumPy engine       fast   Lua engine")
@@ -279,13 +315,14 @@ def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5, help="turns each (default 5)")
-    parser.add_argument("--part", choices=("speed", "precision", "scaling"), help="only this part")
+    parser.add_argument("--part", choices=("speed", "precision", "scaling", "startup"), help="only this part")
     parser.add_argument("--json", action="store_true", help="print JSON")
     args = parser.parse_args()
     parts = {
         "speed": (speed, print_speed),
         "precision": (precision, print_precision),
         "scaling": (scaling, print_scaling),
+        "startup": (startup, print_startup),
     }
     document: dict[str, Any] = {}
     for name, (measure, show) in parts.items():
