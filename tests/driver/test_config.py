@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 from elm11_lua_driver import config
 from elm11_lua_driver.cli import main
 from elm11_lua_driver.config import Source
+from elm11_lua_driver.engines import ENGINES, pool
 from elm11_lua_driver.errors import ConfigError
 
 DEFAULTS = {"engine": "numpy", "pipeline": "exact"}
@@ -45,6 +46,17 @@ def test_nothing_is_set_by_default(folder: Path) -> None:
     found = config.load({}, folder)
     assert {key: one.value for key, one in found.items()} == {**dict.fromkeys(config.KEYS), **DEFAULTS}
     assert {one.source for one in found.values()} == {Source.DEFAULT}
+
+
+def test_names_and_limits_are_those_of_the_engines() -> None:
+    assert tuple(ENGINES) == config.ENGINE_NAMES
+    assert config.MAX_WORKERS == pool.MAX_WORKERS
+
+
+def test_help_does_not_read_a_broken_file(folder: Path) -> None:
+    project(folder, "[tool.elm11]\nworkers = 0\n")
+    assert elm11("significance", "--help").exit_code == 0
+    assert elm11("list").exit_code == 2
 
 
 def test_each_source_wins_over_those_below_it(folder: Path) -> None:

@@ -29,7 +29,19 @@ def python(code: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["nonsense"], ["config", "show"], ["completion", "bash"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["nonsense"],
+        ["config", "show"],
+        ["completion", "bash"],
+        *([name, "--help"] for name in ("coherence", "significance", "resume", "demo", "plan", "report", "cache")),
+        *([name, "--help"] for name in ("detect", "list", "upload", "exec", "virtual", "doctor")),
+        ["significance", "--dt", "0"],
+        ["coherence", "--engine", "abacus", "x.csv"],
+    ],
+)
 def test_what_needs_no_numbers_loads_none(arguments: list[str]) -> None:
     code = (
         "import sys\nfrom elm11_lua_driver.cli import entry\nsys.argv = ['elm11', *%r]\ntry:\n    entry.elm11()\n"
