@@ -64,7 +64,7 @@ def test_what_was_broken_off_is_finished(monkeypatch: pytest.MonkeyPatch) -> Non
         failed = elm11("significance", *OPTIONS, "--level", "0.9", "--checkpoint", "a.npz")
     assert failed.exit_code == 1
     n = storage.load("a.npz").n_simulations
-    assert f"a.npz holds {n} of 200 simulations: elm11 resume a.npz goes on" in failed.stderr
+    assert f"a.npz holds {n} of 200 simulations: elm11 resume a.npz continues" in failed.stderr
     assert failed.stderr.endswith("enough\n")
     resumed = elm11("resume", "a.npz", "--json")
     assert f"a.npz holds {n} of 200 simulations\n" in resumed.stderr
@@ -123,7 +123,7 @@ def test_a_board_stops_early_as_everybody_else() -> None:
         (["--engine", "fleet", "--fleet", "numpy,abacus"], "--fleet: must be numpy, pool, lua, board=PORT"),
         (["--engine", "fleet", "--fleet", "board"], "--fleet: must be"),
         (["--engine", "fleet", "--port", "virtual://"], "are for --engine board, not for --engine fleet"),
-        (["--target-standard-error", "0"], "must be a number greater than 0"),
+        (["--target-standard-error", "0"], "0.0 is not in the range 0<x<1"),
         (["--checkpoint", "a.txt"], "--checkpoint: a.txt must end with .npz or .json"),
         (["--checkpoint", "nowhere/a.npz"], "--checkpoint: nowhere/a.npz: there is no folder"),
     ],

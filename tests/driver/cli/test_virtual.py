@@ -61,7 +61,7 @@ class TestVirtual:
             (["--pty", "link"], "give another name, or delete the link if no virtual board uses it"),
             (["--store", "there"], "--store: there is not a program store"),
             (["--store", "no/flash.json"], "--store: no/flash.json: there is no folder no"),
-            (["--tcp", "70000"], "from 0 to 65535"),
+            (["--tcp", "70000"], "is not in the range 0<=x<=65535"),
             (["--lua", "other"], "'other' is not one of"),
         ):
             result = elm11("virtual", *arguments)
