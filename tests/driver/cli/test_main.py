@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from elm11_lua_driver import EngineError, Job, LuaError, significance
+from elm11_lua_driver import EngineError, Job, LuaError, analysis, significance
 from elm11_lua_driver.cli import _job_options, main
-from elm11_lua_driver.cli.commands import coherence as coherence_cli
 from elm11_lua_driver.cli.commands import scripts
 from elm11_lua_driver.engines import ENGINES, NumpyEngine, Progress
 
@@ -312,7 +311,7 @@ class TestCoherence:
         assert list(data.parent.iterdir()) == [data]
 
     def test_bad_outputs_are_found_before_the_computation(self, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(coherence_cli.analysis, "analyse", None)  # would fail if it were called
+        monkeypatch.setattr(analysis, "analyse", None)  # would fail if it were called
         assert "--output" in one_line(coherence(data, "--output", "no/out.png"))
 
     def test_faults_of_files_come_with_their_line(self, data: Path) -> None:
