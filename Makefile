@@ -58,8 +58,7 @@ test: $(VENV)/.dev
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python tools/lint/check_docstrings.py
-	$(BIN)/python tools/lint/check_lua_contracts.py
+	$(BIN)/python tools/lint/docstrings.py
 	$(BIN)/python tools/lint/lint_lua.py
 
 types: $(VENV)/.dev
