@@ -12,6 +12,7 @@ import pytest
 from paths import ROOT
 from study import (
     checks,
+    quoted,
     report,
 )
 
@@ -48,6 +49,12 @@ class TestPages:
         """`make study-pages` writes them again."""
         for name, text in report.pages(data).items():
             assert (ROOT / "docs" / name).read_text() == text, name
+
+    def test_git_keeps_only_what_the_pages_and_the_checks_read(self, data: dict[str, Any]) -> None:
+        assert quoted.quoted(data) == data
+        assert quoted.text(data) == (ROOT / "docs" / "performance.json").read_text()
+        more = {**data, "machine": {**data["machine"], "colour": "grey"}}
+        assert quoted.quoted(more) == data
 
     def test_a_page_of_the_quick_mode_says_so(self, data: dict[str, Any]) -> None:
         for quick in (True, False):
