@@ -321,6 +321,7 @@ def committed() -> dict[str, Any]:
 
 def test_the_committed_files_belong_together(committed: dict[str, Any]) -> None:
     assert cost_table.PAGE_PATH.read_text() == cost_table.page(committed), "run `make cost`"
+    assert cost_table.JSON_PATH.read_text() == cost_table.json_text(committed)
     assert list(committed["jobs"]) == list(cost_table.JOBS)
     for name, entry in cost_table.JOBS.items():
         assert Job.from_json(json.dumps(committed["jobs"][name]["job"])) == entry.job
