@@ -11,7 +11,7 @@ from ..engines.scheduler import stream
 from ..errors import EngineError
 from ..jobs.checkpoint import Checkpoint, missing
 from ..jobs.histogram import Histogram
-from ..jobs.storage import Aim
+from ..jobs.storage import StoppingRule
 from . import stopping
 
 if TYPE_CHECKING:
@@ -56,7 +56,9 @@ def run(
     """
     if target_standard_error is not None:
         target_standard_error = stopping.check_target(target_standard_error, level)
-    kept = Checkpoint.open(checkpoint, job, Aim(level, target_standard_error)) if checkpoint is not None else None
+    kept = (
+        Checkpoint.open(checkpoint, job, StoppingRule(level, target_standard_error)) if checkpoint is not None else None
+    )
     with contextlib.ExitStack() as stack:
         if isinstance(engine, str):
             engine = engines.create(engine)

@@ -15,7 +15,7 @@ from ..jobs.provenance import versions
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ..jobs.provenance import Session
+    from ..jobs.provenance import Provenance
     from ..levels.levels import Significance
 
 LARGE_ERROR: Final = 0.02
@@ -50,7 +50,7 @@ class Doubt:
     advice: str
 
 
-def doubts(result: Significance, sessions: Sequence[Session] = ()) -> list[Doubt]:
+def doubts(result: Significance, sessions: Sequence[Provenance] = ()) -> list[Doubt]:
     """Everything that is doubtful in a result, the grave first.
 
     Args:
@@ -169,7 +169,7 @@ def _of_job(job: Job) -> Iterator[Doubt]:
         )
 
 
-def _of_sessions(sessions: Sequence[Session]) -> Iterator[Doubt]:
+def _of_sessions(sessions: Sequence[Provenance]) -> Iterator[Doubt]:
     ours = versions()["elm11-lua-driver"]
     others = sorted({session.versions.get("elm11-lua-driver", "unknown") for session in sessions} - {ours})
     if others:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from ..jobs.histogram import Histogram
     from ..jobs.job import Job
-    from ..jobs.provenance import Session
+    from ..jobs.provenance import Provenance
 
 _FIGURE_DPI: Final = 200  # of the heat map's cells; all else is lines
 _NONE: Final = "\N{EN DASH}"  # in a table's cell
@@ -49,7 +49,7 @@ def report_html(
     histogram: Histogram,
     *,
     level: float = 0.95,
-    sessions: Sequence[Session] = (),
+    sessions: Sequence[Provenance] = (),
     time_unit: str = "",
     title: str = "",
     source: str = "",
@@ -120,11 +120,11 @@ def _noise(job: Job) -> str:
     return f"red noise with lag-1 autocorrelations {first:.4g} and {second:.4g}"
 
 
-def _engines(sessions: Sequence[Session]) -> str:
+def _engines(sessions: Sequence[Provenance]) -> str:
     return ", ".join(dict.fromkeys(session.engine for session in sessions)) or "engine not recorded"
 
 
-def _time(sessions: Sequence[Session]) -> str:
+def _time(sessions: Sequence[Provenance]) -> str:
     """What all sessions took, for people."""
     known = [session.seconds for session in sessions if session.seconds is not None]
     if not known:
@@ -132,19 +132,19 @@ def _time(sessions: Sequence[Session]) -> str:
     return ("" if len(known) == len(sessions) else "at least ") + duration(sum(known))
 
 
-def _per_simulation(session: Session) -> str:
+def _per_simulation(session: Provenance) -> str:
     if session.seconds is None or not session.n_simulations:
         return _NONE
     seconds = session.seconds / session.n_simulations
     return f"{1e3 * seconds:.3g} ms" if seconds < 1 else duration(seconds)
 
 
-def _minute(session: Session) -> str:
+def _minute(session: Provenance) -> str:
     """When a session ended, to the minute."""
     return session.ended[:16].replace("T", " ")
 
 
-def _subtitle(result: Significance, sessions: Sequence[Session], source: str) -> str:
+def _subtitle(result: Significance, sessions: Sequence[Provenance], source: str) -> str:
     parts = [f"Against {_noise(result.histogram.job)}"]
     if source:
         parts.append(f"from {drawable(source)}")
@@ -153,7 +153,7 @@ def _subtitle(result: Significance, sessions: Sequence[Session], source: str) ->
     return ", ".join(parts)
 
 
-def _numbers(result: Significance, sessions: Sequence[Session], time_unit: str) -> Iterable[tuple[str, str]]:
+def _numbers(result: Significance, sessions: Sequence[Provenance], time_unit: str) -> Iterable[tuple[str, str]]:
     histogram, job = result.histogram, result.histogram.job
     total = "" if histogram.is_complete else f" of {job.n_simulations}"
     yield f"{histogram.n_simulations}{total}", "simulations"
@@ -198,7 +198,7 @@ def _scales(job: Job, unit: str) -> str:
     return f"scales (periods {job.periods[0]:.4g} to {job.periods[-1]:.4g}{unit}, {1 / job.dj:.4g} to the octave)"
 
 
-def _doubts(result: Significance, sessions: Sequence[Session]) -> str:
+def _doubts(result: Significance, sessions: Sequence[Provenance]) -> str:
     items = [
         f'<li class="{"grave" if doubt.grave else "remark"}"><b>{"Doubtful:" if doubt.grave else "Note:"}</b>'
         f"{escape(doubt.what)} {escape(doubt.advice)}</li>"
@@ -318,7 +318,7 @@ def _job_table(job: Job, unit: str) -> str:
     return _table("Parameters", ("Parameter", "Value", "Meaning"), rows)
 
 
-def _engine_section(histogram: Histogram, sessions: Sequence[Session]) -> str:
+def _engine_section(histogram: Histogram, sessions: Sequence[Provenance]) -> str:
     ranges = ", ".join(f"{part.start} to {part.stop - 1}" for part in histogram.ranges)
     groups = f"{len(histogram.parts)} group{'s' * (len(histogram.parts) != 1)}"
     counted = escape(f"The file holds simulations {ranges}, in {groups}.")
@@ -345,7 +345,7 @@ def _engine_section(histogram: Histogram, sessions: Sequence[Session]) -> str:
     )
 
 
-def _versions_table(sessions: Sequence[Session]) -> str:
+def _versions_table(sessions: Sequence[Provenance]) -> str:
     """A column for each set of versions."""
     sets: list[Mapping[str, str]] = []
     for session in sessions:
@@ -360,7 +360,7 @@ def _versions_table(sessions: Sequence[Session]) -> str:
     return _table("Versions", ("Program or library", *heads), rows)
 
 
-def _again_section(result: Significance, sessions: Sequence[Session]) -> str:
+def _again_section(result: Significance, sessions: Sequence[Provenance]) -> str:
     histogram, job = result.histogram, result.histogram.job
     pieces = []
     target = result.target_standard_error

@@ -17,7 +17,7 @@ from ...errors import Elm11Error
 from ...jobs import storage
 from ...jobs.checkpoint import Checkpoint, without_overlap
 from ...jobs.job import Job
-from ...jobs.storage import Aim
+from ...jobs.storage import StoppingRule
 from ...protocol.commands import job_name
 from .._board_options import Where, board_options
 from .._errors import FailureError
@@ -153,7 +153,7 @@ def _kept(record: RunRecord) -> Checkpoint:
         ValueError: it holds something else.
     """
     try:
-        return Checkpoint.open(record.output, record.job, Aim(record.level))
+        return Checkpoint.open(record.output, record.job, StoppingRule(record.level))
     except ValueError as error:
         msg = f"--output: {error}"
         raise ValueError(msg) from error

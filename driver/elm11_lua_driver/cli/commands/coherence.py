@@ -248,17 +248,18 @@ def resume(
       elm11 resume levels.npz --engine pool
     """  # noqa: D301
     try:
-        histogram, aim = storage.load_with_aim(file)
+        stored = storage.load_run(file)
     except OSError as error:
         msg = f"{file} cannot be read: {error.strerror}"
         raise ValueError(msg) from error
+    histogram, rule = stored.histogram, stored.rule
     say(f"{file} holds {histogram.n_simulations} of {histogram.job.n_simulations} simulations")
     _significance(
         histogram.job,
-        aim.level if level is None else level,
+        rule.level if level is None else level,
         who,
         file,
-        aim.target_standard_error if target_standard_error is None else target_standard_error,
+        rule.target_standard_error if target_standard_error is None else target_standard_error,
         plot,
         as_json=as_json,
         quiet=quiet,

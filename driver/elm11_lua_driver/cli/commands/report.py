@@ -16,8 +16,7 @@ from .._options import json_option
 from .._params import Number
 
 if TYPE_CHECKING:
-    from ...jobs.histogram import Histogram
-    from ...jobs.storage import Aim
+    from ...jobs.storage import StoredRun
 
 
 @click.command(short_help="A result as one HTML page, to read and to hand on.")
@@ -49,7 +48,8 @@ def report(result: str, output: str | None, level: float | None, time_unit: str,
     """  # noqa: D301  click's mark for "do not wrap" is the character
     if not result or output == "":
         raise ValueError(f"{'--output' if result else 'RESULT'}: the name is empty; give a file")
-    histogram, aim = _histogram(result)
+    stored = _stored(result)
+    histogram = stored.histogram
     page = Path(output) if output is not None else Path(result).with_suffix(".html")
     try:
         check_writable(page)
@@ -63,12 +63,12 @@ def report(result: str, output: str | None, level: float | None, time_unit: str,
 
     text = report_html(
         histogram,
-        level=aim.level if level is None else level,
-        sessions=storage.load_sessions(result),
+        level=stored.rule.level if level is None else level,
+        sessions=stored.provenance,
         time_unit=time_unit,
         title=title,
         source=Path(result).name,
-        target_standard_error=aim.target_standard_error,
+        target_standard_error=stored.rule.target_standard_error,
     )
     with atomic_file(page) as file:
         file.write(text.encode(errors="replace"))
@@ -81,8 +81,8 @@ def report(result: str, output: str | None, level: float | None, time_unit: str,
         say(f"{result} holds {histogram.n_simulations} of {histogram.job.n_simulations} simulations")
 
 
-def _histogram(path: str) -> tuple[Histogram, Aim]:
-    """The histogram in a file and what it is for, if there are simulations in it.
+def _stored(path: str) -> StoredRun:
+    """What a histogram's file holds, if there are simulations in it.
 
     Raises:
         ValueError: there are none, or it cannot be read.
@@ -90,14 +90,14 @@ def _histogram(path: str) -> tuple[Histogram, Aim]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # the page tells what is doubtful in a job
-            histogram, aim = storage.load_with_aim(path)
+            stored = storage.load_run(path)
     except OSError as error:
         msg = f"{path} cannot be read: {error.strerror}"
         raise ValueError(msg) from error
     except ValueError as error:
         msg = f"{error}; give a file that elm11 run or --checkpoint has written"
         raise ValueError(msg) from error
-    if not histogram.n_simulations:
+    if not stored.histogram.n_simulations:
         msg = f"{path} holds no simulations yet; go on with its run first"
         raise ValueError(msg)
-    return histogram, aim
+    return stored

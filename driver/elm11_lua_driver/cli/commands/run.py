@@ -13,11 +13,10 @@ from ...board import calibration, firmware_sync, run_registry
 from ...board.run_registry import RunRecord
 from ...engines import BoardEngine
 from ...engines.scheduler import single_groups
-from ...jobs import storage
 from ...jobs.checkpoint import Checkpoint, missing
 from ...jobs.histogram import Histogram, block_ranges
 from ...jobs.job import Job
-from ...jobs.storage import Aim
+from ...jobs.storage import StoppingRule
 from ...levels import stopping
 from ...planning import memory as memory_plan
 from ...planning.deadlines import RunBudget
@@ -93,7 +92,7 @@ def run_command(
         raise ValueError("--plot: a detached run has no levels yet; give --plot to elm11 attach")
     if detach and target_standard_error is not None:
         raise ValueError("--detach: nobody is there to look at the standard errors; leave --target-standard-error out")
-    kept = _continued(path, job, Aim(level, target_standard_error), yes=yes)
+    kept = _continued(path, job, StoppingRule(level, target_standard_error), yes=yes)
     if target_standard_error is not None and stopping.spans_groups(kept.histogram):
         msg = f"--target-standard-error: {path} has blocks of several groups; finish it without, or name another file"
         raise ValueError(msg)
@@ -111,24 +110,15 @@ def run_command(
     print_result(histogram, level, path, time.time() - started, target_standard_error, as_json=as_json, plot=plot)
 
 
-def _continued(path: Path, job: Job, aim: Aim, *, yes: bool) -> Checkpoint:
+def _continued(path: Path, job: Job, rule: StoppingRule, *, yes: bool) -> Checkpoint:
     """The file, with what it holds of the job already.
 
     Raises:
         FailureError: it holds something else, and the user wants to keep it.
     """
-    if not path.exists():
-        return Checkpoint(path, job, aim=aim)
-    try:
-        stored = storage.load(path)
-    except ValueError:
-        confirm(f"{path} is not a histogram. Overwrite it", yes=yes)
-        return Checkpoint(path, job, aim=aim)
-    if stored.job.sha256 != job.sha256:
-        confirm(f"{path} holds the histogram of another job. Overwrite it", yes=yes)
-        return Checkpoint(path, job, aim=aim)
-    kept = Checkpoint(path, job, stored, aim, storage.load_sessions(path))
-    say(f"{path} holds {kept.histogram.n_simulations} of {job.n_simulations} simulations already")
+    kept = Checkpoint.open(path, job, rule, confirm_overwrite=lambda what: confirm(f"{what}. Overwrite it", yes=yes))
+    if kept.histogram.n_simulations:
+        say(f"{path} holds {kept.histogram.n_simulations} of {job.n_simulations} simulations already")
     return kept
 
 
