@@ -34,7 +34,6 @@ from .entry import INTERRUPTED
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ..board.board import Board
     from ..engines import Engine
     from ..jobs.job import Job
 
@@ -258,16 +257,8 @@ def _check_checkpoint(path: str) -> None:
         raise ValueError(msg) from error
 
 
-class _PacedBoardEngine(BoardEngine):
-    """A board whose bytes are paced as calibration found."""
-
-    def __init__(self, where: Where) -> None:
-        super().__init__(where.port, where.hw_id, where.tx_delay_s, trace=where.trace)
-        self._where = where
-
-    def _prepare(self, board: Board) -> None:
-        self._where.pace(board)
-        super()._prepare(board)
+def _board_engine(where: Where) -> BoardEngine:
+    return BoardEngine(where.port, where.hw_id, where.tx_delay_s, trace=where.trace, on_open=where.pace)
 
 
 @contextlib.contextmanager
@@ -287,7 +278,7 @@ def engine_of(who: Who) -> Iterator[Engine]:
 
 def _made(who: Who) -> Engine:
     if who.engine == BoardEngine.name:
-        return _PacedBoardEngine(who.where)
+        return _board_engine(who.where)
     if who.engine == DaskEngine.name:
         return DaskEngine(who.dask_address)
     if who.engine == FleetEngine.name:
@@ -305,14 +296,14 @@ def _fleet(text: str | None) -> list[Engine]:
     """
     if text is None:
         boards = [board.port for board in detect.detect()[0] if board.is_board]
-        return [PoolEngine(), *(_PacedBoardEngine(Where(port=port)) for port in boards)]
+        return [PoolEngine(), *(_board_engine(Where(port=port)) for port in boards)]
     members: list[Engine] = []
     for item in text.split(","):
         name, _, argument = item.strip().partition("=")
         if name in {"numpy", "lua", "pool"} and not argument:
             members.append(create(name))
         elif name == "board" and argument:
-            members.append(_PacedBoardEngine(Where(port=argument)))
+            members.append(_board_engine(Where(port=argument)))
         elif name == "dask" and argument:
             members.append(DaskEngine(argument))
         else:

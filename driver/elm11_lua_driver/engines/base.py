@@ -52,6 +52,32 @@ class Engine(Protocol):
 
 
 @runtime_checkable
+class RecoveringEngine(Protocol):
+    """An engine that may hold results from before, such as a board whose cable was pulled.
+
+    Attributes:
+        name: as in `engines.create`; used in files and messages.
+    """
+
+    name: str
+
+    def recover(self, job: Job, is_missing: Callable[[range], bool]) -> Histogram | None:
+        """Return results that the engine holds, before anything is computed.
+
+        Args:
+            job: what is computed.
+            is_missing: True for simulations that are missing and can be added as one part.
+
+        Returns:
+            A histogram of the job; None if the engine holds nothing that is missing.
+
+        Raises:
+            EngineError: the engine failed.
+        """
+        ...
+
+
+@runtime_checkable
 class StreamingEngine(Protocol):
     """An engine that yields results as they are finished, so that they can be saved.
 

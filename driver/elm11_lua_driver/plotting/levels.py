@@ -10,8 +10,8 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from ..analysis.coherence import DEFAULT_UNIT
-from ..levels.convergence import convergence
-from ..levels.quantiles import quantiles
+from ..levels.convergence import track_convergence
+from ..levels.levels import Significance
 from .axes import LOOKS, axes_or_new, drawable, light_grid, period_axis, plain_number, short
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from ..jobs.histogram import Histogram
-    from ..levels.levels import Significance
 
 _SIZE: Final = (5.2, 3.6)
 # Fewer counts than bins make a speckled map; this many rows are as fine as print shows.
@@ -128,7 +127,7 @@ def plot_histogram(
     if level is not None:
         (line,) = ax.plot(
             job.periods,
-            quantiles(counts, level),
+            Significance.from_histogram(histogram, level).significance,
             "o-" if job.J <= _MARKED_SCALES else "-",
             color="white",
             markersize=3.5,
@@ -183,7 +182,7 @@ def plot_convergence(
     if not 0 < len(scales) <= len(LOOKS) or not all(0 <= scale <= job.J for scale in scales):
         msg = f"scales must be 1 to {len(LOOKS)} numbers from 0 to {job.J}, not {list(scales)}"
         raise ValueError(msg)
-    settling = convergence(histogram, level)
+    settling = track_convergence(histogram, level)
     ax = axes_or_new(ax, _SIZE)
     unit = drawable(time_unit) or DEFAULT_UNIT
     for scale, (colour, marker, stroke) in zip(scales, LOOKS, strict=False):

@@ -21,7 +21,6 @@ from ..analysis.coherence import DEFAULT_UNIT
 from ..engines import BoardEngine
 from ..jobs.provenance import versions
 from ..levels.levels import Significance
-from ..levels.quantiles import check_level, quantiles, standard_errors
 from ..plotting.axes import drawable
 from ..plotting.coherence import plot_convergence, plot_histogram, plot_significance
 from ..plotting.fonts import fonts_for
@@ -79,20 +78,14 @@ def report_html(
         >>> report_html(run(job), time_unit="years").startswith("<!DOCTYPE html>")
         True
     """
-    level = check_level(level)
     if not histogram.n_simulations:
         raise ValueError("the histogram is empty: there is nothing to report yet")
     time_unit = drawable(time_unit)
     unit = time_unit or DEFAULT_UNIT
-    result = Significance(
-        histogram,
-        level,
-        quantiles(histogram.counts, level),
-        standard_errors(histogram, level),
-        _engines(sessions),
-        0.0,  # the page takes times from the sessions
-        target_standard_error,
+    result = Significance.from_histogram(
+        histogram, level, engine=_engines(sessions), target_standard_error=target_standard_error
     )
+    level = result.level
     heading = drawable(title) or f"{100 * level:g} % significance levels of squared wavelet coherence"
     template = resources.files(__package__).joinpath("page.html").read_text(encoding="utf-8")
     return Template(template).substitute(

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from elm11_lua_driver import Job, analyse, significance
 from elm11_lua_driver.jobs.histogram import Histogram
-from elm11_lua_driver.levels.convergence import convergence
+from elm11_lua_driver.levels.convergence import track_convergence
 from elm11_lua_driver.levels.quantiles import quantiles, standard_errors
 from elm11_lua_driver.plotting import coherence
 from matplotlib.figure import Figure
@@ -189,7 +189,7 @@ class TestHistogram:
 class TestConvergence:
     def test_steps_are_those_of_the_first_parts(self) -> None:
         histogram = result().histogram
-        found = convergence(histogram, 0.9)
+        found = track_convergence(histogram, 0.9)
         assert found.simulations[-1] == 128
         assert (np.diff(found.simulations) > 0).all()
         for step, n in enumerate(found.simulations):
@@ -201,7 +201,7 @@ class TestConvergence:
 
     def test_the_curves_are_of_the_scales_that_are_asked_for(self) -> None:
         ax = coherence.plot_convergence(result().histogram, scales=[3, 7])
-        found = convergence(result().histogram, 0.95)
+        found = track_convergence(result().histogram, 0.95)
         for line, scale in zip(ax.get_lines(), [3, 7], strict=True):
             np.testing.assert_array_equal(line.get_ydata(), found.levels[:, scale])
 
