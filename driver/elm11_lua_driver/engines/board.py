@@ -35,49 +35,22 @@ class BoardObserver:
     """
 
     def overwriting(self, status: BoardStatus) -> None:
-        """The board holds results of another job, which the first block will overwrite.
-
-        Args:
-            status: the board's own words.
-        """
+        """The board holds results of another job, which the first block will overwrite."""
 
     def block_starting(self, board: Board, block: range) -> None:
-        """A block will be started.
-
-        Args:
-            board: the board, with this driver's programs.
-            block: its simulations.
-        """
+        """A block of these simulations will be started."""
 
     def block_started(self, run: Run) -> None:
-        """The board computes a block.
-
-        Args:
-            run: the block.
-        """
+        """The board computes the block."""
 
     def heartbeat(self, run: Run, progress: RunProgress) -> None:
-        """Called at least every `HEARTBEAT_INTERVAL_S` seconds.
-
-        Args:
-            run: the block.
-            progress: how far it is, and the age of the board's last report.
-        """
+        """Called at least every `HEARTBEAT_INTERVAL_S` seconds with the block's progress."""
 
     def block_ended(self, run: Run) -> None:
-        """The board is at its prompt; the results will be fetched.
-
-        Args:
-            run: the block.
-        """
+        """The board is at its prompt; the results will be fetched."""
 
     def interrupted(self, board: Board, run: Run | None) -> None:
-        """Ctrl-C during a block. Unless this stops it, the board goes on.
-
-        Args:
-            board: the board.
-            run: the block; None if it was still being started.
-        """
+        """Ctrl-C during a block (None while it is being started). Unless this stops it, the board goes on."""
 
 
 def follow(run: Run, heartbeat: Callable[[RunProgress], None], stall_s: float | None = None) -> None:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from ..engines.registry import create
 from .quantiles import check_level, quantiles, standard_errors
 from .runner import Observer, run
 
@@ -158,21 +157,19 @@ def significance(
         (5,)
     """
     level = check_level(level)
-    worker = create(engine) if isinstance(engine, str) else engine
     started = time.perf_counter()
-    try:
-        histogram = run(
-            job,
-            worker,
-            progress,
-            checkpoint=checkpoint,
-            target_standard_error=target_standard_error,
-            level=level,
-        )
-    finally:
-        if worker is not engine:
-            worker.close()
-    seconds = time.perf_counter() - started
+    histogram = run(
+        job,
+        engine,
+        progress,
+        checkpoint=checkpoint,
+        target_standard_error=target_standard_error,
+        level=level,
+    )
     return Significance.from_histogram(
-        histogram, level, engine=worker.name, seconds=seconds, target_standard_error=target_standard_error
+        histogram,
+        level,
+        engine=engine if isinstance(engine, str) else engine.name,
+        seconds=time.perf_counter() - started,
+        target_standard_error=target_standard_error,
     )

@@ -30,41 +30,19 @@ class Observer:
     """
 
     def started(self, job: Job, finished: int) -> None:
-        """The run begins.
-
-        Args:
-            job: what is computed.
-            finished: simulations that the checkpoint holds already.
-        """
+        """The run begins; the checkpoint holds so many simulations already."""
 
     def progressed(self, finished: int, wanted: int) -> None:
-        """Some simulations are finished.
-
-        Args:
-            finished: how many in all.
-            wanted: how many the job has.
-        """
+        """So many simulations are finished, of so many that are wanted."""
 
     def recovered(self, piece: Histogram) -> None:
-        """The engine held finished simulations from before; the checkpoint has them now.
-
-        Args:
-            piece: these simulations.
-        """
+        """The engine held these simulations from before; the checkpoint has them now."""
 
     def piece_finished(self, piece: Histogram) -> None:
-        """The engine has returned some simulations; the checkpoint has them now.
-
-        Args:
-            piece: these simulations.
-        """
+        """The engine has computed these simulations; the checkpoint has them now."""
 
     def stopped_early(self, histogram: Histogram) -> None:
-        """The target standard error is reached.
-
-        Args:
-            histogram: the result.
-        """
+        """The target standard error is reached; this is the result."""
 
 
 class _Callback(Observer):
