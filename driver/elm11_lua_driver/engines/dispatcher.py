@@ -108,11 +108,7 @@ class _Event:
 
 
 class Dispatcher:
-    """Base of the engines that run a job on several members at once.
-
-    Each member gets chunks as it finishes them, in sizes that fit its speed. When one fails, others compute its chunk;
-    it is tried again a few times, later each time, and then left out. Towards the end, a chunk that a slow member still
-    holds is also given to an idle fast one; the first result counts.
+    """Base of the engines that run a job on several members at once, as `FleetEngine` describes.
 
     Args:
         engines: the engines of the members; `close` closes all of them.

@@ -1,7 +1,7 @@
 """Results kept in the user's cache folder, so that the same job is not computed twice.
 
 One file per job and number of simulations: the histogram by groups of simulations, from which any level and its
-standard error can be read. The files are NumPy archives (``numpy.load(path)["counts"]``), written by `histogram_files`;
+standard error can be read. The files are NumPy archives (``numpy.load(path)["counts"]``), written by `storage`;
 the name is the job's hash. Nothing is lost when they are deleted.
 """
 

@@ -56,6 +56,7 @@ class Significance:
         engine: str = "",
         seconds: float = 0.0,
         target_standard_error: float | None = None,
+        with_errors: bool = True,
     ) -> Self:
         """The levels of a histogram, with their standard errors.
 
@@ -65,6 +66,8 @@ class Significance:
             engine: name of the engine that computed it.
             seconds: time the simulations took.
             target_standard_error: at which the run was to stop; None for a fixed number of simulations.
+            with_errors: False to leave the standard errors NaN. They take nearly all of the time: 9 ms of 10 ms for 21
+                scales and 300 simulations.
 
         Raises:
             ValueError: the level is outside its range.
@@ -72,7 +75,8 @@ class Significance:
         Source: `quantiles` and `standard_errors` name theirs.
         """
         level = check_level(level)
-        levels, errors = quantiles(histogram.counts, level), standard_errors(histogram, level)
+        levels = quantiles(histogram.counts, level)
+        errors = standard_errors(histogram, level) if with_errors else np.full_like(levels, np.nan)
         return cls(histogram, level, levels, errors, engine, seconds, target_standard_error)
 
     @property

@@ -127,7 +127,7 @@ def plot_histogram(
     if level is not None:
         (line,) = ax.plot(
             job.periods,
-            Significance.from_histogram(histogram, level).significance,
+            Significance.from_histogram(histogram, level, with_errors=False).significance,
             "o-" if job.J <= _MARKED_SCALES else "-",
             color="white",
             markersize=3.5,

@@ -114,7 +114,7 @@ def wct_significance(
             target_standard_error=target_standard_error,
             level=level,
         )
-    result = Significance.from_histogram(histogram, level).significance
+    result = Significance.from_histogram(histogram, level, with_errors=False).significance
     if pycwt_compatible:
         result[-1] = np.nan
     return result

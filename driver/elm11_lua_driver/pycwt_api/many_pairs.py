@@ -125,7 +125,8 @@ def wct_significance_many(
             level=level,
         )
     levels = {
-        job: Significance.from_histogram(result, level).significance for job, result in zip(jobs, results, strict=True)
+        job: Significance.from_histogram(result, level, with_errors=False).significance
+        for job, result in zip(jobs, results, strict=True)
     }
     return [levels[job].copy() for job in of_pair]
 

@@ -128,6 +128,9 @@ class TestSignificance:
         np.testing.assert_array_equal(ours.significance, theirs.significance)
         np.testing.assert_array_equal(ours.standard_error, theirs.standard_error)
         assert (ours.engine, ours.seconds, ours.target_standard_error) == ("numpy", 1.0, None)
+        plain = Significance.from_histogram(histogram, 0.9, with_errors=False)
+        np.testing.assert_array_equal(plain.significance, theirs.significance)
+        assert np.isnan(plain.standard_error).all()
         with pytest.raises(ValueError, match="significance_level must lie between 0 and 1"):
             Significance.from_histogram(histogram, 95)
 
