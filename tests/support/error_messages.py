@@ -48,7 +48,7 @@ HANDED_ON = {
     "cli_output.py:_check_plot": "the text of another error",
     "detect.py:choose": "a helper, whose texts are read where it makes the error",
     "engines/dask.py:simulate": "a worker's own message",
-    "engines/pool.py:_asked": "a helper, whose texts are read where it makes the error",
+    "engines/pool.py:_exchange": "a helper, whose texts are read where it makes the error",
     "engines/pool.py:_receive": "a helper, whose texts are read where it makes the error",
     "board_errors.py:split_error": "Lua's own message",
     "upload.py:_take": "a helper, whose texts are read where it makes the error",

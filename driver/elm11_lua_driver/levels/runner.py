@@ -102,8 +102,7 @@ def run(
             return work.histogram
         if checkpoint is None and target_standard_error is None and not isinstance(engine, RecoveringEngine):
             histogram = engine.simulate(job, range(job.n_simulations), work.advance)
-            if not histogram.is_complete or histogram.job != job:
-                raise work.too_little(histogram)
+            work.check(histogram, job.n_simulations, exactly=True)
             return histogram
         for stop in stopping.stops(job, target_standard_error):
             work.compute(stop)
@@ -191,8 +190,7 @@ class _Work:
         finally:
             if self._checkpoint is not None:
                 self._checkpoint.write()
-        if missing(self.histogram, stop) or self.histogram.job != self._job:
-            raise self.too_little(self.histogram)
+        self.check(self.histogram, stop)
 
     def begun(self, stop: int) -> Histogram:
         """The simulations below `stop`, in parts from which standard errors can be estimated.
@@ -209,12 +207,18 @@ class _Work:
             )
         return begun
 
-    def too_little(self, histogram: Histogram) -> EngineError:
-        """The error for an engine that has not returned the whole job."""
-        return EngineError(
-            f"engine {self._engine.name} was given simulations 0 to {self._job.n_simulations - 1} and gave back "
-            f"{histogram.n_simulations} of them: {histogram.ranges}; run the job again or on another engine"
-        )
+    def check(self, histogram: Histogram, stop: int, *, exactly: bool = False) -> None:
+        """Do nothing if the histogram has all simulations below `stop`; with `exactly`, and no others.
+
+        Raises:
+            EngineError: it has not.
+        """
+        has_all = histogram.ranges == (range(stop),) if exactly else not missing(histogram, stop)
+        if not has_all or histogram.job != self._job:
+            raise EngineError(
+                f"engine {self._engine.name} was given simulations 0 to {stop - 1} and gave back "
+                f"{histogram.n_simulations} of them: {histogram.ranges}; run the job again or on another engine"
+            )
 
     def _add(self, piece: Histogram, seconds: float | None) -> None:
         if self._checkpoint is None:
