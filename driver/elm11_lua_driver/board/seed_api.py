@@ -214,7 +214,7 @@ def wait_for_completion(
     Args:
         run: from `start_lua_execution`.
         timeout_s: longest time for all of it.
-        stall_s: longest time without a sign of life.
+        stall_s: longest time without a report.
         on_progress: called whenever the board says something.
     """
     return run.wait(timeout_s, stall_s, on_progress)
