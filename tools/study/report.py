@@ -310,7 +310,7 @@ def _transforms(part: dict[str, Any]) -> dict[str, str]:
 
 def _agreement_text(agreement: dict[str, Any]) -> list[str]:
     sentences = [
-        f"This project's transform agrees with pycwt's to {max(agreement['ours']['relative_error']):.0e} on every scale.",
+        f"Our transform agrees with pycwt's to {max(agreement['ours']['relative_error']):.0e} on every scale.",
     ]
     if "pywt" in agreement:
         gain = agreement["pywt"]["gain"][0]
@@ -477,8 +477,8 @@ def _verdict(part: dict[str, Any]) -> list[str]:
     quickest = min((key for key in simulation if key not in {"pycwt", "numpy engine"}), key=lambda key: simulation[key])
     sentences.append(
         f"For the test the difference is larger: a simulation takes {seconds(simulation[quickest])} with the fastest "
-        f"of these ({_label(quickest)}) and {seconds(simulation['numpy engine'])} by the NumPy engine, which transforms "
-        "many pairs at once."
+        f"of these ({_label(quickest)}) and {seconds(simulation['numpy engine'])} by the NumPy engine, which "
+        "transforms many pairs at once."
     )
     changed = [(key, *_worst(row)) for key, row in part["levels"]["libraries"].items() if key not in {"pycwt", "ours"}]
     sentences.append(
