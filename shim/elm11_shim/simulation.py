@@ -6,8 +6,8 @@ import itertools
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from elm11_host_ref.experiment import one_of
 from elm11_host_ref.fast import plan
+from elm11_host_ref.names import one_of
 
 from .runtime import BoardStopped, FirmwareLua
 

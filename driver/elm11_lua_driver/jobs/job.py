@@ -9,14 +9,14 @@ from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from elm11_host_ref.experiment import MAX_SIMULATIONS, Experiment, one_of, whole
+from elm11_host_ref.experiment import Experiment
 from elm11_host_ref.fast import plan as fast_plan
+from elm11_host_ref.names import MAX_SIMULATIONS, PIPELINES, one_of, whole
 
 if TYPE_CHECKING:
     from elm11_host_ref.types import IntArray
 
 
-PIPELINES: Final = ("exact", "fast")
 MAX_GROUPS: Final = 64
 DEFAULT_SEED: Final = 1
 _FORMAT: Final = 1
