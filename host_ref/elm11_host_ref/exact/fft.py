@@ -63,7 +63,7 @@ def angular_frequencies(n_padded: int) -> FloatArray:
 
     Source: Torrence & Compo (1998), Eq. (5), with a sampling interval of 1.
     """
-    frequencies: FloatArray = 2 * np.pi * np.fft.fftfreq(n_padded)
+    frequencies: FloatArray = np.multiply(2 * np.pi, np.fft.fftfreq(n_padded))
     return frequencies
 
 
