@@ -61,7 +61,7 @@ def test_the_page_has_what_a_package_offers(package: object) -> None:
 
 
 def test_the_page_has_all_of_the_reference_mathematics() -> None:
-    modules = [module.name for module in pkgutil.iter_modules(elm11_host_ref.__path__, "elm11_host_ref.")]
+    modules = [module.name for module in pkgutil.walk_packages(elm11_host_ref.__path__, "elm11_host_ref.")]
     names = [f"{module}.{name}" for module in modules for name in own_names(module)]
     assert len(names) > 50
     assert set(names) <= set(shown())

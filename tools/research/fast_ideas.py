@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 # Idea: the constants that switch it off, by their names in elm11_host_ref.fast and fast_plan.lua.
 IDEAS: Final[dict[str, dict[str, float]]] = {
     "(all ideas on)": {},
-    "due scales only": {"DUE_MARGIN": 1e3, "WIDE_MARGIN": 1e3},
+    "rare small scales": {"DUE_MARGIN": 1e3, "WIDE_MARGIN": 1e3},
     "short parts": {"LARGEST_MAIN": 1024},
     "coarse noise": {"DECIMATION": 1e6, "LARGEST_TRANSFORM": 4096, "LARGEST_MAIN": 4096},
     "grids": {"GRID_STEP": 1e-3},
@@ -144,7 +144,7 @@ local function stage(""",
 
 
 def instructions(J: int = 20, count: int = 128) -> None:
-    """Mean over the first simulations: those in which something is due are spread evenly over the cycle."""
+    """Mean over the first simulations: those in which a scale is active are spread evenly over the cycle."""
     experiment = Experiment(0.72, 0.72, 0.25, 0.25, 0.5, J)
     job = JOB.replace("JJ", str(J)).replace("NN", str(experiment.n_samples)).replace("COUNT", str(count))
     whole = 0
