@@ -6,6 +6,8 @@ import dataclasses
 import json
 import math
 import re
+import subprocess
+import sys
 import warnings
 from typing import Any
 
@@ -86,6 +88,15 @@ def test_a_transform_that_is_too_long_for_the_fast_pipeline_is_refused_at_once(m
     monkeypatch.setattr(sizes, "LARGEST_TRANSFORM", 64)
     with pytest.raises(ValueError, match=r"would need a transform of \d+ points for scales .* use pipeline exact"):
         Job(**{**STANDARD, "lag1_x": 0.123456}, pipeline="fast")
+
+
+def test_a_job_is_made_without_what_only_a_run_needs() -> None:
+    code = (
+        "import sys; from elm11_lua_driver import Job; Job(0.72, 0.72, dt=0.25, dj=0.25, s0=0.5, J=20)\n"
+        "heavy = ('scipy', 'pycwt', 'matplotlib', 'lupa', 'serial', 'tqdm', 'elm11_host_ref.fast.plan')\n"
+        "print([name for name in heavy if name in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
 def test_counts_that_are_expected() -> None:
