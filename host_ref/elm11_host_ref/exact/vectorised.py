@@ -143,7 +143,7 @@ class _BoxSum:
         self._total = np.empty(shape, complex)
 
     def row(self, j: int) -> ComplexArray:
-        """Where the spectra of scale j are to be made; the row that stood there has left the box."""
+        """Array for the spectra of scale j; the row that stood there has left the box."""
         return self._rows[j % len(self._rows)]
 
     def smooth(self, j: int, gaussian: _Band) -> None:

@@ -74,11 +74,11 @@ def squares_of(part: Part, row: Row, kind: int) -> float:
     peaks at the highest frequency: there all are needed.
     """
     stride = 1 if part.lag1[kind] < 0 else max(1, row.filter.size // 8)
-    places = np.arange(stride // 2, row.filter.size, stride)
-    weights = row.filter[places]
+    chosen = np.arange(stride // 2, row.filter.size, stride)
+    weights = row.filter[chosen]
     if not part.noise:
         return float(stride * int((weights**2).sum()))
-    re, im = (each[places + row.first_frequency - part.first_frequency] for each in part.noise[kind])
+    re, im = (each[chosen + row.first_frequency - part.first_frequency] for each in part.noise[kind])
     # Eleven bits, whatever the noise's power in the row's band is.
     shift = bits(max(c + abs(d) for c, d in _response_at_ends(part, row, kind)))
     re, im = weights * re >> shift, weights * np.abs(im) >> shift
@@ -86,7 +86,7 @@ def squares_of(part: Part, row: Row, kind: int) -> float:
 
 
 def most_squares(sigma: list[float], part: Part, row: Row, kind: int) -> float:
-    """What the sum over all frequencies of the same cannot exceed.
+    """Upper bound of the same sum over all frequencies.
 
     The sum over whole f of exp(-(k f - 6)^2), a single peak, is at most its integral and its largest term.
     """

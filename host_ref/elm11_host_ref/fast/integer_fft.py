@@ -62,7 +62,7 @@ def twiddles(n: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
 
 
 def scratch_for(n: int, n_series: int) -> NDArray[np.int32]:
-    """What `transform` works in. Whoever transforms often gives it the same one: new memory costs as much as the sums.
+    """Work array of `transform`. Reuse it: new memory costs as much time as the sums.
 
     Args:
         n: points of the longest transform.

@@ -236,7 +236,7 @@ def coarse_lag1(lag1: float, step: float) -> float:
 
 
 def set_noise(noise_lag1: tuple[float, float], part: Part) -> list[Innovations]:
-    """What makes noise of innovations: the series' parameters, and the response at every frequency.
+    """Set what makes noise of innovations: the series' parameters, and the response at every frequency.
 
     The response is that of the series as it is sampled here, which ends where it does, times what its power lacks
     to be that of the experiment's noise.

@@ -45,9 +45,9 @@ def set_counts(scales: Scales, schedule: Schedule, part: Part, row: Row, edge: f
         # The interior of the whole series is so much longer than this part's.
         ratio = (experiment.n_samples - 2 * edge) / (part.length - 2 * edge)
         inner, values = output_weights(edge - 0.5, part.length - 0.5 - edge, origin, step, sigma)
-        for place, value in enumerate(values, start=inner - low):
-            if 0 <= place < len(weights):
-                weights[place] += (ratio - 1) * value
+        for output, value in enumerate(values, start=inner - low):
+            if 0 <= output < len(weights):
+                weights[output] += (ratio - 1) * value
     mean = usable / longest * schedule.pairs[row.j] / CYCLE
     unit = min(float(WEIGHT), MEAN_COUNT / mean)
     # Whole inside where it can be, so that only the ends are rounded.

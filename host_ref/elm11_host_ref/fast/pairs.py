@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .parts import Scales
 
 INFORMATION: Final = {1: 10, 2: 38, 4: 150}
-"""How many tenths of an independent pair all pairs of m series with m others are worth: `docs/fast-pipeline.md` has
+"""Worth of all pairs of m series with m others, in tenths of an independent pair: `docs/fast-pipeline.md` has
 what was measured, and on which jobs these were settled."""
 
 PAIR_ROOM: Final = 31_000
@@ -39,7 +39,7 @@ def has_bins(scales: Scales, tenths: int) -> bool:
 
 
 def n_series(scales: Scales, n: int) -> int:
-    """How many series of either kind a part of n points has."""
+    """Number of series of either kind in a part of n points."""
     if n > LARGEST_SHARED:
         return 1
     share = next((of for tenths, of in ((10, 1), (20, 2), (25, 4)) if has_bins(scales, tenths)), 16)

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 class FastPlan:
-    """What the fast pipeline does for an experiment.
+    """The fast pipeline's plan for an experiment.
 
     Args:
         experiment: the parameters.
@@ -141,7 +141,7 @@ class FastPlan:
         return counts
 
     def expected_counts(self, simulations: range) -> IntArray:
-        """How many counts each scale has after these simulations, shape (J + 1,).
+        """Counts of each scale after these simulations, shape (J + 1,).
 
         Args:
             simulations: their numbers.
@@ -153,7 +153,7 @@ class FastPlan:
 
     @property
     def longest_run(self) -> int:
-        """How many simulations can follow each other, from any on, before a count on the board could reach 2^16.
+        """Simulations that can follow each other, from any on, before a count on the board could reach 2^16.
 
         A multiple of eight.
         """

@@ -70,7 +70,7 @@ def deviates(seed: int, simulations: IntArray, part: Part) -> tuple[Integers, In
 
 
 def innovations(part: Part, series: int, e: Integers) -> Integers:
-    """What red noise, cut at both ends, becomes when the AR(1) filter is taken out of it.
+    """Innovations of red noise that is cut at both ends: the series without its AR(1) filter.
 
     Of `y[t] = A y[t-1] + e[t]` for t = 1 ... n - 1, zero elsewhere, `y[t] - A y[t-1]` is `y[0]`, `e[1]`, ...,
     `e[n-1]`, `-A y[n-1]`. `y[0] = e[0] / sqrt(1 - A^2)` makes the series stationary from its first sample.
@@ -182,9 +182,9 @@ def powers(row: Row, w1: tuple[Integers, Integers], w2: tuple[Integers, Integers
         (a * c + b * d + half_cross >> shift_cross).reshape(n_points, -1),
         (b * c - a * d + half_cross >> shift_cross).reshape(n_points, -1),
     ]
-    for place, weight in zip((0, -1), row.end_weights, strict=True):
+    for end, weight in zip((0, -1), row.end_weights, strict=True):
         for product in products:
-            product[place] = product[place] * weight + 128 >> 8
+            product[end] = product[end] * weight + 128 >> 8
     return products
 
 
@@ -296,10 +296,10 @@ class _Histogram:
     def add(self, j: int, found: Integers, weights: tuple[int, ...], group_of: IntArray) -> None:
         n_bins = self.counts.shape[2]
         low, high = int(group_of.min()), int(group_of.max())
-        places = found + (group_of - low) * n_bins
+        slots = found + (group_of - low) * n_bins
         # Sums of whole numbers far below 2^53 are exact as doubles.
         weighted = np.repeat(np.array(weights, float), found.shape[1])
-        counts = np.bincount(places.ravel(), weighted, (high - low + 1) * n_bins)
+        counts = np.bincount(slots.ravel(), weighted, (high - low + 1) * n_bins)
         self.counts[low : high + 1, j] += counts.astype(np.int64).reshape(-1, n_bins)
 
 

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from .parts import Scales
 
 CYCLE: Final = 256
-"""Simulations after which the pattern of due scales repeats."""
+"""Simulations after which the pattern of active scales repeats."""
 
 SPREAD: Final = 145
-"""Distance, modulo 256, of the places of two simulations that follow each other: chosen so that every number of
-simulations, from the first on, has its share of due ones within two, and 300 within one."""
+"""Distance, modulo 256, of the slots of two simulations that follow each other: chosen so that every number of
+simulations, from the first on, has its share of active ones within two, and 300 within one."""
 
 DUE_MARGIN: Final = 1.48
 """A scale needs the information of so many pairs per simulation, times its length in largest scales: the variance per
@@ -34,7 +34,7 @@ NARROW: Final = 4.2
 """Where the usable samples span fewer scales, a scale needs less in proportion to them."""
 
 LEAST_DUE: Final = 6
-"""A scale is due in 6 of 256 simulations at least: in 7 or 8 of 300, few but enough for a standard error."""
+"""A scale is active in 6 of 256 simulations at least: in 7 or 8 of 300, few but enough for a standard error."""
 
 OUTPUT_STEP: Final = 0.9
 """Largest step between output points, in scales, where the usable samples are few."""

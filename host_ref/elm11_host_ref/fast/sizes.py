@@ -25,7 +25,7 @@ simulations is less than planning it takes."""
 
 SHORT_LENGTH: Final = 45.0
 """Length of a short part in scales, about: eight times its edges. With more than 2.2 times `FEW_BINS` it is as short as
-can be, so that it fits a board's memory, and due more often."""
+can be, so that it fits a board's memory, and runs more often."""
 
 DECIMATION: Final = 3.0
 """Samples per smallest scale of a part: the highest frequency is then 3 pi = 6 + 3.4 for that scale."""
@@ -123,7 +123,7 @@ def _short_size(scales: Scales, lowest: int, highest: int) -> Size:
 
 
 def surplus(scales: Scales, size: Size, highest: int) -> float:
-    """How many times as many pairs as of whole series a part needs for the same standard error of its largest scale.
+    """Factor by which a part needs more pairs than whole series would for the same standard error of its largest scale.
 
     Samples of weights w are worth (sum w)^2 / sum w^2 equal ones.
     """
