@@ -6,7 +6,6 @@ import ast
 import re
 from graphlib import TopologicalSorter
 
-import pytest
 from architecture import DRIVER, FOLDERS, driver_modules, module_name, packages, room, statements
 from paths import ROOT
 
@@ -64,18 +63,17 @@ def test_no_module_imports_in_a_circle() -> None:
     list(TopologicalSorter(driver_modules()).static_order())  # raises CycleError, which names the circle
 
 
-@pytest.mark.parametrize("path", sorted(DRIVER.rglob("*.py")), ids=module_name)
-def test_functions_import_only_what_is_heavy_or_optional(path: object) -> None:
-    tree = ast.parse(open(str(path), encoding="utf-8").read())  # noqa: PTH123, SIM115
-    at_the_top = {id(statement) for statement in tree.body}
-    inside = [statement for statement in statements(tree) if id(statement) not in at_the_top]
-    for statement in inside:
-        library = (
-            statement.names[0].name
-            if isinstance(statement, ast.Import)
-            else "." * statement.level + (statement.module or "")
-        )
-        assert library.split(".")[0] in OPTIONAL, f"line {statement.lineno}: {library}"
+def test_functions_import_only_what_is_heavy_or_optional() -> None:
+    wrong = []
+    for path in sorted(DRIVER.rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        at_the_top = {id(statement) for statement in tree.body}
+        for statement in statements(tree):
+            library = statement.names[0].name if isinstance(statement, ast.Import) else statement.module or ""
+            is_ours = isinstance(statement, ast.ImportFrom) and statement.level
+            if id(statement) not in at_the_top and (is_ours or library.split(".")[0] not in OPTIONAL):
+                wrong.append(f"{module_name(path)}, line {statement.lineno}: {library}")
+    assert wrong == []
 
 
 def test_folders_are_small_and_modules_are_short() -> None:

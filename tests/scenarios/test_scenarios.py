@@ -26,6 +26,7 @@ from elm11_lua_driver.protocol.upload import UploadSettings
 from elm11_lua_driver.transport.open import open_transport
 from elm11_shim import VirtualBoard
 from elm11_shim.board_server import serve_pty, serve_tcp
+from elm11_shim.program_store import ProgramStore
 from virtual_bench import J10, Bench, LastingTransport, LumpTransport
 
 if TYPE_CHECKING:
@@ -91,7 +92,13 @@ def test_in_memory(expected: str) -> None:
 
 @contextmanager
 def served(kind: str) -> Iterator[str]:
-    with VirtualBoard() as board:
+    # Most programs are there: uploading all of them is for the board in memory, whose waits are skipped.
+    store = ProgramStore()
+    for script in firmware_sync.project_scripts():
+        if script.name not in {"fast_plan.lua", "run.lua"}:
+            store.create(script.name)
+            store.append(script.name, script.text.encode("ascii"))
+    with VirtualBoard(store=store) as board:
         board.read_until_idle(5.0)
         if kind == "pty":
             pytest.importorskip("pty", reason="this system has no ptys")
