@@ -246,12 +246,12 @@ def check_calibration(board: Detected | None) -> Check:
     """
     name = "calibration"
     known = calibration.load_all()
-    if calibration.calibration_file().is_file() and not known:
+    if calibration.files() and not known:
         return Check(
             name,
             State.WARNING,
-            f"{calibration.calibration_file()} cannot be read",
-            "Measure again; the file is made anew:",
+            f"{calibration.files()[0]} cannot be read",
+            "Measure again:",
             ("elm11 calibrate",),
         )
     if board is None or not board.hw_id:

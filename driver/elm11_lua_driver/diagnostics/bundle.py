@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from .. import config
-from .._files import user_dirs
 from .._files.atomic import atomic_file
+from .._files.user_dirs import config_folder
+from ..board import calibration, run_registry
 from ..errors import ConfigError
 from . import doctor
+from .last_trace import last_trace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -87,14 +89,13 @@ def collect(
         Item("environment.json", f"environment: {', '.join(variables) or 'none of our variables'}", _json(variables)),
         Item("versions.txt", "versions", versions + "\n"),
     ]
-    trace = user_dirs.last_trace()
+    trace = last_trace()
     if trace is not None:
         text, cut = _end_of(trace)
         note = f", its last {MOST_TRACE_BYTES // 1_000_000} MB" if cut else ""
         items.append(Item("trace.jsonl", f"the last byte trace, {trace}{note}", text))
-    calibrations = user_dirs.config_folder() / user_dirs.CALIBRATION_FILE
-    if calibrations.is_file():
-        items.append(Item("calibration.json", "calibrations of boards", _text(calibrations)))
+    for path in calibration.files():
+        items.append(Item(path.relative_to(config_folder()).as_posix(), "calibration of a board", _text(path)))
     items += [Item(f"runs/{path.name}", "a run that was started here", _run(path)) for path in _runs()]
     return [Item(item.name, without_home(item.what, home), without_home(item.content, home)) for item in items]
 
@@ -169,7 +170,7 @@ def _end_of(path: Path) -> tuple[str, bool]:
 
 def _runs() -> list[Path]:
     """Records of the latest runs, the newest first."""
-    folder = user_dirs.config_folder() / user_dirs.RUNS_FOLDER
+    folder = config_folder() / run_registry.RUNS_FOLDER
     try:
         records = [(path.stat().st_mtime, path.name, path) for path in folder.glob("*.json")]
     except OSError:
