@@ -94,8 +94,10 @@ def collect(
         text, cut = _end_of(trace)
         note = f", its last {MOST_TRACE_BYTES // 1_000_000} MB" if cut else ""
         items.append(Item("trace.jsonl", f"the last byte trace, {trace}{note}", text))
-    for path in calibration.files():
-        items.append(Item(path.relative_to(config_folder()).as_posix(), "calibration of a board", _text(path)))
+    items += [
+        Item(path.relative_to(config_folder()).as_posix(), "calibration of a board", _text(path))
+        for path in calibration.files()
+    ]
     items += [Item(f"runs/{path.name}", "a run that was started here", _run(path)) for path in _runs()]
     return [Item(item.name, without_home(item.what, home), without_home(item.content, home)) for item in items]
 

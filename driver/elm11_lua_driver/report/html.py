@@ -22,9 +22,8 @@ from ..engines import BoardEngine
 from ..jobs.provenance import versions
 from ..levels.levels import Significance
 from ..levels.quantiles import check_level, quantiles, standard_errors
-from ..plotting.axes import drawable
+from ..plotting.axes import drawable, fallback_fonts
 from ..plotting.coherence import plot_convergence, plot_histogram, plot_significance
-from ..plotting.fonts import fonts_for
 from .caveats import doubts
 from .reproduce import command, python_lines
 
@@ -247,7 +246,7 @@ def _figure(name: str, ax: Axes, heading: str, text: str) -> str:
     file = io.StringIO()
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     # Text stays text: it can be selected, searched, and read aloud. The browser finds the fonts.
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": name}), fonts_for(figure, tell=False):
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": name}), fallback_fonts(figure, warn=False):
         figure.savefig(file, format="svg", dpi=_FIGURE_DPI, metadata=nothing)
     svg = file.getvalue()
     svg = svg[svg.index("<svg") :]
