@@ -43,7 +43,7 @@ HANDED_ON = {
     "config.py:_wrong": "puts a text together that is read where it is given",
     "line_typing.py:_booted": "a helper, whose texts are read where it makes the error",
     "line_typing.py:_give_up_or_call": "a text that is read where it is given",
-    "series_cells.py:fault": "puts a text together that is read where it is given",
+    "reader.py:fault": "puts a text together that is read where it is given",
     "virtual_cli.py:_board": "the text of another error",
     "cli_output.py:_check_plot": "the text of another error",
     "detect.py:choose": "a helper, whose texts are read where it makes the error",

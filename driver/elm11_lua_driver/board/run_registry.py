@@ -17,9 +17,7 @@ from .._files.user_dirs import config_folder
 from ..jobs.job import Job
 from ..protocol.commands import job_name
 
-RUNS_FOLDER: Final = "runs"
-"""Its name in the user's configuration folder."""
-
+_FOLDER: Final = "runs"
 _FORMAT: Final = 1
 
 
@@ -43,7 +41,7 @@ class RunRecord:
 
 
 def _file(name: str) -> Path:
-    return config_folder() / RUNS_FOLDER / f"{name}.json"
+    return config_folder() / _FOLDER / f"{name}.json"
 
 
 def save(record: RunRecord) -> None:

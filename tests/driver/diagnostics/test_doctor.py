@@ -21,7 +21,8 @@ from elm11_lua_driver.board.firmware_sync import project_scripts
 from elm11_lua_driver.cli import main
 from elm11_lua_driver.diagnostics import board_checks, doctor
 from elm11_lua_driver.diagnostics import bundle as support_bundle
-from elm11_lua_driver.diagnostics.doctor import Check, State, System
+from elm11_lua_driver.diagnostics import check as check_module
+from elm11_lua_driver.diagnostics.check import Check, State, System
 from elm11_lua_driver.diagnostics.last_trace import remember_trace
 from elm11_lua_driver.errors import ConfigError, Elm11Error, PortBusyError, PortPermissionError
 from elm11_lua_driver.transport import port_errors
@@ -195,7 +196,7 @@ class TestUdevRule:
     def test_installed_and_old(self, system: System) -> None:
         put(system, "usr/lib/udev/rules.d/70-elm11.rules", "# another\n")
         check = board_checks.check_udev_rule(plugged(system))
-        assert (check.state, "not that of this version" in check.found) == (State.WARNING, True)
+        assert (check.state, "differs from this version's" in check.found) == (State.WARNING, True)
 
     def test_elsewhere(self, system: System, tmp_path: Path) -> None:
         assert board_checks.check_udev_rule(dataclasses.replace(system, system="darwin")).state is State.SKIPPED
@@ -231,7 +232,7 @@ class TestPorts:
 
     @pytest.mark.skipif(sys.platform == "win32", reason="groups are POSIX")
     def test_groups_of_this_process(self) -> None:
-        active, _ = doctor._groups()
+        active, _ = check_module._groups()
         assert len(active) <= len({*os.getgroups(), os.getgid()})
 
 
@@ -254,7 +255,7 @@ class TestBoard:
         assert board is not None
         assert board.hw_id == "virtual-elm11"
         programs = board_checks.check_scripts(facts, board)
-        assert (programs.state, f"all {len(project_scripts())} are there" in programs.found) == (State.OK, True)
+        assert (programs.state, f"all {len(project_scripts())} are up to date" in programs.found) == (State.OK, True)
 
     def test_without_programs(self, system: System) -> None:
         facts = dataclasses.replace(system, open_port=open_transport)
@@ -437,7 +438,7 @@ class TestDoctor:
 def test_the_doctor_sees_a_broken_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ELM11_WORKERS", "many")
-    monkeypatch.setattr(doctor, "_serial_ports", list)
+    monkeypatch.setattr(check_module, "_serial_ports", list)
     result = elm11("doctor", "--json")
     assert result.exit_code == 1
     states = {check["name"]: check["state"] for check in json.loads(result.stdout)["checks"]}
