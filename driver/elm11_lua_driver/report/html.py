@@ -121,7 +121,7 @@ def report_html(
     )
 
 
-# ---- what there is to say -----------------------------------------------------------------------------------
+# ---- text -----------------------------------------------------------------------------------
 
 
 def _noise(job: Job) -> str:
@@ -136,7 +136,7 @@ def _engines(sessions: Sequence[Session]) -> str:
 
 
 def _time(sessions: Sequence[Session]) -> str:
-    """What all sessions took, for people."""
+    """The time of all sessions together."""
     known = [session.seconds for session in sessions if session.seconds is not None]
     if not known:
         return "not recorded"
@@ -151,7 +151,7 @@ def _per_simulation(session: Session) -> str:
 
 
 def _minute(session: Session) -> str:
-    """When a session ended, to the minute."""
+    """The end of a session, to the minute."""
     return session.ended[:16].replace("T", " ")
 
 
@@ -192,24 +192,24 @@ def _words(result: Significance, time_unit: str) -> Iterable[str]:
         f"{pairs} of random series, each series of {job.n_samples} samples at intervals of {job.dt:g}{unit}: "
         f"{_noise(job)}. Of each pair the squared wavelet coherence was computed at {job.J + 1} "
         f"{_scales(job, unit)} with the {job.wavelet} wavelet, smoothed over time and over scales (by "
-        f"{_BOXES[job.scale_box]}). Samples that the ends of the series do not disturb were counted."
+        f"{_BOXES[job.scale_box]}). Samples inside the cone of influence were counted."
     )
     yield (
         f"The level is the squared coherence that such noise exceeds in {100 * (1 - result.level):.3g} % of these "
         "samples, scale by scale. Coherence of two real series above it, computed with the same wavelet and the same "
-        "smoothing, is unlikely to be the work of chance at that place alone; of many places, "
+        "smoothing, is unlikely to be due to chance at a single sample; of many samples, "
         f"{100 * (1 - result.level):.3g} % lie above it by chance."
     )
 
 
 def _scales(job: Job, unit: str) -> str:
-    """Which scales there are, after their number."""
+    """Description of the scales."""
     if not job.J:
         return f"scale (period {job.periods[0]:.4g}{unit})"
     return f"scales (periods {job.periods[0]:.4g} to {job.periods[-1]:.4g}{unit}, {1 / job.dj:.4g} to the octave)"
 
 
-# ---- pictures -----------------------------------------------------------------------------------------------
+# ---- figures -----------------------------------------------------------------------------------------------
 
 
 def _figures(result: Significance, time_unit: str) -> list[dict[str, str]]:
@@ -219,9 +219,9 @@ def _figures(result: Significance, time_unit: str) -> list[dict[str, str]]:
     of_levels = f"Squared coherence that noise exceeds in {100 * (1 - level):.3g} % of the samples. " + (
         "Bars: one standard error to both sides." if known else "Standard errors are not known."
     )
-    of_histogram = f"How often noise reaches which squared coherence, scale by scale; white: the {percent} level."
+    of_histogram = f"Distribution of the squared coherence of noise at each scale; white: the {percent} level."
     of_convergence = (
-        "All simulations are in one block, so that there is only their sum to show."
+        "All simulations are in one block, so only their sum can be shown."
         if len(histogram.parts) == 1
         else f"The {percent} level of some scales as simulations are added, with one standard error to both sides."
     )
@@ -336,7 +336,7 @@ def _again(result: Significance, sessions: Sequence[Session]) -> Iterable[tuple[
     if line is not None:
         partial = "" if histogram.is_complete else f" (all {job.n_simulations} simulations)"
         if target is not None:
-            partial = " (until the levels are known so well)"
+            partial = " (until the target standard error is reached)"
         yield f"On this computer{partial}", line
         if any(session.engine == BoardEngine.name for session in sessions):
             on_board = command(job, result.level, "run")
