@@ -3,87 +3,32 @@
 from __future__ import annotations
 
 import math
-import operator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .exact import fft, rednoise, smoothing
 from .exact import wavelet as wavelets
+from .names import (
+    MAX_BINS,
+    MAX_BURN_IN,
+    MAX_SAMPLES,
+    MAX_SCALES,
+    MAX_SEED,
+    MIN_DJ,
+    MIN_SIGMA,
+    SCALE_BOXES,
+    SURROGATES,
+    WAVELETS,
+    one_of,
+    real,
+    whole,
+)
 
 if TYPE_CHECKING:
     from .types import FloatArray, IntArray
-
-SURROGATES: Final = ("ar1", "white")
-MAX_SAMPLES: Final = 1 << 22
-MAX_BURN_IN: Final = 1_000_000
-MIN_SIGMA: Final = 0.01
-MIN_DJ: Final = 0.01  # the box that smooths over scales has up to 3 / dj rows, all in memory
-MAX_BINS: Final = 10_000
-MAX_SIMULATIONS: Final = 1 << 31
-
-
-def real(name: str, value: Any) -> float:  # noqa: ANN401  it is the check that makes it a number
-    """The value as a float, if it is a finite number; else a `ValueError` that says so.
-
-    Args:
-        name: of the argument, for the error.
-        value: what was given.
-
-    Raises:
-        ValueError: it is no finite number.
-    """
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not math.isfinite(number) or isinstance(value, (str, bytes)):
-        msg = f"{name} must be a finite number, not {value!r}"
-        raise ValueError(msg)
-    return number
-
-
-def whole(name: str, value: Any, low: int, high: int) -> int:  # noqa: ANN401
-    """The value as an int, if it is a whole number in `low ... high`; else a `ValueError` that says so.
-
-    Args:
-        name: of the argument, for the error.
-        value: what was given; a `bool` is no number.
-        low: smallest value allowed.
-        high: largest value allowed.
-
-    Returns:
-        The value as an int.
-
-    Raises:
-        ValueError: it is no whole number, or outside the range.
-    """
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = low - 1
-    if isinstance(value, bool) or not low <= number <= high:
-        msg = f"{name} must be a whole number from {low} to {high}, not {value!r}"
-        raise ValueError(msg)
-    return number
-
-
-def one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
-    """Nothing, if the value is one of the choices; else a `ValueError` that lists them.
-
-    Args:
-        name: of the argument, for the error.
-        value: what was given.
-        choices: what may be given.
-
-    Raises:
-        ValueError: it is none of them.
-    """
-    if value not in choices:
-        msg = f"{name} must be one of {', '.join(choices)}, not {value!r}"
-        raise ValueError(msg)
 
 
 def _check_lag1(name: str, lag1: float) -> None:
@@ -98,7 +43,7 @@ def _check_lag1(name: str, lag1: float) -> None:
 
 @dataclass(frozen=True)
 class Experiment:
-    """What one simulation is. Simulation i is a pure function of the experiment and i.
+    """Parameters of a simulation. Simulation i is a pure function of the experiment and i.
 
     Attributes:
         lag1_x: lag-1 autocorrelation of the first surrogate, -1 < lag1_x < 1.
@@ -138,10 +83,10 @@ class Experiment:
             if getattr(self, name) <= 0:
                 msg = f"{name} must be greater than 0, not {getattr(self, name)!r}"
                 raise ValueError(msg)
-        one_of("wavelet", self.wavelet, tuple(wavelets.WAVELETS))
+        one_of("wavelet", self.wavelet, WAVELETS)
         one_of("surrogates", self.surrogates, SURROGATES)
-        one_of("scale_box", self.scale_box, smoothing.SCALE_BOXES)
-        for name, low, high in (("J", 0, 10_000), ("n_bins", 2, MAX_BINS), ("seed", 0, 2**64 - 1)):
+        one_of("scale_box", self.scale_box, SCALE_BOXES)
+        for name, low, high in (("J", 0, MAX_SCALES), ("n_bins", 2, MAX_BINS), ("seed", 0, MAX_SEED)):
             object.__setattr__(self, name, whole(name, getattr(self, name), low, high))
         for name, least, described in (
             ("dj", MIN_DJ, f"{MIN_DJ} octaves (1/12 is usual)"),

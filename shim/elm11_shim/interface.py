@@ -8,13 +8,14 @@ import numpy as np
 from elm11_host_ref.exact import fft
 from elm11_host_ref.exact import wavelet as wavelets
 from elm11_host_ref.exact.rednoise import burn_in
-from elm11_host_ref.exact.smoothing import SCALE_BOXES
-from elm11_host_ref.experiment import (
+from elm11_host_ref.experiment import Experiment
+from elm11_host_ref.names import (
     MAX_BURN_IN,
     MAX_SAMPLES,
     MAX_SIMULATIONS,
     MIN_SIGMA,
-    Experiment,
+    SCALE_BOXES,
+    WAVELETS,
     one_of,
     real,
     whole,
@@ -178,7 +179,7 @@ class ShimInterface:
         Source: Torrence & Compo (1998), Eq. (4) and (6).
         """
         values = _array("series", series, ndim=1, is_complex=False, least=2)
-        one_of("wavelet", wavelet, tuple(wavelets.WAVELETS))
+        one_of("wavelet", wavelet, WAVELETS)
         return self._twin.transform(values, _sigma(dt, dj, s0, J), wavelet)
 
     def smooth(
@@ -213,7 +214,7 @@ class ShimInterface:
         if sigma.size != table.shape[0] or not (np.diff(sigma, prepend=0.0) > 0).all():
             msg = f"scales must be {table.shape[0]} rising numbers above 0, one for each row"
             raise ValueError(msg)
-        one_of("wavelet", wavelet, tuple(wavelets.WAVELETS))
+        one_of("wavelet", wavelet, WAVELETS)
         one_of("scale_box", scale_box, SCALE_BOXES)
         return self._twin.smooth(table, sigma, _positive("dj", dj), wavelet, scale_box)
 
@@ -253,7 +254,7 @@ class ShimInterface:
         if first.size != second.size:
             msg = f"x and y must have the same number of samples, not {first.size} and {second.size}"
             raise ValueError(msg)
-        one_of("wavelet", wavelet, tuple(wavelets.WAVELETS))
+        one_of("wavelet", wavelet, WAVELETS)
         one_of("scale_box", scale_box, SCALE_BOXES)
         return self._twin.coherence(first, second, _sigma(dt, dj, s0, J), real("dj", dj), wavelet, scale_box)
 

@@ -81,3 +81,17 @@ def test_the_workflow_tries_every_python_that_is_promised() -> None:
     assert versions is not None
     promised = [name.rpartition(" ")[2] for name in PROJECT["classifiers"] if "Python :: 3." in name]
     assert tomllib.loads(f"versions = {versions[1]}")["versions"] == promised
+
+
+def test_actions_are_pinned_by_hash_with_their_version_and_jobs_may_only_read() -> None:
+    for path in (ROOT / ".github" / "workflows").glob("*.yml"):
+        text = path.read_text(encoding="utf-8")
+        used = re.findall(r"uses: (.*)$", text, re.MULTILINE)
+        assert used
+        assert all(re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", use) for use in used), (path, used)
+        assert re.search(r"^permissions:(?: \{\}|\n  contents: read)$", text, re.MULTILINE), path
+
+
+def test_the_oldest_versions_are_the_lower_bounds() -> None:
+    pinned = re.findall(r"^([\w.-]+)==(\S+)$", read("tests/oldest.txt"), re.MULTILINE)
+    assert [f"{name}>={version}" for name, version in pinned] == PROJECT["dependencies"]

@@ -10,7 +10,9 @@ import fast_evidence
 import numpy as np
 import pytest
 from elm11_host_ref.experiment import Experiment
-from elm11_host_ref.fast import plan as fast_plan
+from elm11_host_ref.fast import FastPlan
+from elm11_host_ref.fast.pairs import INFORMATION
+from elm11_host_ref.fast.schedule import CYCLE
 
 SUMMARY: dict[str, Any] = json.loads(fast_evidence.SUMMARY.read_text())
 EVIDENCE: dict[str, Any] = SUMMARY["jobs"]
@@ -79,7 +81,7 @@ def test_no_scale_is_less_certain_than_the_largest_one(dj: Fraction, J: int) -> 
 @pytest.mark.parametrize(("inverse", "J"), [(4, 10), (4, 20), (4, 23), (4, 28), (12, 20), (12, 44)])
 def test_every_scale_gets_the_information_that_it_needs(inverse: int, J: int) -> None:
     """Counts of weights w are worth (sum w)^2 / sum w^2 equal ones, so of a short part's outputs few count."""
-    plan = fast_plan.FastPlan(Experiment(0.72, 0.72, 0.25, 1 / inverse, 0.5, J))
+    plan = FastPlan(Experiment(0.72, 0.72, 0.25, 1 / inverse, 0.5, J))
     for j in range(J + 1):
         usable = plan.experiment.n_samples - 2 * int(plan.experiment.first_usable[j])
         known = 0.0
@@ -89,6 +91,6 @@ def test_every_scale_gets_the_information_that_it_needs(inverse: int, J: int) ->
                 row = part.row(j)
                 weights = np.array(row.weights)
                 worth = weights.sum() ** 2 / (weights**2).sum() * (part.period / row.n_counted)
-                known += often * fast_plan.INFORMATION[row.n_paired] * min(1.0, worth / usable)
+                known += often * INFORMATION[row.n_paired] * min(1.0, worth / usable)
         # One pair in every simulation is all that there is where a part has one series of either kind.
-        assert known >= 0.97 * min(plan._needed(j), 10 * fast_plan.CYCLE), j
+        assert known >= 0.97 * min(plan.schedule.needed(j), 10 * CYCLE), j

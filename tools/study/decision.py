@@ -12,11 +12,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from elm11_host_ref import names
 from elm11_host_ref.exact import fft
 from elm11_host_ref.exact import wavelet as wavelets
 from elm11_lua_driver import Job
 from elm11_lua_driver import run as run_job
-from elm11_lua_driver.jobs import job as jobs
 from elm11_lua_driver.planning import cost as cost_model
 from elm11_lua_driver.planning import memory as memory_plan
 from elm11_lua_driver.series.checks import default_scales
@@ -230,7 +230,7 @@ def board_times(n_samples: int) -> dict[str, Any] | None:
     The model estimates instructions; the two ends are those of the rate that a board may have.
     """
     best: dict[str, Any] | None = None
-    for pipeline in jobs.PIPELINES:
+    for pipeline in names.PIPELINES:
         try:
             job = job_for(n_samples, pipeline)
         except ValueError:
@@ -346,7 +346,7 @@ def run(
         "thresholds": thresholds(laws, (engines or {}).get("pays_off_s", {})),
         "test_stops": test_stops(scaling) if scaling is not None else [],
         "simulations": SIMULATIONS,
-        "board_largest_J": {pipeline: board_largest_J(pipeline) for pipeline in jobs.PIPELINES},
+        "board_largest_J": {pipeline: board_largest_J(pipeline) for pipeline in names.PIPELINES},
     }
 
 

@@ -15,9 +15,9 @@ from dataclasses import asdict, dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
+from elm11_host_ref import names
 from elm11_lua_driver import Elm11Error, Job, engines
 from elm11_lua_driver import run as run_job
-from elm11_lua_driver.jobs import job as jobs
 
 from study import fits, measure
 from study.quiet_pycwt import levels as pycwt_levels
@@ -66,7 +66,7 @@ def why_missing(pair: Pair) -> str | None:
     """Why a pair cannot be used here, or None."""
     if pair.engine not in engines.ENGINES:
         return f"this version has no engine {pair.engine}"
-    if pair.pipeline not in jobs.PIPELINES:
+    if pair.pipeline not in names.PIPELINES:
         return f"this version has no pipeline {pair.pipeline}"
     if pair.engine == "dask" and importlib.util.find_spec("distributed") is None:
         return "distributed is not installed"

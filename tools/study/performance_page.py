@@ -39,14 +39,14 @@ def _in_short(data: dict[str, Any]) -> list[str]:
     )
     return [
         (
-            f"pycwt's `cwt` takes time in proportion to samples^{laws['cwt']['time']['exponents'][0]:.2f}, its "
+            f"pycwt's `cwt` takes time proportional to samples^{laws['cwt']['time']['exponents'][0]:.2f}, its "
             f"`wct` to "
             f"samples^{laws['wct']['time']['exponents'][0]:.2f}; `wct` with 100 scales is expected to fill 16 GB "
             f"beyond "
             f"{grouped(stop['largest_n'])} samples."
         ),
         (
-            f"The significance test is what takes long: 1000 samples with pycwt's default scales and "
+            f"The significance test takes most of the time: 1000 samples with pycwt's default scales and "
             f"{data['decision']['simulations']} simulations take {seconds(row['test_s']['pycwt'])} with pycwt and "
             f"{seconds(row['test_s'][own])} with this project ({own}), {number(ratio, 2)} times less, on one core."
         ),
@@ -153,7 +153,7 @@ def _transforms(part: dict[str, Any]) -> dict[str, str]:
 
 def _agreement_text(agreement: dict[str, Any]) -> list[str]:
     sentences = [
-        f"This project's transform is pycwt's to {max(agreement['ours']['relative_error']):.0e}, on every scale.",
+        f"Our transform agrees with pycwt's to {max(agreement['ours']['relative_error']):.0e} on every scale.",
     ]
     if "pywt" in agreement:
         gain = agreement["pywt"]["gain"][0]
@@ -166,7 +166,7 @@ def _agreement_text(agreement: dict[str, Any]) -> list[str]:
                 f"shifted "
                 "by up to half a sample or so, differently from scale to scale. A shift that both series suffer "
                 "cancels in "
-                "a coherence; a row with less gain weighs less in the box over scales. What comes of it is measured "
+                "a coherence; a row with less gain has less weight in the box over scales. The effect is measured "
                 "below."
             ),
             (
@@ -192,23 +192,23 @@ def _agreement_text(agreement: dict[str, Any]) -> list[str]:
     if "fcwt" in agreement:
         sentences.append(
             f"fCWT differs by {median_and_largest('fcwt')}: it computes in single precision and looks its wavelet up "
-            "in a table. For a picture that is enough; for differences of levels see below."
+            "in a table. This is accurate enough for a figure; for differences of levels see below."
         )
     if "mne" in agreement:
         sentences.append(
             f"MNE-Python differs by {median_and_largest('mne')}: it samples the wavelet in time and cuts it at five "
-            "standard deviations, so at the smallest scales what lies above the Nyquist frequency is folded back."
+            "standard deviations, so at the smallest scales frequencies above the Nyquist frequency are folded back."
         )
     if "obspy" in agreement:
         shift = agreement["obspy"]["shift_samples"]
         sentences.append(
-            f"ObsPy's wavelet sits off the middle: by {abs(shift[0]):.2f} samples at the smallest scale, "
+            f"ObsPy's wavelet is off centre: by {abs(shift[0]):.2f} samples at the smallest scale, "
             f"{abs(shift[-1]):.2f} at the largest, which is why it differs by {median_and_largest('obspy')}. Both "
             "series of a coherence are shifted alike."
         )
     if "elephant" in agreement:
         sentences.append(
-            "Elephant's is pycwt's but for the negative frequencies, which it leaves out: it differs by "
+            "Elephant's transform equals pycwt's except for the negative frequencies, which it omits: it differs by "
             f"{median_and_largest('elephant')}."
         )
     return sentences
@@ -297,7 +297,7 @@ def _verdict(part: dict[str, Any]) -> list[str]:
     times = {(row["what"], row["n_samples"]): row["wall"]["median"] for row in part["timing"]}
     others = [key for key in libraries.TRANSFORMS if (key, sizes[0]) in times and key not in {"pycwt", "ours"}]
     if not others:
-        return ["Neither PyWavelets nor ssqueezepy was installed: nothing to judge."]
+        return ["Neither PyWavelets nor ssqueezepy was installed, so there is no comparison."]
     best = {n: min(others, key=lambda key: times[key, n]) for n in sizes}
     gains = {n: times["ours", n] / times[best[n], n] for n in sizes}
     walls = {(row["what"], row["n_samples"]): row["wall"] for row in part["timing"]}
@@ -309,23 +309,23 @@ def _verdict(part: dict[str, Any]) -> list[str]:
     alone = times["pycwt transforms", largest] / times["pycwt", largest]
     sentences = [
         (
-            "Coefficients of another library are not worth the trouble for speed"
+            "Coefficients of another library give no useful gain in speed"
             if not worth
             else f"Coefficients of another library save time at {', '.join(map(grouped, worth))} samples"
         )
         + f": against this project's own transform a whole coherence is, at {listed}.",
         (
             f"The transforms are {100 * alone:.0f} % of `pycwt.wct` at {grouped(largest)} samples, so even a transform "
-            f"that took no time could make it {number(1 / (1 - alone), 2)} times as fast at most; the rest is "
+            f"that took no time could make it at most {number(1 / (1 - alone), 2)} times as fast; the rest is "
             f"smoothing."
         ),
     ]
     simulation = {row["what"]: row["wall"]["median"] / row["n_simulations"] for row in part["levels_timing"]}
     quickest = min((key for key in simulation if key not in {"pycwt", "numpy engine"}), key=lambda key: simulation[key])
     sentences.append(
-        f"For the test it is further from it: a simulation takes {seconds(simulation[quickest])} with the fastest of "
-        f"these ({library(quickest)}) and {seconds(simulation['numpy engine'])} by the NumPy engine, which transforms "
-        "many pairs at once."
+        f"For the test the difference is larger: a simulation takes {seconds(simulation[quickest])} with the fastest "
+        f"of these ({library(quickest)}) and {seconds(simulation['numpy engine'])} by the NumPy engine, which "
+        "transforms many pairs at once."
     )
     changed = [(key, *_worst(row)) for key, row in part["levels"]["libraries"].items() if key not in {"pycwt", "ours"}]
     sentences.append(
@@ -335,8 +335,7 @@ def _verdict(part: dict[str, Any]) -> list[str]:
         "not matter, and should be computed with the same transform where it does."
     )
     sentences.append(
-        "What remains as a reason is another one: coefficients that are there already, or a wavelet that this project "
-        "does not have."
+        "Other reasons remain: coefficients that are already computed, or a wavelet that this project does not have."
     )
     return sentences
 
@@ -414,9 +413,9 @@ def _board(part: dict[str, Any]) -> str:
     slow, fast = part["slowest_per_s"], part["fastest_per_s"]
     said = (
         "Instructions per simulation, its share of the set-up of 300 included, counted on an emulated processor in two "
-        "ways with the board in between (`docs/cost.json`). Seconds are *not measured*: the range goes from "
-        f"{fast / 1e6:.1f} million instructions per second, the processor without any wait for its memory, to "
-        f"{slow / 1e6:.1f} million, a tenth of it. `elm11 calibrate` measures a board's own rate."
+        "ways with the board in between (`docs/cost.json`). Seconds are *not measured*: they range from "
+        f"{fast / 1e6:.1f} million instructions per second, the processor without memory delays, to "
+        f"{slow / 1e6:.1f} million, a tenth of it. `elm11 calibrate` measures the rate of a board."
     )
     rows = [
         [
@@ -467,9 +466,9 @@ def _decision(part: dict[str, Any]) -> dict[str, str]:
     measured = max(row["n_samples"] for row in part["costs"])
     return {
         "decision_measured": grouped(measured),
-        "test_stops": "The longest data whose test is expected to fit: "
+        "test_stops": "The longest series whose test is expected to fit: "
         + ", ".join(f"{grouped(stop['largest_n'])} samples in {stop['memory_gb']} GB" for stop in part["test_stops"])
-        + " (extrapolated likewise)."
+        + " (also extrapolated)."
         if part["test_stops"]
         else "",
         "decision_table": table(

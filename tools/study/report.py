@@ -32,8 +32,8 @@ def _common(data: dict[str, Any]) -> dict[str, str]:
     machine = data["machine"]
     versions = {name: version for name, version in machine["versions"].items() if version}
     first_look = (
-        "**A first look**, with small sizes and few turns: the laws are known roughly and what is extended by them is "
-        "worth little. `make study` makes the whole study.\n\n"
+        "**A first look**, with small sizes and few repeats: the laws are rough, and extrapolations from them are "
+        "unreliable. `make study` runs the whole study.\n\n"
         if data["quick"]
         else ""
     )
@@ -71,5 +71,5 @@ def _load(runs: dict[str, Any], cores: int) -> str:
         )
     known = [run["others_share"] for run in runs.values() if run["others_share"] is not None]
     if len(known) < len(runs):
-        return "What other programs took meanwhile cannot be told on this system."
+        return "The load from other programs cannot be measured on this system."
     return f"Other programs took at most {100 * max(known):.1f} % of the processor in any part."

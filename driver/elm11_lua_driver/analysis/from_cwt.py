@@ -8,7 +8,7 @@ import numpy as np
 from elm11_host_ref.exact import coherence as host_coherence
 from elm11_host_ref.exact import smoothing
 from elm11_host_ref.exact import wavelet as wavelets
-from elm11_host_ref.experiment import MIN_DJ, one_of, real
+from elm11_host_ref.names import MIN_DJ, one_of, real
 
 from ..series.checks import wavelet_name
 

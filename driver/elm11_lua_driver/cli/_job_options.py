@@ -10,9 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import click
-from elm11_host_ref.exact.smoothing import SCALE_BOXES
-from elm11_host_ref.exact.wavelet import WAVELETS
-from elm11_host_ref.experiment import MAX_SIMULATIONS, SURROGATES
+from elm11_host_ref.names import MAX_SIMULATIONS, PIPELINES, SCALE_BOXES, SURROGATES, WAVELETS
 
 from .._files.atomic import check_writable
 from .._progress import progress_bar
@@ -22,7 +20,6 @@ from ..engines import ENGINES, AutoEngine, BoardEngine, DaskEngine, FleetEngine,
 from ..engines.pool import MAX_WORKERS
 from ..errors import Elm11Error
 from ..jobs import storage
-from ..jobs.job import PIPELINES
 from ..planning.plan import seconds_here
 from ._board_options import Where, board_options
 from ._errors import FailureError
@@ -68,7 +65,7 @@ _checkpoint = click.option(
 )
 _wavelet = click.option(
     "--wavelet",
-    type=click.Choice(list(WAVELETS), case_sensitive=False),
+    type=click.Choice(WAVELETS, case_sensitive=False),
     default="morlet",
     show_default=True,
     help="Mother wavelet.",

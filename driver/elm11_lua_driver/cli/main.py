@@ -39,7 +39,7 @@ COMMANDS: Final = {
     "upload": LazyCommand("scripts", "upload", "Store Lua files on a board."),
     "virtual": LazyCommand("virtual", "virtual", "A virtual board, on a device or on TCP."),
 }
-"""All commands. They are imported when they are used: NumPy and SciPy alone take a second."""
+"""All commands. They are imported when they are used: NumPy alone takes a tenth of a second."""
 
 
 def versions() -> str:
@@ -47,7 +47,7 @@ def versions() -> str:
     from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415  30 ms that few commands need
 
     lines = [f"elm11-lua-driver {version('elm11-lua-driver')}", f"Python {platform.python_version()}"]
-    for name in ("numpy", "scipy", "pycwt", "lupa"):
+    for name in ("numpy", "pycwt", "lupa"):
         try:
             lines.append(f"{name} {version(name)}")
         except PackageNotFoundError:

@@ -6,6 +6,7 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
+from .. import engines
 from ..errors import EngineError
 from ..jobs.histogram import Histogram, Part
 from ..jobs.job import Job
@@ -42,8 +43,6 @@ def compute(text: str, start: int, stop: int, engine_name: str) -> list[tuple[in
     Returns:
         The parts as `(start, stop, counts)`.
     """
-    from .. import engines  # noqa: PLC0415  which imports this module
-
     job, simulations = Job.from_json(text), range(start, stop)
     if engine_name != "board":
         return _plain(engines.create(engine_name).simulate(job, simulations, _ignore))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PACKAGES: Final = ("elm11-lua-driver", "numpy", "scipy", "pycwt", "lupa")
+PACKAGES: Final = ("elm11-lua-driver", "numpy", "pycwt", "lupa")
 """What results depend on, besides Python."""
 
 __version__: Final = version("elm11-lua-driver")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from elm11_host_ref.exact import rednoise
 from elm11_host_ref.exact import wavelet as wavelets
-from elm11_host_ref.experiment import real
+from elm11_host_ref.names import real
 
 from .._progress import progress_bar
 from ..jobs.job import DEFAULT_SEED, Job
@@ -78,7 +78,7 @@ def wct_significance_many(
         client: as for `wct_significance`.
         target_standard_error: as for `wct_significance`.
         seed: 0 to 2**64 - 1; None is 1. All jobs take the same.
-        pipeline: one of `job.PIPELINES`.
+        pipeline: one of `elm11_host_ref.names.PIPELINES`.
         scale_box: "pycwt" or "grinsted"; use the same for the coherence.
 
     Returns:

@@ -22,15 +22,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import serial
-from elm11_host_ref.exact.smoothing import SCALE_BOXES
-from elm11_host_ref.experiment import SURROGATES, one_of, real
+from elm11_host_ref.names import PIPELINES, SCALE_BOXES, SURROGATES, one_of, real
 from serial.tools import list_ports
 
 from .._progress import progress_bar
 from ..board.detect import PORT_VARIABLE, candidates
 from ..engines import BoardEngine
 from ..errors import ForeignWorkerError
-from ..jobs.job import DEFAULT_SEED, PIPELINES, Job
+from ..jobs.job import DEFAULT_SEED, Job
 from ..levels.runner import run
 from ..series.checks import wavelet_name
 from ..transport.base import VIRTUAL
@@ -189,7 +188,7 @@ class ELM11LuaBackend(MonteCarloBackend):
             - stall_s: longest time without a sign of life; None is three times what the slowest board would take.
             - upload: whether programs that are missing on the board or differ are uploaded.
             - seed: taken where `run_monte_carlo` gets none, which is how pycwt_mod calls it; 0 to 2**64 - 1.
-            - pipeline: one of `job.PIPELINES`.
+            - pipeline: one of `elm11_host_ref.names.PIPELINES`.
             - surrogates: "ar1" (red noise), or "white", which is what pycwt_mod's own backends simulate.
             - scale_box: "pycwt"; "grinsted" does not fit pycwt_mod's coherence.
             - checkpoint: a file, ``.npz`` or ``.json``, that keeps what is finished; the same call goes on from it.

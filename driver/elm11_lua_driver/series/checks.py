@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from elm11_host_ref.exact import wavelet as wavelets
-from elm11_host_ref.experiment import real
+from elm11_host_ref.names import WAVELETS, real
 
 if TYPE_CHECKING:
+    from elm11_host_ref.exact.wavelet import Wavelet
     from elm11_host_ref.types import FloatArray
     from numpy.typing import ArrayLike
 
@@ -28,7 +28,7 @@ def wavelet_name(wavelet: object) -> str:
     """
     if isinstance(wavelet, str):
         name = wavelet.lower().replace(" ", "")
-        if name in wavelets.WAVELETS:
+        if name in WAVELETS:
             return name
     kind = type(wavelet).__name__
     if kind == "MexicanHat":
@@ -40,7 +40,7 @@ def wavelet_name(wavelet: object) -> str:
         given = f"{kind}({getattr(wavelet, attribute, '?')})"
     else:
         given = repr(wavelet)
-    msg = f"wavelet must be one of {', '.join(wavelets.WAVELETS)} (Morlet(6), Paul(4), DOG(2)), not {given}"
+    msg = f"wavelet must be one of {', '.join(WAVELETS)} (Morlet(6), Paul(4), DOG(2)), not {given}"
     raise ValueError(msg)
 
 
@@ -79,7 +79,7 @@ def check_series(name: str, values: ArrayLike) -> FloatArray:
 
 
 def default_scales(
-    n_samples: int, dt: float, dj: float, mother: wavelets.Wavelet, s0: float | None, J: int | None
+    n_samples: int, dt: float, dj: float, mother: Wavelet, s0: float | None, J: int | None
 ) -> tuple[float, int]:
     """Smallest scale and number of scales less one, where they are not given.
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from elm11_host_ref.experiment import real
+from elm11_host_ref.names import real
 
 from .dates import day_name
 from .reader import SeriesTable, fault, last_decimal, shown

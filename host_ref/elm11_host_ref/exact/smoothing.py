@@ -8,17 +8,16 @@ Geophys. 11, section 3.3.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..names import SCALE_BOXES
 from . import fft
 
 if TYPE_CHECKING:
     from ..types import AnyArray, FloatArray
     from .wavelet import Wavelet
-
-SCALE_BOXES: Final = ("pycwt", "grinsted")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pytest
 from elm11_host_ref.exact import coherence, smoothing, wavelet
+from elm11_host_ref.names import SCALE_BOXES
 from elm11_shim import ShimInterface
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def test_phase_is_positive_where_x_leads() -> None:
     assert np.median(phase) == pytest.approx(3 * omega, abs=1e-3)
 
 
-@pytest.mark.parametrize("kind", smoothing.SCALE_BOXES)
+@pytest.mark.parametrize("kind", SCALE_BOXES)
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("n", [68, 121, 384, 1100, 3000])
 def test_lua_agrees_with_numpy(n: int, name: str, kind: str) -> None:

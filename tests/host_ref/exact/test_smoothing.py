@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from elm11_host_ref.exact import smoothing, wavelet
+from elm11_host_ref.names import SCALE_BOXES
 from elm11_shim import FirmwareLua, ShimInterface
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def test_the_box_of_grinsted(dj: float, weights: tuple[float, ...]) -> None:
     assert box.centre == (len(weights) - 1) // 2
 
 
-@pytest.mark.parametrize("kind", smoothing.SCALE_BOXES)
+@pytest.mark.parametrize("kind", SCALE_BOXES)
 @pytest.mark.parametrize("name", list(wavelet.WAVELETS))
 @pytest.mark.parametrize("dj", SPACINGS)
 def test_lua_makes_the_same_box(dj: float, name: str, kind: str) -> None:
@@ -109,7 +110,7 @@ def test_an_unknown_box_is_refused() -> None:
         smoothing.scale_box(0.25, MORLET, "matlab")
 
 
-@pytest.mark.parametrize("kind", smoothing.SCALE_BOXES)
+@pytest.mark.parametrize("kind", SCALE_BOXES)
 @pytest.mark.parametrize("dj", SPACINGS)
 @pytest.mark.parametrize("n_scales", [1, 2, 3, 9])
 def test_smoothing_over_scales_is_its_definition(n_scales: int, dj: float, kind: str) -> None:
@@ -123,7 +124,7 @@ def test_smoothing_over_scales_is_its_definition(n_scales: int, dj: float, kind:
         np.testing.assert_allclose(result[i], expected, atol=1e-15)
 
 
-@pytest.mark.parametrize("kind", smoothing.SCALE_BOXES)
+@pytest.mark.parametrize("kind", SCALE_BOXES)
 @pytest.mark.parametrize("name", ["morlet", "paul"])
 @pytest.mark.parametrize("n", [2, 3, 68, 384, 1100, 2500])
 def test_lua_agrees_with_numpy(n: int, name: str, kind: str) -> None:

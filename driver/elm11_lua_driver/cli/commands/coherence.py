@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 import numpy as np
 from elm11_host_ref.exact.wavelet import WAVELETS
-from elm11_host_ref.experiment import MAX_SIMULATIONS
+from elm11_host_ref.names import MAX_SIMULATIONS
 from elm11_host_ref.percentiles import percentile_transform
 
 from ..._files.atomic import atomic_file, check_writable
