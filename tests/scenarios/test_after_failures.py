@@ -17,6 +17,7 @@ from elm11_lua_driver.errors import (
     LuaError,
     VersionMismatchError,
 )
+from elm11_lua_driver.protocol.repl.machine import Execution
 from elm11_lua_driver.protocol.repl.session import ReplSession
 from elm11_lua_driver.protocol.repl.tokenizer import Line, PromptKind
 from elm11_lua_driver.transport.memory import MemoryTransport, SkippingClock
@@ -25,8 +26,6 @@ from virtual_bench import J10, SMALL, Bench, LastingTransport, LumpTransport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from elm11_lua_driver.protocol.repl.execution import Execution
 
 
 # ---- stopping and starting ------------------------------------------------------------------------------------------
@@ -98,7 +97,7 @@ def conversation(line: str, stream: bytes) -> tuple[ReplSession, Execution, list
     board.answers[line] = stream
     session = ReplSession()
     session.mode = PromptKind.LUA
-    execution = session.execute(line, timeout_s=5)
+    execution = Execution(session, line, timeout_s=5)
     events: list[object] = []
 
     class Noting:
@@ -121,7 +120,7 @@ def test_what_came_before_an_error_is_given_and_what_comes_behind_it_is_taken() 
     assert isinstance(error, BoardRebootedError)
     assert Line(b"printed") in events
     assert session.mode is PromptKind.LUA, "the boot text's prompt came with it"
-    assert session.reader.pending == b""
+    assert session.tokenizer.pending == b""
     assert error.last_bytes.endswith(LUA_PROMPT)
     _, _, events, error = conversation("h()", b"printed\n\r---- Malloc Error ----\n\r")
     assert isinstance(error, BoardStoppedError)

@@ -301,7 +301,7 @@ def _fleet(text: str | None) -> list[Engine]:
         ValueError: the text names something else.
     """
     if text is None:
-        boards = [board.port for board in detect.detect()[0] if board.is_board]
+        boards = [board.port for board in detect.detect_boards()[0] if board.is_board]
         return [PoolEngine(), *(_PacedBoardEngine(Where(port=port)) for port in boards)]
     members: list[Engine] = []
     for item in text.split(","):

@@ -179,7 +179,7 @@ def check_board(system: System, port: str | None = None) -> tuple[Check, Detecte
         The check, and the board if there is exactly one.
     """
     name = "board"
-    found, others = detect.detect(port, ports=system.serial_ports(), open_port=system.open_port)
+    found, others = detect.detect_boards(port, ports=system.serial_ports(), open_port=system.open_port)
     boards = [one for one in found if one.is_board]
     if len(boards) > 1:
         text = "; ".join(map(str, boards))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import elm11_firmware
 
 from .repl.tokenizer import MAX_LINE
-from .upload_plan import MAX_NAME, MAX_PROGRAM_BYTES
+from .upload import MAX_NAME, MAX_PROGRAM_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator

@@ -316,7 +316,7 @@ class TestBoard:
         is_one: bool,  # noqa: FBT001  a plain fact
     ) -> None:
         found = [Detected(f"/dev/ttyUSB{n}", one) for n, one in enumerate(states)]
-        monkeypatch.setattr(detect, "detect", lambda *_, **__: (found, []))
+        monkeypatch.setattr(detect, "detect_boards", lambda *_, **__: (found, []))
         check, board = board_checks.check_board(system)
         assert (check.state, board is not None) == (state, is_one)
 

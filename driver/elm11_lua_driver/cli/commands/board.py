@@ -49,10 +49,10 @@ def detect_command(where: Where, *, as_json: bool) -> None:
         delay_s = {} if where.tx_delay_s is None else {"tx_delay_s": where.tx_delay_s}
         return open_transport(port, trace_path=where.trace if only is not None else None, **delay_s)
 
-    found, others = detect.detect(only, open_port=open_port)
+    found, others = detect.detect_boards(only, open_port=open_port)
     named = where.port
     if only is None and named and named not in {one.port for one in found}:
-        of_named, _ = detect.detect(named, open_port=open_port)
+        of_named, _ = detect.detect_boards(named, open_port=open_port)
         found += [dataclasses.replace(one, reason=f"named by {where.configured['port']}") for one in of_named]
         others = [line for line in others if not line.startswith(f"{named}:")]
     hw_id = where.hw_id if where.given("hw_id") else None
