@@ -43,7 +43,7 @@ HANDED_ON = {
     "config.py:_wrong": "puts a text together that is read where it is given",
     "protocol/repl/machine.py:_booted": "a helper, whose texts are read where it makes the error",
     "protocol/repl/machine.py:_probe_before_timeout": "a text that is read where it is given",
-    "series_cells.py:fault": "puts a text together that is read where it is given",
+    "series/reader.py:fault": "puts a text together that is read where it is given",
     "virtual_cli.py:_board": "the text of another error",
     "cli_output.py:_check_plot": "the text of another error",
     "board/detect.py:choose": "a helper, whose texts are read where it makes the error",

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from click.shell_completion import CompletionItem
 
-from .._files import user_dirs
 from .._files.atomic import check_writable
 from ..config import Source
+from ..diagnostics.last_trace import remember_trace
 from ._options import Configured, options, settings_of
 from ._params import Milliseconds
 
@@ -128,7 +128,7 @@ def _where(
         except ValueError as error:
             msg = f"{settings['trace'].origin if 'trace' in settings else '--trace'}: {error}"
             raise ValueError(msg) from error
-        user_dirs.remember_trace(Path(trace))
+        remember_trace(Path(trace))
     configured = {_ORIGIN_FIELDS[name]: found.origin for name, found in settings.items() if name in _ORIGIN_FIELDS}
     delay_s = None if tx_delay is None else tx_delay / 1000
     return Where(port, hw_id, delay_s, Path(trace) if trace else None, configured)

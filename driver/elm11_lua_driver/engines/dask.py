@@ -6,7 +6,6 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
-from .. import engines
 from ..errors import EngineError
 from ..jobs.histogram import Histogram, Part
 from ..jobs.job import Job

@@ -1,6 +1,6 @@
 from .checks import check_series, default_scales, wavelet_name
-from .pair import Series, SeriesPair, read_both, read_series
-from .table import SeriesTable
+from .pair import Series, SeriesPair, make_pair, read_both, read_series
+from .reader import SeriesTable
 
 __all__ = [
     "Series",
@@ -8,6 +8,7 @@ __all__ = [
     "SeriesTable",
     "check_series",
     "default_scales",
+    "make_pair",
     "read_both",
     "read_series",
     "wavelet_name",

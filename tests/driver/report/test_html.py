@@ -23,7 +23,7 @@ from elm11_lua_driver.jobs.storage import StoppingRule
 from elm11_lua_driver.levels.levels import Significance
 from elm11_lua_driver.levels.quantiles import quantiles, standard_errors
 from elm11_lua_driver.protocol.commands import job_name
-from elm11_lua_driver.report.caveats import doubts
+from elm11_lua_driver.report.caveats import caveats
 from elm11_lua_driver.report.html import report_html
 from elm11_lua_driver.report.reproduce import command, python_lines
 
@@ -137,11 +137,11 @@ class TestPage:
             report_html(HISTOGRAM, level=level)
 
 
-class TestDoubts:
+class TestCaveats:
     def told(self, histogram: Histogram, level: float = 0.95, sessions: tuple[Provenance, ...] = ()) -> str:
         return " ".join(
-            f"{'!' if doubt.grave else ''}{doubt.what} {doubt.advice}"
-            for doubt in doubts(as_result(histogram, level), sessions)
+            f"{'!' if caveat.severity == 'severe' else ''}{caveat.what} {caveat.advice}"
+            for caveat in caveats(as_result(histogram, level), sessions)
         )
 
     def test_a_good_result_has_none(self) -> None:
@@ -186,10 +186,10 @@ class TestDoubts:
         moved[:, -1] = counts.sum(axis=1)
         assert "!The level lies in the last bin" in self.told(Histogram(JOB, [Part(0, 128, moved)]))
 
-    def test_the_grave_come_first(self) -> None:
-        grave = [doubt.grave for doubt in doubts(as_result(halved(), 0.99))]
-        assert grave == sorted(grave, reverse=True)
-        assert {True, False} == set(grave)
+    def test_the_severe_come_first(self) -> None:
+        found = [caveat.severity for caveat in caveats(as_result(halved(), 0.99))]
+        assert found == sorted(found, reverse=True)
+        assert set(found) == {"severe", "remark"}
 
 
 class TestReproduction:
@@ -405,7 +405,7 @@ class TestInABrowser:
         )
         assert len(sizes) > 30
         assert np.median(sizes) > 7
-        assert browser.evaluate("document.querySelectorAll('.doubts .grave').length") >= 1
+        assert browser.evaluate("document.querySelectorAll('.caveats .severe').length") >= 1
         # The heat map is an image inside its picture, which the page's own security policy must let through.
         assert browser.evaluate("document.querySelectorAll('#figure-histogram image').length") >= 1
 

@@ -411,7 +411,7 @@ def _read(
         series_x = dataclasses.replace(series_x, values=percentile_transform(series_x.values))
     if percentiles in {"y", "both"}:
         series_y = dataclasses.replace(series_y, values=percentile_transform(series_y.values))
-    return series_files.pair(series_x, series_y, dt)
+    return series_files.make_pair(series_x, series_y, dt)
 
 
 def _write_picture(

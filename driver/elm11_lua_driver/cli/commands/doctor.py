@@ -14,7 +14,8 @@ import click
 from ..._files.atomic import check_writable
 from ...diagnostics import bundle
 from ...diagnostics import doctor as checks
-from ...diagnostics.doctor import Check, State
+from ...diagnostics.check import Check, State
+from ...diagnostics.doctor import 
 from .._board_options import complete_port
 from .._messages import confirm, quiet_option, say, warn
 from .._options import json_option, yes_option
