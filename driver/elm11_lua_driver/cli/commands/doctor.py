@@ -15,7 +15,6 @@ from ..._files.atomic import check_writable
 from ...diagnostics import bundle
 from ...diagnostics import doctor as checks
 from ...diagnostics.check import Check, State
-from ...diagnostics.doctor import 
 from .._board_options import complete_port
 from .._messages import confirm, quiet_option, say, warn
 from .._options import json_option, yes_option
