@@ -1,6 +1,7 @@
 # Every target makes its own virtual environment when there is none.
 #   make demo    the main job on real data, ends with the path of the picture
 #   make test    the test suite            make lint    ruff, docstrings, Lua: contracts, syntax, stray globals
+#   make coverage   the test suite, and that it reaches the share of lines and branches that pyproject.toml asks for
 #   make types   mypy --strict             make bench   speed against pycwt, in one run
 #   make examples  the programs of tools/examples, each of which checks its own results
 #   make docs    the documentation site, in site/    make install  the package alone, for use
@@ -19,7 +20,7 @@ else
 BIN := $(VENV)/bin
 endif
 
-.PHONY: install demo test lint types bench cost cost-check examples study study-quick study-pages docs dist audit clean
+.PHONY: install demo emblua test coverage lint types bench cost cost-check examples study study-quick study-pages docs dist audit clean
 .DELETE_ON_ERROR:
 
 $(VENV)/.made:
@@ -52,14 +53,22 @@ install: $(VENV)/.core
 demo: $(VENV)/.core
 	$(BIN)/elm11 demo
 
-test: $(VENV)/.dev
+# The board's Lua, for the tests: built once, before several processes of pytest ask for it. Where it cannot be built,
+# tests skip and say why.
+emblua: $(VENV)/.made
+	@for machine in "" "--m32" "--machine line" "--machine each"; do \
+	    $(BIN)/python tools/emblua/build.py $$machine >/dev/null 2>&1 || true; done
+
+test: $(VENV)/.dev emblua
 	$(BIN)/python -m pytest -n auto --dist worksteal
+
+coverage: $(VENV)/.dev emblua
+	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report term
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python tools/lint/check_docstrings.py
-	$(BIN)/python tools/lint/check_lua_contracts.py
+	$(BIN)/python tools/lint/docstrings.py
 	$(BIN)/python tools/lint/lint_lua.py
 
 types: $(VENV)/.dev

@@ -1,4 +1,4 @@
--- fast_tables.lua: the upper half of the deviates of one byte, elm11_host_ref.fast.plan.deviate_table()[128:], which
+-- fast_tables.lua: the upper half of the deviates of one byte, elm11_host_ref.fast.noise.deviate_table()[128:], which
 -- says how they were chosen; the lower half is its mirror image. A test compares the two.
 local _ENV = nil -- from here a stray global is an error
 

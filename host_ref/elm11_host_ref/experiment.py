@@ -43,7 +43,7 @@ def _check_lag1(name: str, lag1: float) -> None:
 
 @dataclass(frozen=True)
 class Experiment:
-    """What one simulation is. Simulation i is a pure function of the experiment and i.
+    """Parameters of a simulation. Simulation i is a pure function of the experiment and i.
 
     Attributes:
         lag1_x: lag-1 autocorrelation of the first surrogate, -1 < lag1_x < 1.

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def percentile_transform(series: AnyArray) -> FloatArray:
-    """Each value replaced by its place among all values of the series.
+    """Each value replaced by its rank among all values of the series.
 
     The significance test takes both series for normal red noise. A series with two humps, as the Baltic ice extent,
     reacts "more linearly" as percentiles, and has no outliers.

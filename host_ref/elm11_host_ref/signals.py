@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def _turns(n_samples: int, period: float, phase: float) -> FloatArray:
-    """Where in its period each sample is: shape (n_samples,), 0 to 1."""
+    """Position of each sample in its period: shape (n_samples,), 0 to 1."""
     turns: FloatArray = np.arange(n_samples) / period + phase
     turns -= np.floor(turns)
     return turns

@@ -82,7 +82,7 @@ class EmbluaBoardLua:
         self._output_limit: int | None = None
 
     def boot(self, identity: BoardIdentity, programs: ProgramLookup) -> None:
-        """Start a new process, ending the old one."""
+        """Start a new process, ending the old one. See `BoardLua.boot`."""
         self.close()
         self._programs = programs
         arguments = [
@@ -164,7 +164,7 @@ class EmbluaBoardLua:
                 select.select([child.stdout], [], [], max(timeout_s, 0.0))
 
     def heap(self, *, reset_peak: bool = False) -> HeapFigures:
-        """Figures of the modelled heap, in the board's own sizes."""
+        """Figures of the modelled heap, in the board's own sizes. See `BoardLua.heap`."""
         self._heap = None
         self._send(b"H", b"1" if reset_peak else b"0")
         deadline = time.monotonic() + _ANSWER_TIMEOUT_S

@@ -54,7 +54,7 @@ class LupaBoardLua:
         self._peak_bytes = 0
 
     def boot(self, identity: BoardIdentity, programs: ProgramLookup) -> None:
-        """Make a new Lua state, ending whatever runs."""
+        """Make a new Lua state, ending whatever runs. See `BoardLua.boot`."""
         self.close()
         lua, self._board = board_globals.start(
             "board_prompt.lua",
@@ -124,7 +124,7 @@ class LupaBoardLua:
             run.wait(timeout_s)
 
     def heap(self, *, reset_peak: bool = False) -> HeapFigures:
-        """Lua's own count of its heap, in this computer's sizes; the peak is the most that was asked for."""
+        """Lua's count of its heap, in this computer's sizes; the peak is the most asked for. See `BoardLua.heap`."""
         used = int(self._board["heap_bytes"]())
         self._peak_bytes = used if reset_peak else max(used, self._peak_bytes)
         units, peak_units = (-(-size // _BYTES_PER_UNIT) for size in (used, self._peak_bytes))

@@ -6,7 +6,7 @@ import itertools
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from elm11_host_ref.fast import plan
+from elm11_host_ref.fast.plan import plan_of
 from elm11_host_ref.names import one_of
 
 from .runtime import BoardStopped, FirmwareLua
@@ -58,7 +58,7 @@ class LuaSimulator:
     def __init__(self, experiment: Experiment, pipeline: str = "exact") -> None:
         one_of("pipeline", pipeline, tuple(PROGRAMS))
         # Counts of the fast pipeline have 16 bits: what is longer is counted in turns.
-        self._longest_run = plan.plan(experiment).longest_run if pipeline == "fast" else None
+        self._longest_run = plan_of(experiment).longest_run if pipeline == "fast" else None
         self._experiment = experiment
         self._lua = FirmwareLua()
         self._program = self._lua.run_program(PROGRAMS[pipeline])

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from elm11_host_ref.types import FloatArray
 
-SIMULATIONS = {10: 20_000, 20: 20_000, 28: 5_000}
-FAST_SIMULATIONS = {10: 30_000, 20: 10_000}
+SIMULATIONS = {10: 12_000, 20: 10_000, 28: 3_000}
+FAST_SIMULATIONS = {10: 30_000, 20: 20_000}
 
 
 def reference(J: int) -> list[dict[str, Any]]:
@@ -25,16 +25,27 @@ def reference(J: int) -> list[dict[str, Any]]:
     return configs
 
 
-CASES = [
-    pytest.param(J, config, id=f"J{J}-{config['al1']}-{config['al2']}") for J in SIMULATIONS for config in reference(J)
-]
+@pytest.mark.parametrize("J", SIMULATIONS)
+def test_levels_agree_with_the_reference(J: int) -> None:
+    """Scale by scale, and for each percent on the mean over the scales; then all configurations of a J together.
 
+    Of errors at one scale that a J's configurations share, nine of ten are found from 0.0068, 0.0043, 0.0073 on, at
+    J = 10, 20, 28; of errors at all scales from some 0.0031, 0.0019, 0.0032 on. (Each configuration for itself, with
+    20 000, 20 000 and 5000 simulations in twice the time, found 0.0064, 0.0041, 0.0069, and of all scales 0.0032,
+    0.0021, 0.0034.) An error in one configuration alone is found from 0.0096, 0.0075, 0.0102 on; that was 0.0076,
+    0.0053, 0.0081.
 
-@pytest.mark.parametrize(("J", "config"), CASES)
-def test_levels_agree_with_the_reference(J: int, config: dict[str, Any]) -> None:
-    """Each of 270 comparisons fails by luck once in 16 000: one seed in 60 fails somewhere. Seed 1 does not."""
-    histogram = run(Job(config["al1"], config["al2"], 0.25, 0.25, 0.5, J, n_simulations=SIMULATIONS[J], seed=1))
-    compare(histogram, J, config, standard_errors, limit=4)
+    Each of 372 comparisons fails by luck once in 16 000: one choice of seeds in 42 fails somewhere. These do not.
+    """
+    pooled: dict[int, list[FloatArray]] = {}
+    for seed, config in enumerate(reference(J), 1):  # each its own, so that their errors are independent
+        histogram = run(Job(config["al1"], config["al2"], 0.25, 0.25, 0.5, J, n_simulations=SIMULATIONS[J], seed=seed))
+        for percent, normalised in compare(histogram, J, config, standard_errors, limit=4).items():
+            pooled.setdefault(percent, []).append(normalised)
+    for percent, of_configurations in pooled.items():
+        together = np.sum(of_configurations, axis=0) / np.sqrt(len(of_configurations))
+        assert np.abs(together).max() < 4, f"{percent} %: {np.round(together, 1)}"
+        assert abs(together.mean()) < 1.8
 
 
 def smooth_errors(histogram: Histogram, level: float) -> FloatArray:
@@ -77,9 +88,9 @@ def compare(
     errors_of: Callable[[Histogram, float], FloatArray],
     *,
     limit: float,
-) -> None:
-    """Levels of a histogram against those of a configuration."""
-    compared = 0
+) -> dict[int, FloatArray]:
+    """Levels of a histogram against those of a configuration: normalised differences by percent, each of a scale."""
+    found = {}
     for percent, error_name in ((90, "stderr90_all"), (95, "stderr_all"), (99, "stderr99_all")):
         if f"sig{percent}_all" not in config:
             continue
@@ -91,17 +102,15 @@ def compare(
         # A bias would show in the mean long before it shows in one scale; neighbouring scales share noise, so the
         # mean of J + 1 of them varies by less than 1.
         assert abs(normalised.mean()) < 2
-        compared += 1
-    assert compared == (3 if J == 20 else 1)
+        found[percent] = normalised
+    assert len(found) == (3 if J == 20 else 1)
+    return found
 
 
-def test_white_surrogates_are_what_pycwt_converges_to() -> None:
-    """The (0, 0) table is also pycwt's own, whatever lag1: its red noise is white. Fails by luck once in 1500."""
-    config = next(config for config in reference(10) if config["al1"] == 0)
-    histogram = run(Job(0.72, 0.72, 0.25, 0.25, 0.5, 10, n_simulations=20_000, surrogates="white"))
-    difference = quantiles(histogram.counts, 0.95) - np.array(config["sig95_all"])
-    combined = np.hypot(standard_errors(histogram, 0.95), np.array(config["stderr_all"]))
-    assert np.abs(difference / combined).max() < 4
+def test_white_surrogates_are_red_noise_without_memory() -> None:
+    """So the (0, 0) table above is theirs, and pycwt's own, whatever lag1: its red noise is white."""
+    white = run(Job(0.72, 0.72, 0.25, 0.25, 0.5, 10, n_simulations=100, surrogates="white"))
+    assert (white.counts == run(Job(0.0, 0.0, 0.25, 0.25, 0.5, 10, n_simulations=100)).counts).all()
 
 
 def test_standard_errors_are_the_spread_between_runs() -> None:

@@ -16,8 +16,21 @@ MAX_FILES_AT_THE_TOP = 8
 MAX_MODULES = 18
 MAX_LINES = 600
 
-OPTIONAL = {"dask", "distributed", "elm11_shim", "lupa", "matplotlib", "pycwt", "pycwt_mod", "scipy", "serial", "tqdm"}
-"""Libraries that are heavy or optional: a function may import them."""
+OPTIONAL = {
+    "dask",
+    "distributed",
+    "elm11_shim",
+    "grp",
+    "lupa",
+    "matplotlib",
+    "pycwt",
+    "pycwt_mod",
+    "pwd",
+    "scipy",
+    "serial",
+    "tqdm",
+}
+"""Libraries that are heavy, optional or of one system only: a function may import them."""
 
 
 def table(heading: str) -> list[list[str]]:

@@ -37,10 +37,7 @@ def test_examples_on_the_page(page: Path) -> None:
 
 @pytest.mark.parametrize(
     "module",
-    [
-        f"elm11_lua_driver.{name}"
-        for name in ("coherence_from_cwt", "job", "levels", "plot", "plot_levels", "plot_performance", "report")
-    ],
+    [f"elm11_lua_driver.{name}" for name in ("coherence_from_cwt", "job", "levels", "plot", "plot_levels", "report")],
 )
 def test_examples_in_docstrings(module: str) -> None:
     result = doctest.testmod(importlib.import_module(module))

@@ -39,14 +39,14 @@ def test_the_wheel_holds_every_source_file(wheel: zipfile.ZipFile) -> None:
         sources = {
             path.relative_to(base).as_posix()
             for path in (base / package).rglob("*")
-            if path.suffix in {".py", ".lua", ".rules", ".html"} or path.name == "py.typed"
+            if path.suffix in {".py", ".lua", ".rules", ".j2"} or path.name == "py.typed"
         }
         assert f"{package}/py.typed" in sources
         assert sources <= names
     assert {
         "elm11_firmware/monte_carlo.lua",
         "elm11_lua_driver/udev/70-elm11.rules",
-        "elm11_lua_driver/report_page.html",
+        "elm11_lua_driver/report/page.html.j2",
     } <= names
     assert not [name for name in names if name.startswith(("tests/", "tools/", "docs/"))]
 
@@ -81,3 +81,17 @@ def test_the_workflow_tries_every_python_that_is_promised() -> None:
     assert versions is not None
     promised = [name.rpartition(" ")[2] for name in PROJECT["classifiers"] if "Python :: 3." in name]
     assert tomllib.loads(f"versions = {versions[1]}")["versions"] == promised
+
+
+def test_actions_are_pinned_by_hash_with_their_version_and_jobs_may_only_read() -> None:
+    for path in (ROOT / ".github" / "workflows").glob("*.yml"):
+        text = path.read_text(encoding="utf-8")
+        used = re.findall(r"uses: (.*)$", text, re.MULTILINE)
+        assert used
+        assert all(re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", use) for use in used), (path, used)
+        assert re.search(r"^permissions:(?: \{\}|\n  contents: read)$", text, re.MULTILINE), path
+
+
+def test_the_oldest_versions_are_the_lower_bounds() -> None:
+    pinned = re.findall(r"^([\w.-]+)==(\S+)$", read("tests/oldest.txt"), re.MULTILINE)
+    assert [f"{name}>={version}" for name, version in pinned] == PROJECT["dependencies"]

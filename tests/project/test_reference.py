@@ -68,7 +68,7 @@ def test_the_page_has_all_of_the_reference_mathematics() -> None:
 
 
 def test_names_that_the_pages_import_are_in_the_reference() -> None:
-    on_page = {name.rsplit(".", 1)[1] for name in shown()} | {name.split(".")[1] for name in shown()}
+    on_page = {part for name in shown() for part in name.split(".")[1:]}
     imported: set[str] = set()
     for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
         for names in re.findall(r"from elm11_\S+ import ([\w, ]+)", page.read_text(encoding="utf-8")):

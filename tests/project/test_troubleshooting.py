@@ -54,7 +54,7 @@ def test_the_messages_are_found_in_the_source() -> None:
     assert len(MESSAGES) + len(WITHOUT_TEXT) > len(re.findall(r"^ *raise [A-Za-z_.]+\(", driver, re.MULTILINE))
     assert raised <= error_messages.CLASSES | own
     found = {message.text for message in MESSAGES}
-    assert "the board started anew; what it held in memory is gone." in found  # board_errors.py, by a helper
+    assert "the board restarted; what it held in memory is gone." in found  # board_errors.py, by a helper
     assert "…: there is no such file; check its name" in found  # series_cells.py, by a variable
     assert "must be a whole number from … to …, not …" in found  # cli_numbers.py, by click
 

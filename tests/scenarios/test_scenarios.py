@@ -12,7 +12,7 @@ import pytest
 from elm11_lua_driver import Job
 from elm11_lua_driver.board import firmware_sync
 from elm11_lua_driver.board.board import Board
-from elm11_lua_driver.board.detect import BoardState, detect
+from elm11_lua_driver.board.detect import BoardState, detect_boards
 from elm11_lua_driver.errors import (
     BoardNotFoundError,
     BoardRebootedError,
@@ -22,10 +22,11 @@ from elm11_lua_driver.errors import (
     UnpluggedError,
 )
 from elm11_lua_driver.levels.runner import run
-from elm11_lua_driver.protocol.upload_plan import UploadSettings
+from elm11_lua_driver.protocol.upload import UploadSettings
 from elm11_lua_driver.transport.open import open_transport
 from elm11_shim import VirtualBoard
 from elm11_shim.board_server import serve_pty, serve_tcp
+from elm11_shim.program_store import ProgramStore
 from virtual_bench import J10, Bench, LastingTransport, LumpTransport
 
 if TYPE_CHECKING:
@@ -91,7 +92,13 @@ def test_in_memory(expected: str) -> None:
 
 @contextmanager
 def served(kind: str) -> Iterator[str]:
-    with VirtualBoard() as board:
+    # Most programs are there: uploading all of them is for the board in memory, whose waits are skipped.
+    store = ProgramStore()
+    for script in firmware_sync.project_scripts():
+        if script.name not in {"fast_plan.lua", "run.lua"}:
+            store.create(script.name)
+            store.append(script.name, script.text.encode("ascii"))
+    with VirtualBoard(store=store) as board:
         board.read_until_idle(5.0)
         if kind == "pty":
             pytest.importorskip("pty", reason="this system has no ptys")
@@ -102,7 +109,7 @@ def served(kind: str) -> Iterator[str]:
 @pytest.mark.parametrize("kind", ["pty", "socket"])
 def test_through_the_system(kind: str, expected: str) -> None:
     with served(kind) as address:
-        found, _ = detect(address)
+        found, _ = detect_boards(address)
         assert [one.state for one in found] == [BoardState.READY]
         compute(lambda: quick(open_transport(address, tx_delay_s=0.0)), expected)
 
@@ -112,7 +119,7 @@ def test_on_a_real_board(expected: str) -> None:
     port = os.environ.get("ELM11_TEST_PORT")
     if not port:
         pytest.skip("no board: ELM11_TEST_PORT does not name its port")
-    found, _ = detect(port)
+    found, _ = detect_boards(port)
     assert found[0].is_board
     compute(lambda: Board.open(port), expected)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from elm11_lua_driver.board.detect import BoardState, probe
 from elm11_lua_driver.errors import BoardRebootedError, BoardTimeoutError, EngineError, LuaError
+from elm11_lua_driver.protocol.repl.machine import Execution
 from elm11_lua_driver.protocol.repl.recovery import Recovery
 from elm11_lua_driver.protocol.repl.session import ReplSession
 from elm11_lua_driver.protocol.repl.tokenizer import PromptKind
@@ -83,7 +84,7 @@ def test_boot_text_is_never_an_answer(until_line_feeds: int, until_written: int)
     board.to_host = HeldBack(board, (b"old\n\r" + LUA_PROMPT, until_line_feeds), (BOOT, until_written))
     session = ReplSession()
     for line, answer in [("f(1)", "one"), ("g(2)", "two")]:
-        execution = session.execute(line, timeout_s=5)
+        execution = Execution(session, line, timeout_s=5)
         converse(execution, board)
         assert execution.result is not None
         assert execution.result.text == answer
@@ -93,8 +94,8 @@ def test_boot_text_is_never_an_answer(until_line_feeds: int, until_written: int)
 def test_a_board_that_starts_again_and_again_is_told() -> None:
     board = fake()
     board.to_host = lambda data: BOOT if data else b""
-    with pytest.raises(BoardRebootedError, match="started anew 4 times while its prompt"):
-        converse(ReplSession().execute("f(1)", timeout_s=5), board)
+    with pytest.raises(BoardRebootedError, match="restarted 4 times while its prompt"):
+        converse(Execution(ReplSession(), "f(1)", timeout_s=5), board)
 
 
 def test_a_reboot_is_told_once_and_to_its_own_connection() -> None:
@@ -140,7 +141,7 @@ def test_a_reboot_in_recovery_is_told() -> None:
     board = fake()
     board.mode = "upload"
     session = ReplSession()
-    session.in_step = True
+    session.synchronised = True
     recovery = Recovery(session)
     told = False
 
@@ -214,14 +215,14 @@ def test_late_prompts_of_an_earlier_line_do_not_end_the_next(
 
     board.to_host = silence_after_the_line_feed
     with pytest.raises(BoardTimeoutError):
-        converse(session.execute("f(1)", timeout_s=2), board)
+        converse(Execution(session, "f(1)", timeout_s=2), board)
     silent = board.to_host
     assert isinstance(silent, HeldBack)
     assert silent.texts[0][0] == b"one\n\r" + LUA_PROMPT
     late = silent.behind + (n_prompts - 1) * (b"\n\r" + LUA_PROMPT)
     board.to_host = HeldBack(board, (silent.texts[0][0], until_line_feeds), (late, until_written))
     for line, answer in [("g(2)", "two"), ("f(1)", "one"), ("g(2)", "two")]:
-        execution = session.execute(line, timeout_s=5)
+        execution = Execution(session, line, timeout_s=5)
         converse(execution, board)
         assert execution.result is not None
         assert execution.result.text == answer, line

@@ -25,7 +25,7 @@ CLASSES = {name for name in vars(elm11_lua_driver.errors) if name.endswith("Erro
 }
 
 
-HELPERS = {"fault": 2, "_wrong": 2, "_fail": 1, "_give_up_or_call": 0, "fail": 0}
+HELPERS = {"fault": 2, "_wrong": 2, "_fail": 1, "_probe_before_timeout": 0, "fail": 0}
 """Functions that make or raise an error of a text that they are given, and which argument that is."""
 
 DETAILS = {"_other_arguments"}
@@ -33,26 +33,27 @@ DETAILS = {"_other_arguments"}
 
 HANDED_ON = {
     "analysis.py:_lag1": "the text of another error, with the series' name",
-    "board_code.py:_check_syntax": "Lua's own message",
-    "board_jobs.py:_line_of_run": "a helper, whose texts are read where it makes the error",
-    "board_jobs.py:ask": "a helper, whose texts are read where it makes the error",
-    "board_programs.py:verify": "the text of another error",
+    "board/console.py:_check_syntax": "Lua's own message",
+    "board/job_runner.py:_line_of_run": "a helper, whose texts are read where it makes the error",
+    "board/job_runner.py:ask": "a helper, whose texts are read where it makes the error",
+    "board/program_store.py:verify": "the text of another error",
     "board_cli.py:detect_command": "a helper, whose texts are read where it makes the error",
     "cli_end.py:_fail_by_system": "the operating system's words, with the file's name",
     "cli_end.py:_plain_end": "the text of another error",
     "config.py:_wrong": "puts a text together that is read where it is given",
-    "line_typing.py:_booted": "a helper, whose texts are read where it makes the error",
-    "line_typing.py:_give_up_or_call": "a text that is read where it is given",
-    "series_cells.py:fault": "puts a text together that is read where it is given",
+    "protocol/repl/machine.py:_booted": "a helper, whose texts are read where it makes the error",
+    "protocol/repl/machine.py:_probe_before_timeout": "a text that is read where it is given",
+    "series/reader.py:fault": "puts a text together that is read where it is given",
     "virtual_cli.py:_board": "the text of another error",
     "cli_output.py:_check_plot": "the text of another error",
-    "detect.py:choose": "a helper, whose texts are read where it makes the error",
+    "board/detect.py:choose": "a helper, whose texts are read where it makes the error",
     "engines/dask.py:simulate": "a worker's own message",
-    "engines/pool.py:_asked": "a helper, whose texts are read where it makes the error",
+    "engines/pool.py:_exchange": "a helper, whose texts are read where it makes the error",
     "engines/pool.py:_receive": "a helper, whose texts are read where it makes the error",
-    "board_errors.py:split_error": "Lua's own message",
-    "upload.py:_take": "a helper, whose texts are read where it makes the error",
-    "recovery.py:receive": "a helper, whose texts are read where it makes the error",
+    "protocol/repl/machine.py:_take": "a helper, whose texts are read where it makes the error",
+    "protocol/repl/lua_errors.py:split_error": "Lua's own message",
+    "protocol/upload.py:_take": "a helper, whose texts are read where it makes the error",
+    "protocol/repl/recovery.py:receive": "a helper, whose texts are read where it makes the error",
 }
 """Where an error is raised without a text of this package's, and why that is no gap."""
 

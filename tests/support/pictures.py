@@ -1,11 +1,12 @@
 """The pictures that `test_pictures.py` compares with those in `data/pictures`. As a program it draws these anew:
 
-python tests/support/pictures.py
+PYTHONPATH=tests/support:tools python tests/support/pictures.py
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -13,13 +14,13 @@ from elm11_lua_driver import CoherenceAnalysis, Job, Significance, analyse, sign
 from elm11_lua_driver.plotting.coherence import (
     plot_coherence,
     plot_convergence,
-    plot_engine_scaling,
     plot_histogram,
-    plot_instruction_budget,
     plot_significance,
 )
 from matplotlib import style
+from matplotlib.text import Text
 from paths import DATA
+from study.performance import plot_engine_scaling, plot_instruction_budget
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,6 +111,33 @@ def draw(name: str, path: Path, change: Callable[[Axes], object] | None = None) 
         figure = ax.get_figure(root=True)
         assert figure is not None
         figure.savefig(path, dpi=DPI, metadata={"Software": None})
+
+
+def assert_legible(ax: Axes) -> None:
+    """Check that all letters are inside of the picture, and that the numbers of an axis do not touch.
+
+    Args:
+        ax: axes of the picture.
+    """
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    figure.canvas.draw()
+    inside = figure.bbox.padded(1)
+    for text in filter(Text.get_text, (ax.title, ax.xaxis.label, ax.yaxis.label, *ax.texts)):
+        box = text.get_window_extent()
+        assert inside.x0 <= box.x0, text.get_text()
+        assert box.x1 <= inside.x1, text.get_text()
+        assert inside.y0 <= box.y0, text.get_text()
+        assert box.y1 <= inside.y1, text.get_text()
+    legend = ax.get_legend()
+    if legend is not None:
+        assert inside.x0 <= legend.get_window_extent().x0
+    for axis in (ax.xaxis, ax.yaxis):
+        low, high = sorted(axis.get_view_interval())
+        ticks = [tick for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
+        boxes = [tick.label1.get_window_extent() for tick in ticks if tick.label1.get_text()]
+        assert boxes
+        assert not any(a.overlaps(b) for a, b in itertools.pairwise(boxes)), axis.get_label().get_text()
 
 
 def main() -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from elm11_lua_driver.protocol.repl.machine import Execution
 from elm11_lua_driver.protocol.repl.session import ReplSession
 from elm11_lua_driver.protocol.repl.tokenizer import PromptKind
 from fake_board import Peer, converse
 
 if TYPE_CHECKING:
-    from elm11_lua_driver.protocol.repl.execution import Execution
-    from elm11_lua_driver.protocol.repl.state import ExecutionResult
+    from elm11_lua_driver.protocol.repl.session import ExecutionResult
 
 LUA, CONTINUATION, COMMAND = PromptKind.LUA, PromptKind.CONTINUATION, PromptKind.COMMAND
 
@@ -45,7 +45,7 @@ def run(
     if session is None:
         session = ReplSession()
         session.mode = LUA
-    execution = session.execute(line, timeout_s=timeout_s, repeatable=repeatable, multi_line=multi_line)
+    execution = Execution(session, line, timeout_s=timeout_s, repeatable=repeatable, multi_line=multi_line)
     converse(execution, board)
     assert execution.result is not None
     return execution.result

@@ -12,7 +12,9 @@ import pytest
 from paths import ROOT
 from study import (
     checks,
+    quoted,
     report,
+    wording,
 )
 
 if TYPE_CHECKING:
@@ -31,23 +33,29 @@ class TestPages:
         [(3.2e-6, "3.20 us"), (0.0123, "12.3 ms"), (99.0, "99.0 s"), (600, "10.0 min"), (9e5, "10.4 days")],
     )
     def test_seconds(self, value: float, text: str) -> None:
-        assert report.seconds(value) == text
+        assert wording.seconds(value) == text
 
     def test_long_lines_are_broken_and_tables_are_not(self) -> None:
         line = "word " * 40
-        page = report.wrapped(f"{line}\n\n\n\n- {line}\n| {line}|\n").splitlines()
+        page = wording.wrapped(f"{line}\n\n\n\n- {line}\n| {line}|\n").splitlines()
         assert [len(one) <= 120 for one in page].count(False) == 1
         assert any(one.startswith("  word") for one in page)
         assert not re.search(r"\n{3}", "\n".join(page))
 
     def test_short_lines_of_a_paragraph_are_joined_and_others_are_not(self) -> None:
         text = "# Head\none\ntwo\n- three\n  four\n- five\n\n| a |\n| b |\nsix\n1. seven\n   eight\n"
-        assert report.wrapped(text) == ("# Head\none two\n- three four\n- five\n\n| a |\n| b |\nsix\n1. seven eight\n")
+        assert wording.wrapped(text) == ("# Head\none two\n- three four\n- five\n\n| a |\n| b |\nsix\n1. seven eight\n")
 
     def test_the_pages_in_docs_are_those_of_the_data(self, data: dict[str, Any]) -> None:
         """`make study-pages` writes them again."""
         for name, text in report.pages(data).items():
             assert (ROOT / "docs" / name).read_text() == text, name
+
+    def test_git_keeps_only_what_the_pages_and_the_checks_read(self, data: dict[str, Any]) -> None:
+        assert quoted.quoted(data) == data
+        assert quoted.text(data) == (ROOT / "docs" / "performance.json").read_text()
+        more = {**data, "machine": {**data["machine"], "colour": "grey"}}
+        assert quoted.quoted(more) == data
 
     def test_a_page_of_the_quick_mode_says_so(self, data: dict[str, Any]) -> None:
         for quick in (True, False):

@@ -16,20 +16,21 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from elm11_lua_driver.errors import Elm11Error
-from elm11_lua_driver.protocol.count_code import decode_counts
 from elm11_lua_driver.protocol.frame import (
     Frame,
     FrameKind,
     FrameReader,
     HistogramAssembly,
     Summary,
+    decode_counts,
     decode_line,
     encode,
     encode_block,
 )
+from elm11_lua_driver.protocol.repl.machine import Execution
 from elm11_lua_driver.protocol.repl.recovery import Recovery
 from elm11_lua_driver.protocol.repl.session import ReplSession
-from elm11_lua_driver.protocol.repl.tokenizer import MAX_EVENT_BYTES, PromptKind, ReplReader
+from elm11_lua_driver.protocol.repl.tokenizer import MAX_EVENT_BYTES, PromptKind, ReplTokenizer
 from elm11_lua_driver.protocol.upload import Upload
 
 if TYPE_CHECKING:
@@ -133,8 +134,8 @@ def line(random: Random) -> Callable[[bytes], None]:
 
 
 def repl_reader(random: Random) -> Callable[[bytes], None]:
-    """`ReplReader`: the same events for the string whole and byte by byte."""
-    whole, bytewise = ReplReader(), ReplReader()
+    """`ReplTokenizer`: the same events for the string whole and byte by byte."""
+    whole, bytewise = ReplTokenizer(), ReplTokenizer()
     del random
 
     def feed(data: bytes) -> None:
@@ -166,7 +167,7 @@ def _machine(machine: Recovery | Upload, random: Random) -> Callable[[bytes], No
 
 def execution(random: Random) -> Callable[[bytes], None]:
     """`Execution`."""
-    machine = _session(random).execute("f(1)", timeout_s=5, repeatable=random.random() < 0.5)
+    machine = Execution(_session(random), "f(1)", timeout_s=5, repeatable=random.random() < 0.5)
     now_s = 0.0
 
     def feed(data: bytes) -> None:

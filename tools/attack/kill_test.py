@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from elm11_lua_driver import Histogram, Job, NumpyEngine, PoolEngine, run
-from elm11_lua_driver.engines.scheduler import Pieces
+from elm11_lua_driver.engines.scheduler import WorkQueue
 from elm11_lua_driver.jobs import storage
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class SmallPieces(NumpyEngine):
     ) -> Iterator[Histogram]:
         """See `StreamingEngine.stream`."""
         del by_group
-        pieces = Pieces(job, simulations)
+        pieces = WorkQueue(job, simulations)
         while pieces:
             yield self.simulate(job, pieces.take(PIECE), progress)
 

@@ -41,7 +41,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 from elm11_lua_driver import Histogram, Job, PoolEngine, run
-from elm11_lua_driver.engines.fleet import Shares
+from elm11_lua_driver.engines.dispatcher import Shares
 from elm11_lua_driver.engines.pool import n_cores
 from elm11_lua_driver.levels.quantiles import standard_errors
 

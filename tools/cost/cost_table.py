@@ -105,6 +105,18 @@ def measure_all(jobs: Mapping[str, Measured] = JOBS) -> dict[str, Any]:
         }
 
 
+def json_text(table: Mapping[str, Any]) -> str:
+    """The content of cost.json, with a line for each way to count a job."""
+
+    def lines(value: object, depth: int) -> str:
+        if not isinstance(value, dict) or not depth:
+            return json.dumps(value)
+        inner = (f"{json.dumps(key)}: {lines(one, depth - 1)}" for key, one in value.items())
+        return "{\n" + ",\n".join(inner) + "\n}"
+
+    return lines(table, 3) + "\n"
+
+
 def figures(table: Mapping[str, Any]) -> dict[str, float]:
     """All figures of a table that are checked, by a name that says where they stand."""
     found: dict[str, float] = {}
@@ -163,24 +175,24 @@ def grown(committed: Mapping[str, Any], measured: Mapping[str, Any], tolerance: 
 _HEAD = """\
 # What a job costs on the board
 
-*This page is written by `make cost`; the same figures are in [cost.json](cost.json). `make cost-check` measures again
-and fails where a figure has grown by more than 5 %.*
+*This page is written by `make cost`; the same figures are in [cost.json](cost.json). `make cost-check` repeats the
+measurement and fails if a figure has increased by more than 5 %.*
 
 Instructions retired and bytes of heap, counted while the firmware runs on an emulated rv32i machine with the board's
 Lua (`tools/emblua`). The counts are exact: the same on every run and every computer with the same compiler and C
-library. They are not seconds, since nobody knows how long the board waits for its memory; `elm11 calibrate` times a
-board.
+library. They cannot be converted to seconds, because the board's memory delays are unknown; `elm11 calibrate` measures
+the board's speed.
 
-The board tests for the `q` key at every VM instruction, and that is most of what a cheap operation costs. It is counted
-in two ways:
+The board tests for the `q` key at every VM instruction, which is most of the cost of a cheap operation. There are two
+ways to count this test:
 
 - **line**: by Lua's own line hook. Right within a line (see the operations below), but it calls the hook, and searches
   for the line's number, whenever a loop goes back: the more instructions the further down in its function the loop
   stands. On a whole program, a plain port of the simulation, such a machine counted 20 % more than the board. Jobs are
   judged by these figures.
 - **each**: always the same, fitted to the cheap operations, so that loops come out right. On the exact pipeline it is
-  25 % less than **line**. By the two together, the board lies in between and some 10 % above **each**; nobody has
-  counted this pipeline on a board.
+  25 % less than **line**. By the two together, the board lies in between and some 10 % above **each**; this pipeline
+  has not been counted on a board.
 """
 
 _NOTES = """\
@@ -216,13 +228,13 @@ being taken off; and its first simulation with others that note the heap's peaks
 emulation makes 300 to 600 million instructions per second, so the exact pipeline at J = 20 takes some six seconds per
 simulation, and all of this page one to two minutes on two cores.
 
-For one's own experiments:
+For your own experiments:
 
     python tools/cost/measure.py --simulations 2 --J 10 --lag1 0.72 --module changed/fft.lua
     python tools/cost/run_lua.py FILE.lua     # any Lua, with instructions() and heap()
 
-Both need Debian's or Ubuntu's gcc-riscv64-unknown-elf, picolibc-riscv64-unknown-elf and qemu-system-misc. A job joins
-the table by a line in `JOBS` of `tools/cost/cost_table.py`, a pipeline by its stages in `PIPELINES` of
+Both need Debian's or Ubuntu's gcc-riscv64-unknown-elf, picolibc-riscv64-unknown-elf and qemu-system-misc. To add a job
+to the table, add a line in `JOBS` of `tools/cost/cost_table.py`, a pipeline by its stages in `PIPELINES` of
 `tools/cost/measure.py`.
 """
 
@@ -317,7 +329,7 @@ def main() -> int:
     print(f"measured in {time.monotonic() - started:.0f} s")
     if arguments.check:
         return check(JSON_PATH, measured)
-    _write(JSON_PATH, json.dumps(measured, indent=1) + "\n")
+    _write(JSON_PATH, json_text(measured))
     _write(PAGE_PATH, page(measured))
     print(f"{JSON_PATH}\n{PAGE_PATH}")
     return 0

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Final
 import measure
 import numpy as np
 import rv32
-from elm11_host_ref.fast.plan import simulation_at
+from elm11_host_ref.fast.schedule import simulation_at
 from elm11_lua_driver import Job
 from elm11_lua_driver._files.atomic import atomic_file
 from elm11_lua_driver.planning import cost as cost_model
@@ -78,7 +78,7 @@ CHECKED: Final = (
 """What they are tried on."""
 
 SIMULATIONS: Final = {
-    "fast": [simulation_at(place) for place in (0, 6, 9, 13, 17, 22, 28, 36, 48, 64, 96, 128)],
+    "fast": [simulation_at(slot) for slot in (0, 6, 9, 13, 17, 22, 28, 36, 48, 64, 96, 128)],
     "exact": [0],
 }
 """Of the fast pipeline: the one in which most is due, and others."""

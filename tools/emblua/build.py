@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -289,13 +290,16 @@ def _compile(
     renamed: dict[str, tuple[str, ...]],
 ) -> None:
     include = (f"-I{HERE}", f"-I{sources}", "-include", "board_luaconf.h")
-    objects = []
-    for source in files:
+
+    def compiled(source: Path) -> str:
         target = binary.parent / f"{source.stem}.o"
         flags = OWN_FLAGS if source.parent == HERE else ("-w",)
         new_names = () if source.parent == HERE else renamed.get(source.stem, ())
         _run([*command, *flags, *new_names, *include, "-c", str(source), "-o", str(target)])
-        objects.append(str(target))
+        return str(target)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # the threads wait for compilers
+        objects = list(pool.map(compiled, files))
     _run([*command, *link_flags, *objects, "-lm", "-o", str(binary)])
 
 

@@ -65,7 +65,7 @@ def main() -> int:
     for name, engine in members.items():
         print(f"  {engine.done:5d} by {name}")
     for member in fleet.members:
-        for said in member.said:
+        for said in member.errors:
             print(f"  {member.name} said: {said}")
 
     alone = run(JOB, "numpy")

@@ -5,10 +5,10 @@
 
 Every file must compile, and no function may use a global (a file says `local _ENV = nil` once it has what it needs;
 whatever it asks the globals for after that is an error at run time, and here before). A program for the board, a file
-below `firmware_lua`, must also keep to the board's limits: size, line length, characters, instructions per function,
-elements per table; numbers must be the same when they are read in single precision; what is not there at boot needs
-its `import` first. What is there at boot and what can be imported is asked of `elm11_shim.FirmwareLua`.
+below `firmware_lua`, must also pass `protocol/lua_check.py`, by the strict rules, and use only globals that are there
+at boot (`elm11_shim.FirmwareLua` is asked) or imported; its functions and tables must fit into the board's memory.
 
+Names are found by the text in `lua_check`; here the compiled code is read, in which Lua has resolved every name.
 Prints `file:line: message` for each fault and exits 1 if there was one.
 """
 
@@ -22,7 +22,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from elm11_shim import FirmwareLua, LuaError
+from elm11_lua_driver.protocol import lua_check
+from elm11_shim import FirmwareLua
 from lupa.lua54 import LuaError as CompileError
 from lupa.lua54 import LuaRuntime
 
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 
-MAX_PROGRAM_BYTES: Final = 24_575
-MAX_LINE_CHARACTERS: Final = 254
-MAX_NAME_CHARACTERS: Final = 29
 MAX_INSTRUCTIONS: Final = 4096
 MAX_CONSTANTS: Final = 1024
 MAX_TABLE_ELEMENTS: Final = 1024
@@ -46,127 +44,16 @@ class Problem(NamedTuple):
     message: str
 
 
-# Text ------------------------------------------------------------------------------------------------------------
-
-_TOKEN: Final = re.compile(
-    r"""
-      (?P<space>\s+)
-    | (?P<comment>--\[(?P<c>=*)\[.*?\](?P=c)\] | --[^\n]*)
-    | (?P<string>\[(?P<s>=*)\[.*?\](?P=s)\] | "(?:\\.|[^"\\\n])*" | '(?:\\.|[^'\\\n])*')
-    | (?P<number>0[xX][0-9a-fA-F.]+(?:[pP][+-]?[0-9]+)? | (?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)
-    | (?P<name>[A-Za-z_]\w*)
-    | (?P<other>\.{2,3}|.)
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-
-
-class Token(NamedTuple):
-    """One word of the language."""
-
-    kind: str
-    text: str
-    line: int
-
-
-def tokens(text: str) -> list[Token]:
-    """The words of a Lua text, without spaces and comments."""
-    found = []
-    line = 1
-    for match in _TOKEN.finditer(text):
-        kind = match.lastgroup or "other"
-        for name in ("space", "comment", "string", "number", "name", "other"):
-            if match[name] is not None:
-                kind = name
-        if kind not in ("space", "comment"):
-            found.append(Token(kind, match.group(), line))
-        line += match.group().count("\n")
-    return found
-
-
-def number_fault(literal: str) -> str | None:
-    """Why the board would read another number than double precision with 64-bit integers, if it would."""
-    lowered = literal.lower()
-    if lowered.startswith("0x"):
-        if not set(".p") & set(lowered) and int(lowered, 16) > 0xFFFFFFFF:
-            return f"{literal} has more than 32 bits"
-        return None
-    if lowered.isdigit():
-        return f"{literal} does not fit into 32 bits with a sign" if int(lowered) > 0x7FFFFFFF else None
-    value = float(lowered)
-    try:
-        single = struct.unpack("<f", struct.pack("<f", value))[0]
-    except OverflowError:
-        single = None
-    if single == value:
-        return None
-    return f"{literal} changes when read in single precision; write a ratio or the hexadecimal float {value.hex()}"
-
-
-def check_text(data: bytes) -> Iterator[Problem]:
-    """Size, lines and characters of a program for the board."""
-    # Programs are stored without comments; with its check such a text is a little longer again.
-    size = len(re.sub(rb"(?m)^ *--.*$|^ +| *-- .*$", b"", data))
-    if size > MAX_PROGRAM_BYTES:
-        yield Problem(1, f"{size} bytes without comments; the board stores at most {MAX_PROGRAM_BYTES}")
-    if data and not data.endswith(b"\n"):
-        yield Problem(data.count(b"\n") + 1, "the last line does not end with a line feed")
-    for number, line in enumerate(data.split(b"\n"), 1):
-        if len(line) > MAX_LINE_CHARACTERS:
-            yield Problem(number, f"{len(line)} characters; the board lists at most {MAX_LINE_CHARACTERS} per line")
-        strange = sorted({byte for byte in line if not 0x20 <= byte <= 0x7E})
-        if strange:
-            yield Problem(number, f"characters other than printable ASCII: {', '.join(f'0x{b:02x}' for b in strange)}")
-
-
-def check_words(words: list[Token]) -> Iterator[Problem]:
-    """Numbers, imports and absent libraries of a program for the board."""
-    imported: set[tuple[str, str]] = set()
-    for i, token in enumerate(words):
-        if token.kind == "number" and (fault := number_fault(token.text)):
-            yield Problem(token.line, fault)
-        if token.kind != "name" or (i and words[i - 1].text in (".", ":")):
-            continue
-        following = [word.text for word in words[i + 1 : i + 6]]
-        if token.text == "import" and following[:1] == ["("]:
-            names = tuple(word.text.strip("\"'") for word in words[i + 2 : i + 6] if word.kind == "string")
-            library, function = (names[0], names[1]) if following[2:3] == [","] else ("", names[0])
-            if not importable(library, function):
-                yield Problem(token.line, f"nothing to import: {'.'.join(filter(None, (library, function)))}")
-            imported.add((library, function))
-        elif token.text in ("math", "string", "table") and following[:1] == ["."]:
-            function = following[1]
-            if not at_boot(f"{token.text}.{function}") and (token.text, function) not in imported:
-                yield Problem(token.line, f'{token.text}.{function} needs import("{token.text}", "{function}") first')
-
-
-@cache
-def _board() -> FirmwareLua:
-    return FirmwareLua(programs={})
-
-
 @cache
 def at_boot(name: str) -> bool:
-    """Whether a global, or a field of a library, is there at boot."""
+    """True for a global that is there at boot."""
     return bool(FirmwareLua(programs={}).execute(f"return {name} ~= nil"))
-
-
-@cache
-def importable(library: str, function: str) -> bool:
-    """Whether `import` knows a function; the base library is ""."""
-    arguments = f'"{library}", "{function}"' if library else f'"{function}"'
-    try:
-        _board().execute(f"import({arguments})")
-    except LuaError:
-        return False
-    return True
 
 
 # Compiled code ---------------------------------------------------------------------------------------------------
 
 # Operation codes of Lua 5.4.
-_LOADK, _GETUPVAL, _GETTABUP, _GETTABLE, _GETFIELD, _SETTABUP, _SETTABLE, _SETFIELD, _NEWTABLE = (
-    3,
+_GETUPVAL, _GETTABUP, _GETTABLE, _GETFIELD, _SETTABUP, _SETTABLE, _SETFIELD, _NEWTABLE = (
     9,
     11,
     12,
@@ -301,7 +188,7 @@ def check_globals(function: Function, *, is_main: bool, for_board: bool) -> Iter
     Args:
         function: compiled.
         is_main: it is the file itself, the only one that may read globals.
-        for_board: what it reads must be there at boot, or imported.
+        for_board: what it reads must be there at boot, or be imported.
     """
     for pc, line in enumerate(function.lines):
         use = global_use(function, pc)
@@ -311,12 +198,8 @@ def check_globals(function: Function, *, is_main: bool, for_board: bool) -> Iter
             yield Problem(line, f"assignment to the global {use.name}")
         elif use.is_hidden or not is_main:
             yield Problem(line, f"use of the global {use.name}; make it a local of the file, before `local _ENV = nil`")
-        elif for_board and not at_boot(use.name):
-            if not importable("", use.name):
-                yield Problem(line, f"the board has no global {use.name}")
-            # An earlier import("name") loads the name as a constant.
-            elif use.name not in {function.constants[i >> 15] for i in function.code[:pc] if i & 0x7F == _LOADK}:
-                yield Problem(line, f'{use.name} needs import("{use.name}") first')
+        elif for_board and not at_boot(use.name) and use.name not in lua_check.BASE | lua_check.ABSENT.keys():
+            yield Problem(line, f"the board has no global {use.name}")  # lua_check reports those that it knows
     for inner in function.functions:
         yield from check_globals(inner, is_main=False, for_board=for_board)
 
@@ -345,15 +228,13 @@ def check(data: bytes, name: str, *, for_board: bool) -> list[Problem]:
         name: its name without folders.
         for_board: it is a program for the board.
     """
-    problems = list(check_text(data)) if for_board else []
-    if for_board and len(name) > MAX_NAME_CHARACTERS:
-        problems.append(Problem(1, f"the name has {len(name)} characters; the board takes {MAX_NAME_CHARACTERS}"))
     compiled = compile_lua(data, name)
     if isinstance(compiled, Problem):
-        return [*problems, compiled]
-    problems += check_globals(compiled, is_main=True, for_board=for_board)
+        return [compiled]
+    problems = list(check_globals(compiled, is_main=True, for_board=for_board))
     if for_board:
-        problems += check_words(tokens(data.decode("latin-1")))
+        found = lua_check.check_source(name, data, is_strict=True)
+        problems += [Problem(max(one.line, 1), f"{one.what}; {one.advice}") for one in found]
         problems += check_limits(compiled)
     return sorted(set(problems))
 

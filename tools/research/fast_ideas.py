@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "cost"))
 import rv32
 from elm11_host_ref.exact import vectorised
 from elm11_host_ref.experiment import Experiment
-from elm11_host_ref.fast import plan, run, weights
+from elm11_host_ref.fast import plan_of, run
 from elm11_lua_driver.levels.quantiles import quantiles
 
 if TYPE_CHECKING:
@@ -37,10 +37,10 @@ if TYPE_CHECKING:
 
     from elm11_host_ref.types import FloatArray
 
-# Idea: the constants that switch it off, by their names in fast_plan.py and fast_plan.lua.
+# Idea: the constants that switch it off, by their names in elm11_host_ref.fast and fast_plan.lua.
 IDEAS: Final[dict[str, dict[str, float]]] = {
     "(all ideas on)": {},
-    "due scales only": {"DUE_MARGIN": 1e3, "WIDE_MARGIN": 1e3},
+    "rare small scales": {"DUE_MARGIN": 1e3, "WIDE_MARGIN": 1e3},
     "short parts": {"LARGEST_MAIN": 1024},
     "coarse noise": {"DECIMATION": 1e6, "LARGEST_TRANSFORM": 4096, "LARGEST_MAIN": 4096},
     "grids": {"GRID_STEP": 1e-3},
@@ -62,11 +62,10 @@ FORMATS: Final[dict[str, dict[str, float]]] = {
 
 @contextlib.contextmanager
 def constants(values: Mapping[str, float]) -> Iterator[None]:
-    """fast_plan and fast_weights with other constants."""
-    before = [
-        (module, name, getattr(module, name)) for name in values for module in (plan, weights) if hasattr(module, name)
-    ]
-    plan.plan.cache_clear()
+    """The fast pipeline with other constants."""
+    modules = [module for name, module in sys.modules.items() if name.startswith("elm11_host_ref.fast.")]
+    before = [(module, name, getattr(module, name)) for name in values for module in modules if hasattr(module, name)]
+    plan_of.cache_clear()
     try:
         for module, name, _ in before:
             setattr(module, name, values[name])
@@ -74,13 +73,13 @@ def constants(values: Mapping[str, float]) -> Iterator[None]:
     finally:
         for module, name, value in before:
             setattr(module, name, value)
-        plan.plan.cache_clear()
+        plan_of.cache_clear()
 
 
 def cpu_seconds(experiment: Experiment, simulations: int, values: Mapping[str, float]) -> float:
     """CPU time of some simulations, without the plan's."""
     with constants(values):
-        plan.plan(experiment)
+        plan_of(experiment)
         started = time.process_time()
         run.simulate(experiment, range(simulations))
         return time.process_time() - started
@@ -145,7 +144,7 @@ local function stage(""",
 
 
 def instructions(J: int = 20, count: int = 128) -> None:
-    """Mean over the first simulations: those in which something is due are spread evenly over the cycle."""
+    """Mean over the first simulations: those in which a scale is active are spread evenly over the cycle."""
     experiment = Experiment(0.72, 0.72, 0.25, 0.25, 0.5, J)
     job = JOB.replace("JJ", str(J)).replace("NN", str(experiment.n_samples)).replace("COUNT", str(count))
     whole = 0

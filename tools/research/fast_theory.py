@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -27,12 +28,12 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 from elm11_host_ref.experiment import Experiment
-from elm11_host_ref.fast import plan as fast_plan
+from elm11_host_ref.fast import FastPlan, outputs, schedule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from elm11_host_ref.fast.plan import FastPlan, Part, Row
+    from elm11_host_ref.fast.parts import Part, Row
     from elm11_host_ref.types import ComplexArray, FloatArray
 
 PERCENTS: Final = (90, 95, 99)
@@ -166,7 +167,7 @@ def fast_forms(plan: FastPlan, j: int) -> Iterator[tuple[float, ComplexArray]]:
     """
     for part in plan.parts:
         often = sum(
-            running is part and lowest <= j for at in range(fast_plan.CYCLE) for running, lowest in plan.parts_at(at)
+            running is part and lowest <= j for at in range(schedule.CYCLE) for running, lowest in plan.parts_at(at)
         )
         if not part.lowest <= j <= part.highest or not often or not part.row(j).is_counted:
             continue
@@ -229,7 +230,7 @@ def _point_weights(part: Part, row: Row, output: int) -> FloatArray:
                 weights[place] += weight
                 break
     for place, weight in zip((0, -1), row.end_weights, strict=True):
-        weights[place] *= weight / fast_plan.END_UNIT
+        weights[place] *= weight / outputs.END_UNIT
     return weights
 
 
@@ -249,7 +250,7 @@ def fast_levels(experiment: Experiment) -> FloatArray:
     Args:
         experiment: its series have equal lag1.
     """
-    plan = fast_plan.FastPlan(experiment)
+    plan = FastPlan(experiment)
     return np.array([levels_of(fast_forms(plan, j)) for j in range(experiment.J + 1)]).T
 
 
@@ -257,14 +258,16 @@ def main() -> None:
     """Print the differences of all levels, and their root mean square."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--refine", nargs="*", default=[], metavar="NAME=VALUE", help="other constants of fast_plan, as GRID_STEP=0.6"
+        "--refine", nargs="*", default=[], metavar="NAME=VALUE", help="other constants of the plan, as GRID_STEP=0.6"
     )
     parser.add_argument("--lag1", type=float, default=0.0, help="of both series (default: white noise)")
     parser.add_argument("--jobs", nargs="*", metavar="1/DJ,J", help="as 4,20 (default: five of the evidence)")
     arguments = parser.parse_args()
     for text in arguments.refine:
         name, value = text.split("=")
-        setattr(fast_plan, name, type(getattr(fast_plan, name))(float(value)))
+        for module in [of for full, of in sys.modules.items() if full.startswith("elm11_host_ref.fast.")]:
+            if hasattr(module, name):
+                setattr(module, name, type(getattr(module, name))(float(value)))
     jobs = [tuple(map(int, text.split(","))) for text in arguments.jobs] if arguments.jobs else JOBS
     print(f"{'job':>12}  rms  fast less exact, 10^-4, j = 0, 1, ...")
     for inverse, J in jobs:

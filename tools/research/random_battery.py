@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Run dieharder on the project's random words and record what it finds.
 
-    python tools/research/random_battery.py [--output docs/evidence/dieharder.txt] [-- dieharder options, default -a]
+    python tools/research/random_battery.py [--output tools/research/dieharder.txt] [-- dieharder options, default -a]
 
 The words go to dieharder in the order in which a job uses them: 384 words (three blocks) of simulation 0's first
 series, 384 of its second, then simulation 1, and so on. So the battery tests the hash that starts every block as much

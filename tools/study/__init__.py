@@ -1,6 +1,7 @@
 """The performance study: measures, fits, figures, and the pages docs/performance.md and docs/comparison.md.
 
-    make study          everything, 15 to 20 minutes; writes the pages, their figures and docs/performance.json
+    make study          everything, 15 to 20 minutes; writes the pages, their figures, build/performance.json and
+                        docs/performance.json, which has what the pages quote of it
     make study-quick    every part on small sizes, into a temporary folder, about a minute; checks what comes out
 
 Every measurement has a time after which it begins no further turn, so that the whole cannot grow without bound. Each

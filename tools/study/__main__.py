@@ -29,6 +29,7 @@ from study import (
     machine,
     measure,
     monte_carlo,
+    quoted,
     report,
     resume,
     scaling,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 DOCS = Path(__file__).parents[2] / "docs"
+BUILD = Path(__file__).parents[2] / "build"
 DATA = "performance.json"
 KEPT = ".study"
 """Folder of the parts that are done, beside the data; a study that is done removes it."""
@@ -124,15 +126,23 @@ def _others(run: dict[str, Any]) -> str:
 
 
 def write(data: dict[str, Any], folder: Path, *, draw: bool = True) -> list[Path]:
-    """Data, figures and pages; each file whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Data, figures and pages; each file whole or not at all. In docs/, only the data that the pages need."""
+    texts = {folder / name: text for name, text in report.pages(data).items()}
+    if folder == DOCS:
+        texts[DOCS / DATA] = quoted.text(quoted.quoted(data))
+    if draw or folder != DOCS:
+        texts[_data(folder)] = json.dumps(data, indent=1) + "\n"
     files = figures.draw(data, folder / "figures") if draw else []
-    texts = {DATA: json.dumps(data, indent=1) + "\n", **report.pages(data)}
-    for name, text in texts.items():
-        with atomic_file(folder / name) as file:
+    for path, text in texts.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_file(path) as file:
             file.write(text.encode())
-        files.append(folder / name)
-    return files
+    return files + list(texts)
+
+
+def _data(folder: Path) -> Path:
+    """The file of all data: beside the pages, but outside of what git keeps."""
+    return (BUILD if folder == DOCS else folder) / DATA
 
 
 def main(words: list[str] | None = None) -> int:
@@ -146,7 +156,9 @@ def main(words: list[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(prog="study", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small sizes; without --output into a temporary folder")
-    parser.add_argument("--output", type=Path, help=f"folder for pages, figures and {DATA} (default: docs)")
+    parser.add_argument(
+        "--output", type=Path, help=f"folder for pages, figures and {DATA} (default: docs; all data to build)"
+    )
     parser.add_argument("--parts", default=",".join(PARTS), help="which parts to measure; others keep their data")
     parser.add_argument("--rounds", type=int, help="at most so many turns of everything, for a first look")
     parser.add_argument("--pages-only", action="store_true", help="write the pages again from the data there are")
@@ -176,7 +188,7 @@ def _pages_again(folder: Path) -> int:
 
 
 def _study(folder: Path, parts: list[str], arguments: argparse.Namespace) -> int:
-    before = folder / DATA
+    before = _data(folder)
     # The parts that are not measured now stay what they were; a quick one begins with nothing.
     keep = not arguments.quick and set(parts) != set(PARTS) and before.exists()
     data: dict[str, Any] = json.loads(before.read_text(encoding="utf-8")) if keep else {}

@@ -24,6 +24,18 @@ def problems(data: dict[str, Any], files: list[Path]) -> list[str]:
         files: what was written.
     """
     found = [f"{name} is not a finite number" for name in _not_finite(data, "data")]
+    found += of_parts(data)
+    for path in files:
+        content = path.read_bytes()
+        if path.suffix == ".png" and (not content.startswith(_PNG) or len(content) < 5000):
+            found.append(f"{path.name} is no picture, or an empty one")
+        if path.suffix == ".md" and re.search(rb"\b(nan|inf|None)\b", content):
+            found.append(f"{path.name} has a number that is none")
+    return found
+
+
+def of_parts(data: dict[str, Any]) -> Iterator[str]:
+    """Sentences about what cannot be true of the parts that are there."""
     for part, check in {
         "scaling": _scaling,
         "transforms": _transforms,
@@ -33,14 +45,7 @@ def problems(data: dict[str, Any], files: list[Path]) -> list[str]:
         "comparison": _comparison,
     }.items():
         if part in data:
-            found += [f"{part}: {sentence}" for sentence in check(data[part], quick=data.get("quick", False))]
-    for path in files:
-        content = path.read_bytes()
-        if path.suffix == ".png" and (not content.startswith(_PNG) or len(content) < 5000):
-            found.append(f"{path.name} is no picture, or an empty one")
-        if path.suffix == ".md" and re.search(rb"\b(nan|inf|None)\b", content):
-            found.append(f"{path.name} has a number that is none")
-    return found
+            yield from (f"{part}: {sentence}" for sentence in check(data[part], quick=data.get("quick", False)))
 
 
 def _not_finite(value: Any, name: str) -> Iterator[str]:  # noqa: ANN401  anything JSON holds

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).parents[2]
 SOURCES: Final = ("driver", "firmware_lua", "host_ref", "shim", "tools/study")
-_ONLY_SHOW: Final = {"report.py", "figures.py", "checks.py"}
+_ONLY_SHOW: Final = {
+    *("report.py", "wording.py", "performance_page.py", "comparison_page.py"),
+    *("quoted.py", "figures.py", "checks.py"),
+}
 """Programs of the study by which nothing is measured: words and pictures may be mended while parts are kept."""
 
 

@@ -1,45 +1,28 @@
-"""The user's folder for what this program keeps: configuration, calibrations, runs, and where the last trace is."""
+"""The user's folders, which differ from system to system."""
 
 from __future__ import annotations
 
-import contextlib
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING
 
-import click
+import platformdirs
 
-from .atomic import atomic_file
-
-CALIBRATION_FILE: Final = "calibration.json"
-RUNS_FOLDER: Final = "runs"
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def config_folder() -> Path:
-    """The folder: ``~/.config/elm11`` on Linux (``XDG_CONFIG_HOME`` is respected), its equivalents elsewhere."""
-    return Path(click.get_app_dir("elm11"))
+    """The folder of configuration, calibrations and runs.
 
-
-def _last_trace_file() -> Path:
-    return config_folder() / "last-trace.txt"
-
-
-def remember_trace(path: Path) -> None:
-    """Remember where a byte trace is being written, for `elm11 support-bundle`. Does nothing where that fails.
-
-    Args:
-        path: of the trace.
+    Returns:
+        ``~/.config/elm11`` on Linux (``XDG_CONFIG_HOME`` is respected), its equivalents elsewhere.
     """
-    file = _last_trace_file()
-    with contextlib.suppress(OSError, UnicodeEncodeError):  # a trace is worth having without the reminder
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_file(file) as out:
-            out.write(f"{path.absolute()}\n".encode())
+    return platformdirs.user_config_path("elm11", appauthor=False, roaming=True)
 
 
-def last_trace() -> Path | None:
-    """The byte trace that was written last, if it is still there."""
-    try:
-        path = Path(_last_trace_file().read_text(encoding="utf-8").rstrip("\n"))
-        return path if path.is_file() else None
-    except (OSError, ValueError):
-        return None
+def cache_folder() -> Path:
+    """The folder of files that can be computed again.
+
+    Returns:
+        ``~/.cache/elm11-lua-driver`` on Linux (``XDG_CACHE_HOME`` is respected), its equivalents elsewhere.
+    """
+    return platformdirs.user_cache_path("elm11-lua-driver", appauthor=False)

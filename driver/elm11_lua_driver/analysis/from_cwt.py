@@ -33,16 +33,16 @@ def coherence_from_cwt(
     norm: str = "l2",
     scale_box: str = "pycwt",
 ) -> tuple[FloatArray, FloatArray]:
-    """Squared wavelet coherence and phase from two continuous wavelet transforms, whoever computed them.
+    """Squared wavelet coherence and phase from two continuous wavelet transforms of any library.
 
     `R2 = |<W1 W2* / s>|**2 / (<|W1|**2 / s> <|W2|**2 / s>)`, `<>` being a Gaussian of standard deviation s over time
     and then a box over scales. Squared coherence does not change when a whole transform is multiplied by a constant,
     nor when both are turned by the same phase; it does change when the *rows* of a transform are weighted differently,
-    since the box adds neighbouring scales: so say which norm the wavelet has.
+    since the box adds neighbouring scales. So the norm of the wavelet matters.
 
     The levels of `wct_significance` are those of the transform of Torrence & Compo, padded with zeros. They hold for
-    another library's transform as far as that agrees inside the cone of influence; docs/performance.md has measured
-    how far that is for PyWavelets and ssqueezepy.
+    another library's transform as far as that agrees inside the cone of influence; docs/performance.md shows
+    measurements for PyWavelets and ssqueezepy.
 
     Args:
         W1: shape (n_scales, n_samples), transform of the first series, any unit; smallest scale first.

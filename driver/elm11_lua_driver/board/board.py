@@ -6,8 +6,8 @@
         run.wait()
         histogram = run.fetch()
 
-Every wait has a deadline. Leaving the ``with`` block, Ctrl-C (KeyboardInterrupt) in the midst of a wait, and pulling
-the cable leave a run on the board going; `Board.attach` finds it again. `Run.cancel` stops it.
+Every wait has a deadline. A run on the board goes on when the ``with`` block ends, when Ctrl-C (KeyboardInterrupt)
+interrupts a wait, and when the cable is pulled; `Board.attach` finds it again. `Run.cancel` stops it.
 
 Uploading a program deletes the old one of that name first: after a failure there is none, or a broken one, and the
 error says so.
@@ -15,40 +15,47 @@ error says so.
 
 from __future__ import annotations
 
-import logging
+import functools
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
-from ..errors import BoardBusyError, BoardTimeoutError, Elm11Error, EngineError
-from ..jobs.histogram import Histogram
-from ..planning.deadlines import UNKNOWN_JOB, RunBudget
-from ..protocol import commands
-from ..protocol.commands import BoardStatus, is_status, job_name, parse_status
-from ..protocol.frame import Frame, decode_line
-from ..protocol.repl.tokenizer import Line, PromptKind
 from ..protocol.wire import DEFAULT_TX_DELAY_S
 from ..transport.open import open_transport
-from .code import BoardInfo
+from .console import BoardInfo, Console
 from .detect import PORT_VARIABLE, choose
-from .job_runner import BoardJobs
+from .job_runner import JobRunner
+from .program_store import ProgramStore
 from .run import Run, RunProgress
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+    from types import TracebackType
 
     from ..jobs.job import Job
-    from ..protocol.repl.execution import Execution
-    from ..protocol.upload_plan import UploadSettings
+    from ..protocol.upload import UploadSettings
     from ..transport.base import Transport
 
 __all__ = ["Board", "BoardInfo", "Run", "RunProgress"]
 
-_log = logging.getLogger(__name__)
-_ATTACH_TIMEOUT_S = 60.0
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
 
 
-class Board(BoardJobs):
-    """A board on an open port.
+def _of(
+    part: str, method: Callable[Concatenate[Any, _Arguments], _Result]
+) -> Callable[Concatenate[Board, _Arguments], _Result]:
+    """A method of a board that calls this method of one of its parts, with the same signature and documentation."""
+
+    @functools.wraps(method)
+    def call(board: Board, /, *args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
+        return method(getattr(board, part), *args, **kwargs)
+
+    return call
+
+
+class Board:
+    """A board on an open port. What it does, its three parts do; their methods are documented there.
 
     Args:
         transport: the port; closed with the board.
@@ -56,20 +63,24 @@ class Board(BoardJobs):
 
     Attributes:
         transport: the port.
-        job: the job that was given last.
+        console: its prompt.
+        store: its programs.
+        jobs: its jobs and runs.
 
     Raises:
         LuaError: a line that the driver needs has failed on the board; `BoardStoppedError` if its memory ran out.
         BoardTimeoutError: the board did not answer in time.
         BoardBusyError: the board runs something, or does not stop talking.
-        BoardRebootedError: the board started anew.
+        BoardRebootedError: the board restarted.
         ProtocolError: what came was damaged more often than can be mended, or is no answer.
         UnpluggedError: the port has gone.
     """
 
     def __init__(self, transport: Transport, *, upload_settings: UploadSettings | None = None) -> None:
-        super().__init__(transport, upload_settings=upload_settings)
-        self._run: Run | None = None
+        self.transport = transport
+        self.console = Console(transport)
+        self.store = ProgramStore(self.console, upload_settings)
+        self.jobs = JobRunner(self.console, self.store)
 
     @classmethod
     def open(
@@ -109,101 +120,59 @@ class Board(BoardJobs):
                 raise
         return board
 
-    # ---- runs -----------------------------------------------------------------------------------------------
+    def close(self) -> None:
+        """Give the port back. What runs on the board goes on."""
+        self.transport.close()
 
-    def start(self, job: Job, simulations: range | None = None, *, memory_bytes: int | None = None) -> Run:
-        """Have the board compute. Results that it still holds are overwritten.
+    def __enter__(self) -> Self:
+        """Use it in a ``with`` statement."""
+        return self
 
-        Args:
-            job: what to compute.
-            simulations: which simulations, step 1; all of the job by default.
-            memory_bytes: what may be used of the board's memory. More than the default may stop the board for good
-                (until it is switched off).
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Give the port back."""
+        self.close()
 
-        Returns:
-            The run, which goes on by itself.
+    execute = _of("console", Console.execute)
+    type_line = _of("console", Console.type_line)
+    run_program = _of("console", Console.run_program)
+    reboot = _of("console", Console.reboot)
+    identity = _of("console", Console.identity)
+    require_hw_id = _of("console", Console.require_hw_id)
+    info = _of("console", Console.info)
+    set_tx_delay = _of("console", Console.set_tx_delay)
 
-        Raises:
-            ValueError: the job does not fit into the board's memory, the range is not one that a histogram can hold, or
-                it is longer than the board can count (pipeline fast, see `Job.longest_run`).
-            VersionMismatchError: the board's programs are not this driver's.
-            BoardBusyError: it is running something.
-            Elm11Error: the board did not begin.
-        """
-        simulations = range(job.n_simulations) if simulations is None else simulations
-        Histogram.check_range(job, simulations)
-        if len(simulations) > job.longest_run:
-            raise ValueError(
-                f"simulations must be at most {job.longest_run} in one run of pipeline {job.pipeline}, whose counts "
-                f"have 16 bits on the board, not {len(simulations)}; run them in blocks (BoardEngine does, "
-                "block_ranges gives them)"
-            )
-        self.configure(job, memory_bytes=memory_bytes)
-        budget = RunBudget.of(job, len(simulations))
-        self._enter(PromptKind.LUA)
-        execution = self._session.execute(
-            commands.start_line(simulations, budget.progress_interval, budget.heartbeat_interval),
-            timeout_s=budget.run_s,
-            repeatable=True,
-        )
-        run = Run(self, execution, job, job_name(job), simulations, budget)
-        self._run = run
-        try:
-            run.wait_for_start(commands.job_crc32(job))
-        except Elm11Error:
-            self._run = None  # nobody will have it; what the board does is looked at when it is asked next
-            raise
-        _log.info("simulations %d to %d of job %s run", simulations.start, simulations.stop - 1, job_name(job))
-        return run
+    programs = _of("store", ProgramStore.programs)
+    upload = _of("store", ProgramStore.upload)
+    read_back = _of("store", ProgramStore.read_back)
+    matches = _of("store", ProgramStore.matches)
+    verify = _of("store", ProgramStore.verify)
+    check_program = _of("store", ProgramStore.check_program)
+    delete = _of("store", ProgramStore.delete)
 
-    def attach(self, job: Job | None = None, timeout_s: float = _ATTACH_TIMEOUT_S) -> Run:
-        """Find the run that is going on, or the results that are there, after the host went away.
+    handshake = _of("jobs", JobRunner.handshake)
+    configure = _of("jobs", JobRunner.configure)
+    forget = _of("jobs", JobRunner.forget)
+    status = _of("jobs", JobRunner.status)
+    ask = _of("jobs", JobRunner.ask)
+    start = _of("jobs", JobRunner.start)
+    attach = _of("jobs", JobRunner.attach)
 
-        Args:
-            job: what it should be; without it the run can be followed but not fetched.
-            timeout_s: how long a running board may be silent.
+    @property
+    def job(self) -> Job | None:
+        """The job that was given last."""
+        return self.jobs.job
 
-        Returns:
-            The run, whether it goes on or has ended.
+    @property
+    def tx_delay_s(self) -> float | None:
+        """From the start of one byte to the start of the next; None where there is no wire to pace."""
+        return self.console.tx_delay_s
 
-        Raises:
-            EngineError: there is no run and there are no results.
-            BoardBusyError: the board has another job.
-            VersionMismatchError: the results were computed by other programs than this driver's.
-            BoardTimeoutError: the board gave no sign of life.
-        """
-        self._require_no_run()
-        heard: list[BoardStatus] = []
-        self._read_what_has_come()
-        if self._session.mode is None:
-            execution = self._attach_to_output()
-            heard = self._hear_status(execution, timeout_s)
-        running = bool(heard)
-        if running:
-            self._session.in_step = True
-        status = heard[-1] if heard else self._status(commands.STATUS_LINE)
-        if status is None or not status.job:
-            raise EngineError(
-                "the board runs nothing and holds no results.",
-                state="attaching",
-                next_step="Start the job again; if it was running, the board has lost its power in between.",
-            )
-        if job is not None and (status.job, status.crc32) != (job_name(job), commands.job_crc32(job)):
-            raise BoardBusyError(
-                f"the board has job {status.job}, not {job_name(job)}.",
-                progress=f"simulations {status.first} to {status.first + status.count - 1}, {status.done} done",
-                state="attaching",
-                next_step="Attach with that job, or start this one (which overwrites the other's results).",
-            )
-        if not running:
-            self._check_version(status)
-        simulations = range(status.first, status.first + status.count)
-        budget = RunBudget.of(job, status.count) if job is not None else UNKNOWN_JOB
-        run = Run(self, execution if running else None, job, status.job, simulations, budget)
-        run.take(status)
-        self._run = run
-        _log.info("found job %s, %d of %d simulations done", status.job, status.done, status.count)
-        return run
+    @property
+    def last_bytes(self) -> bytes:
+        """The last bytes that came from the board, for error messages."""
+        return self.console.last_bytes
 
     def interrupt(self) -> bool:
         """Stop what runs, with `q`; a run is cancelled.
@@ -214,42 +183,4 @@ class Board(BoardJobs):
         Raises:
             BoardTimeoutError: it did not stop.
         """
-        if self._run is not None and self._run.running:
-            self._run.cancel()
-            return True
-        return super().interrupt()
-
-    # ---- helpers --------------------------------------------------------------------------------------------
-
-    def _require_no_run(self) -> None:
-        if self._run is not None and self._run.running:
-            progress = self._run.progress()
-            if progress.running:
-                raise BoardBusyError(
-                    f"the board is computing job {progress.job}.",
-                    progress=f"{progress.done} of {progress.count} simulations, heard {progress.age_s:.0f} s ago",
-                    next_step="Wait for the run, or cancel it.",
-                )
-
-    def _hear_status(self, execution: Execution, timeout_s: float) -> list[BoardStatus]:
-        """What a running program of ours says of itself; nothing if the board is at its prompt."""
-        heard: list[BoardStatus] = []
-
-        def note(event: object) -> None:
-            if isinstance(event, Line):
-                heard.extend(
-                    parse_status(frame)
-                    for frame in decode_line(event.raw)
-                    if isinstance(frame, Frame) and is_status(frame)
-                )
-
-        if self._listen(execution, timeout_s, note, lambda: bool(heard)):
-            return []
-        if not heard:
-            raise BoardTimeoutError(
-                f"the board gave no sign of life for {timeout_s:g} s, and no prompt.",
-                state="listening to the board",
-                next_step="It runs something silent, or is switched off: wait, interrupt it, or reset it.",
-                last_bytes=self.last_bytes,
-            )
-        return heard
+        return self.jobs.cancel() or self.console.interrupt()

@@ -1,16 +1,17 @@
-"""How fast a board takes bytes and how fast it computes: measured, and kept for each board in the user's folder."""
+"""The speed of a board, in bytes and in instructions: measured, and saved for each board in the user's folder."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
+import re
 import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from .._files.atomic import atomic_file
-from .._files.file_lock import file_lock
-from .._files.user_dirs import CALIBRATION_FILE, config_folder
+from .._files.user_dirs import config_folder
 from ..errors import BoardTimeoutError, ProtocolError
 from ..planning.cost import estimate
 from ..protocol.wire import DEFAULT_TX_DELAY_S
@@ -23,14 +24,15 @@ if TYPE_CHECKING:
     from .board import Board
 
 _FILE_FORMAT: Final = 1
-_LOCK_S: Final = 10.0  # reading and writing take milliseconds
+_SINGLE_FILE: Final = "calibration.json"  # of 0.1.0; read, never written
+_FOLDER: Final = "calibrations"  # one file per board, so that calibrating two at once needs no lock
 
 DELAYS_S: Final = (0.005, 0.003, 0.002, 0.0015, 0.001, 0.0007, 0.0005, 0.0003, 0.0002, 0.0001, 0.0)
-"""What is tried, slow to fast. 5 ms is what the vendor advises for terminals; at 0 the wire itself takes 0.087 ms."""
+"""Delays to try, slow to fast. The vendor advises 5 ms for terminals; at 0 a byte still takes 0.087 ms on the wire."""
 
 _LINES_PER_DELAY: Final = 8
 # Nearly a full line: the board's work for a character grows with the length of the line, so the end is the hardest.
-# A comment does nothing, whatever a damaged byte makes of it is typed again.
+# A comment has no effect; a line that arrives damaged is typed again.
 _LINE: Final = "--" + "".join(chr(0x21 + n % 0x5D) for n in range(248))
 
 _INSTRUCTIONS_PER_PASS: Final = 118
@@ -44,14 +46,14 @@ _LOOP_TIMEOUT_S: Final = 120.0
 
 @dataclass(frozen=True)
 class Calibration:
-    """What was measured on one board.
+    """The measured values of one board.
 
     Attributes:
         hw_id: the board's hardware id.
-        tx_delay_s: the smallest safe time from byte to byte; None where there is no wire.
-        instructions_per_s: how fast it computes.
-        software: the firmware it had.
-        measured: when, in ISO 8601.
+        tx_delay_s: the smallest safe time from byte to byte, seconds; None where there is no wire.
+        instructions_per_s: instructions per second.
+        software: the version of its firmware then.
+        measured: the time, in ISO 8601.
     """
 
     hw_id: str
@@ -61,29 +63,37 @@ class Calibration:
     measured: str
 
     def seconds_for(self, job: Job, n_simulations: int) -> float:
-        """How long simulations and what is set up for them take on this board.
+        """Seconds that simulations and their set-up take on this board.
 
         Args:
-            job: what is computed.
-            n_simulations: how many simulations of it.
+            job: the job.
+            n_simulations: number of its simulations.
         """
         cost = estimate(job)
         return (cost.set_up + cost.simulation * n_simulations) / self.instructions_per_s
 
 
-def calibration_file() -> Path:
-    """Where calibrations are kept; it need not exist."""
-    return config_folder() / CALIBRATION_FILE
+def files() -> list[Path]:
+    """Every file of calibrations: that of version 0.1.0, which held all boards, then one per board."""
+    folder = config_folder()
+    single = folder / _SINGLE_FILE
+    return [*([single] if single.is_file() else []), *sorted((folder / _FOLDER).glob("*.json"))]
 
 
-def _entries() -> dict[str, Any] | None:
-    """The values of each board as they stand in the file, by hardware id; None if it is not a file of this version's.
+def _file_of(hw_id: str) -> Path:
+    # The digest keeps apart ids that differ in case only or in characters that file names cannot have.
+    digest = hashlib.sha256(hw_id.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return config_folder() / _FOLDER / f"{re.sub(r'[^0-9A-Za-z]', '_', hw_id)[:40]}-{digest}.json"
+
+
+def _boards_in(path: Path) -> dict[str, Any] | None:
+    """The values of each board as they stand in a file, by hardware id; None if the file is damaged.
 
     Raises:
         OSError: it cannot be read.
     """
     try:
-        document = json.loads(calibration_file().read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except ValueError:
@@ -95,20 +105,18 @@ def _entries() -> dict[str, Any] | None:
 
 
 def load_all() -> dict[str, Calibration]:
-    """Every board that has been calibrated, by its hardware id; what cannot be read counts as none."""
-    try:
-        entries = _entries() or {}
-    except OSError:
-        return {}
+    """Every board that has been calibrated, by its hardware id; files that cannot be read are ignored."""
     found = {}
-    for hw_id, values in entries.items():
-        with contextlib.suppress(TypeError):  # not a table, or with other names than this version's
-            found[hw_id] = Calibration(hw_id=hw_id, **values)
+    for path in files():
+        with contextlib.suppress(OSError):
+            for hw_id, values in (_boards_in(path) or {}).items():
+                with contextlib.suppress(TypeError):  # not a table, or with other names than this version's
+                    found[hw_id] = Calibration(hw_id=hw_id, **values)
     return found
 
 
 def load(hw_id: str) -> Calibration | None:
-    """What was measured on a board, or None.
+    """The calibration of a board, or None.
 
     Args:
         hw_id: the board's hardware id.
@@ -117,50 +125,47 @@ def load(hw_id: str) -> Calibration | None:
 
 
 def save(calibration: Calibration) -> Path:
-    """Keep what was measured; other boards' values stay, also those that another process keeps at this moment.
+    """Save the calibration of a board. It replaces that board's older one; other boards' files are not touched.
 
-    A file that makes no sense is kept under another name.
+    A damaged file of this board is kept with the suffix ``.damaged``.
 
     Args:
-        calibration: what was measured on one board.
+        calibration: the measured values of one board.
 
     Returns:
-        The file.
+        The board's file.
 
     Raises:
-        OSError: it cannot be read or written; `TimeoutError` when another process holds it for too long.
+        OSError: the file cannot be read or written.
     """
-    path = calibration_file()
+    path = _file_of(calibration.hw_id)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with file_lock(path.with_suffix(".lock"), _LOCK_S):
-        entries = _entries()
-        if entries is None:
-            path.replace(path.with_suffix(".damaged"))
-            entries = {}
-        values = asdict(calibration)
-        entries[values.pop("hw_id")] = values
-        document = {"format": _FILE_FORMAT, "boards": dict(sorted(entries.items()))}
-        with atomic_file(path) as file:
-            file.write((json.dumps(document, indent=1) + "\n").encode())
+    if _boards_in(path) is None:
+        path.replace(path.with_suffix(".damaged"))
+    values = asdict(calibration)
+    # The same form as the single file of 0.1.0, so that one function reads both.
+    document = {"format": _FILE_FORMAT, "boards": {values.pop("hw_id"): values}}
+    with atomic_file(path) as file:
+        file.write((json.dumps(document, indent=1) + "\n").encode())
     return path
 
 
 def smallest_delay_s(board: Board, on_step: Callable[[float, bool], None] | None = None) -> float:
     """Find the smallest time from byte to byte at which no typed line is damaged.
 
-    Typing is what needs pauses: at the prompt the board works for every character, longer the longer the line is; in
-    the upload dialogue it only stores them. One step slower than the fastest that was clean is taken, since a few lines
-    cannot show a rare loss; 0, where the wire sets the pace, is taken as it is.
+    Only typing needs pauses. At the prompt the board processes every character, and the time grows with the length of
+    the line; in the upload dialogue it only stores them. The result is one step slower than the fastest clean delay,
+    since a few lines cannot show a rare loss; 0, where the wire sets the pace, needs no margin.
 
     Args:
         board: at its prompt, on a port that can be paced.
-        on_step: called with each delay and whether it was clean.
+        on_step: called with each delay (seconds) and True if it was clean.
 
     Returns:
         Seconds from the start of one byte to the start of the next.
 
     Raises:
-        ProtocolError: even the slowest is not clean: the fault is not the pace.
+        ProtocolError: even the slowest delay is not clean, so the pace is not the cause.
     """
     before_s = board.tx_delay_s
     clean: list[float] = []
@@ -193,7 +198,7 @@ def _is_clean(board: Board) -> bool:
 
 
 def instructions_per_s(board: Board, clock: Callable[[], float] = time.perf_counter) -> float:
-    """Measure how fast the board computes, by timing a loop whose instructions are known.
+    """Measure the board's speed by timing a loop whose instructions are known.
 
     Args:
         board: at its prompt.
@@ -208,13 +213,13 @@ def instructions_per_s(board: Board, clock: Callable[[], float] = time.perf_coun
         board.type_line(f"for i=1,{passes} do end", _LOOP_TIMEOUT_S)
         return clock() - start_s
 
-    # Typing, echo and prompt take time too; what the loop adds is what counts.
+    # Typing, echo and prompt take time too; only the time that the loop adds counts.
     around_s = min(seconds(1) for _ in range(3))
     passes = _FIRST_PASSES
     while True:
         loop_s = seconds(passes) - around_s
         if loop_s >= _SHORTEST_LOOP_S or passes >= _MOST_PASSES:
             return passes * _INSTRUCTIONS_PER_PASS / max(loop_s, 1e-9)
-        # At most tenfold, since the first measurements are mostly noise; the aim is a little more than enough.
+        # At most tenfold, since the first measurements are mostly noise; 1.2 aims a little above the shortest loop.
         factor = 1.2 * _SHORTEST_LOOP_S / loop_s if loop_s > 0 else 10.0
         passes = min(int(passes * min(max(factor, 1.5), 10.0)), _MOST_PASSES)

@@ -20,10 +20,11 @@ from serial.tools import list_ports
 
 from ..errors import BoardBusyError, BoardNotFoundError, BoardStoppedError, Elm11Error, PortError, SeveralBoardsError
 from ..protocol.frame import Frame, FrameKind, FrameReader
-from ..protocol.repl.session import ReplSession
-from ..protocol.repl.state import ReplSettings
+from ..protocol.repl.machine import Execution
+from ..protocol.repl.recovery import find_prompt
+from ..protocol.repl.session import ReplSession, ReplSettings
 from ..protocol.repl.tokenizer import Booted, Prompt, PromptKind
-from ..transport.base import Transport, hold
+from ..transport.base import Transport, drive
 from ..transport.open import open_transport
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ def candidates(ports: Sequence[PortInfo] | None = None) -> tuple[list[Candidate]
 
 
 class _Listening:
-    """Hears whether a board talks by itself: a dialogue that writes nothing."""
+    """Hears whether a board talks by itself: a machine that writes nothing."""
 
     def __init__(self, session: ReplSession) -> None:
         self.heard_text = False
@@ -210,7 +211,7 @@ def probe(transport: Transport, reason: str = "") -> Detected:
     """
     session = ReplSession(ReplSettings(byte_time_s=transport.byte_time_s, attempts=3))
     listening = _Listening(session)
-    hold(listening, transport)
+    drive(listening, transport)
     if listening.progress or (listening.heard_text and not (listening.at_prompt or listening.booted)):
         # Text without a prompt: some program is talking. Whether it is ours shows in its frames only. A board that is
         # just starting will have its prompt soon.
@@ -232,11 +233,11 @@ def probe(transport: Transport, reason: str = "") -> Detected:
 def _ask(session: ReplSession, transport: Transport) -> list[str]:
     """The board's four words about itself; none in command mode."""
     if session.mode is None:
-        hold(session.find_prompt(timeout_s=_IDENTITY_TIMEOUT_S), transport)
+        drive(find_prompt(session, timeout_s=_IDENTITY_TIMEOUT_S), transport)
     if session.mode is PromptKind.COMMAND:
         return []
-    execution = session.execute(_IDENTITY_LINE, timeout_s=_IDENTITY_TIMEOUT_S, repeatable=True)
-    hold(execution, transport)
+    execution = Execution(session, _IDENTITY_LINE, timeout_s=_IDENTITY_TIMEOUT_S, repeatable=True)
+    drive(execution, transport)
     return execution.result.text.split("\t") if execution.result is not None else []
 
 
@@ -248,7 +249,7 @@ def _state_after(error: Elm11Error) -> BoardState:
     return BoardState.OTHER if error.last_bytes else BoardState.SILENT
 
 
-def detect(
+def detect_boards(
     port: str | None = None,
     *,
     ports: Sequence[PortInfo] | None = None,
@@ -317,7 +318,7 @@ def choose(
     """
     if port is None and hw_id is None:
         port = environ.get(PORT_VARIABLE) or None
-    found, others = detect(port, ports=ports, open_port=open_port)
+    found, others = detect_boards(port, ports=ports, open_port=open_port)
     boards = [one for one in found if one.is_board]
     if hw_id is not None:
         boards = [one for one in boards if one.hw_id == hw_id]

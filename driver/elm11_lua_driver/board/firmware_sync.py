@@ -11,8 +11,7 @@ import elm11_firmware
 
 from ..errors import ScriptsError, VerificationError
 from ..protocol.lua_check import Problem, check_source
-from ..protocol.upload import UploadProgress
-from ..protocol.upload_plan import estimate_s
+from ..protocol.upload import UploadProgress, estimate_s
 from ..protocol.wire import WIRE_BYTE_S
 
 if TYPE_CHECKING:

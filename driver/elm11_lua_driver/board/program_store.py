@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING
 from ..errors import CommandRefusedError, LuaError, ProtocolError, VerificationError
 from ..protocol.program_text import Comparison, read_back_faults
 from ..protocol.repl.tokenizer import PromptKind
-from ..protocol.upload import Upload, UploadResult
-from ..protocol.upload_plan import UploadSettings
-from ..transport.base import Transport, hold
-from .code import BoardCode, plain_name
+from ..protocol.upload import Upload, UploadResult, UploadSettings
+from .console import plain_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..protocol.upload import UploadEvent
+    from .console import Console
 
 _READ_BACK_TIMEOUT_S = 30.0  # the longest program takes 2 s on the wire
 LOAD_TIMEOUT_S = 300.0  # all programs, twice as long as the slowest board takes
@@ -26,26 +25,21 @@ _MOST_READS = 24  # of a text; one is enough as a rule, and with 20 % of lines d
 _PROGRAM_LINE = re.compile(r"Program ([0-9]{1,3})\.\s*: (.+)")
 
 
-class BoardPrograms(BoardCode):
-    """A board whose stored programs are listed, uploaded, compared and deleted.
+class ProgramStore:
+    """The programs that a board keeps; errors as `Console`, and as each method says.
 
     Args:
-        transport: the port; closed with the board.
-        upload_settings: times and limits of uploads.
+        console: the board's prompt.
+        settings: times and limits of uploads.
 
-    Raises:
-        LuaError: a line that the driver needs has failed on the board; `BoardStoppedError` if its memory ran out.
-        BoardTimeoutError: the board did not answer in time.
-        BoardBusyError: the board runs something, or does not stop talking.
-        BoardRebootedError: the board started anew.
-        ProtocolError: what came was damaged more often than can be mended, or is no answer.
-        UnpluggedError: the port has gone.
+    Attributes:
+        n_changes: how often programs have been uploaded or deleted here.
     """
 
-    def __init__(self, transport: Transport, *, upload_settings: UploadSettings | None = None) -> None:
-        super().__init__(transport)
-        self._upload_settings = upload_settings or UploadSettings()
-        self._loaded_at_boot: int | None = None  # which start of the board has had this driver's programs loaded
+    def __init__(self, console: Console, settings: UploadSettings | None = None) -> None:
+        self.n_changes = 0
+        self._console = console
+        self._settings = settings or UploadSettings()
 
     def programs(self) -> list[str]:
         """Names of the stored programs, broken entries included.
@@ -55,9 +49,9 @@ class BoardPrograms(BoardCode):
         """
         votes: dict[int, Counter[str]] = {}
         for _ in range(_LIST_TRIES):
-            for number, name in _PROGRAM_LINE.findall(self._command("list|programs")):
+            for number, name in _PROGRAM_LINE.findall(self._console.command("list|programs")):
                 votes.setdefault(int(number), Counter())[name] += 1
-            count = re.search(r": ([0-9]+)\s*$", self._command("list|program_count"))
+            count = re.search(r": ([0-9]+)\s*$", self._console.command("list|program_count"))
             expected = int(count[1]) if count else -1
             # Two reads that agree, since nothing else shows a damaged letter. A damaged number may have made entries
             # that are not in the list: they come once.
@@ -96,12 +90,11 @@ class BoardPrograms(BoardCode):
             VerificationError: the sums were wrong in every attempt, or what is read back differs.
             CommandRefusedError: the board refused, or there is one and it may not be overwritten.
         """
-        self._enter(PromptKind.COMMAND)
-        upload = Upload(
-            self._session, name, text.encode("latin-1"), overwrite=overwrite, settings=self._upload_settings
-        )
-        self._loaded_at_boot = None
-        hold(upload, self.transport, on_progress)
+        self._console.enter(PromptKind.COMMAND)
+        content = text.encode("latin-1")
+        upload = Upload(self._console.session, name, content, overwrite=overwrite, settings=self._settings)
+        self.n_changes += 1
+        self._console.drive(upload, on_progress)
         assert upload.result is not None
         if verify:
             self.verify(name, text)
@@ -117,7 +110,7 @@ class BoardPrograms(BoardCode):
             CommandRefusedError: there is no such program.
             ValueError: the name has characters that a program's name cannot have.
         """
-        lines = self._command_lines(f'list|program_code("{plain_name(name)}")', _READ_BACK_TIMEOUT_S)
+        lines = self._console.command_lines(f'list|program_code("{plain_name(name)}")', _READ_BACK_TIMEOUT_S)
         if lines and "unable to load program" in lines[0].text:
             raise CommandRefusedError(
                 f"there is no program {name!r} on the board.", command="list|program_code", reply=lines[0].text
@@ -191,7 +184,7 @@ class BoardPrograms(BoardCode):
         """
         line = f'local _,n,c=run_program("{plain_name(name)}")print(n,c)'
         try:
-            words = self._twice(lambda: self._line(line, LOAD_TIMEOUT_S).text).split("\t")
+            words = self._console.agreed_answer(lambda: self._console.type_line(line, LOAD_TIMEOUT_S).text).split("\t")
         except LuaError:
             return None
         return (int(words[0]), words[1]) if len(words) == 2 and words[0].isdecimal() else None
@@ -206,8 +199,8 @@ class BoardPrograms(BoardCode):
             CommandRefusedError: there is none of that name.
             ValueError: the name has characters that a program's name cannot have.
         """
-        self._loaded_at_boot = None
-        reply = self._command(f'delete|program("{plain_name(name)}")')
+        self.n_changes += 1
+        reply = self._console.command(f'delete|program("{plain_name(name)}")')
         if reply.strip():
             raise CommandRefusedError(
                 f"program {name!r} was not deleted: {reply.strip()}.",

@@ -20,7 +20,7 @@ from ..protocol import commands
 from ..protocol.commands import BoardStatus, is_status, job_name, parse_status
 from ..protocol.frame import Frame, FrameKind, HistogramAssembly, decode_line
 from ..protocol.repl.tokenizer import Line
-from ..transport.base import hold
+from ..transport.base import step
 from .program_store import LOAD_TIMEOUT_S
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from ..jobs.job import Job
     from ..planning.deadlines import RunBudget
-    from ..protocol.repl.execution import Execution
-    from .job_runner import BoardJobs
+    from ..protocol.repl.machine import Execution
+    from .job_runner import JobRunner
 
 _log = logging.getLogger(__name__)
 
@@ -47,9 +47,9 @@ class RunProgress:
         done: how many of them are finished.
         running: whether the board is still computing.
         scale: number of the scale that the running simulation is at.
-        age_s: seconds since the last sign of life.
-        usable: False when the results are lost: a simulation was stopped while it was counted, or the board started
-            anew.
+        age_s: seconds since the last report.
+        usable: False when the results are lost: a simulation was stopped while it was counted, or the board
+            restarted.
     """
 
     job: str
@@ -71,7 +71,7 @@ class Run:
     """Simulations that a board is computing, or has computed. Made by `Board.start` and `Board.attach`.
 
     Args:
-        board: which board.
+        jobs: the jobs of the board.
         execution: the line that started it, while that runs; None once it has ended.
         job: what is computed; None after attaching without one.
         name: what the board calls the job.
@@ -92,7 +92,7 @@ class Run:
 
     def __init__(
         self,
-        board: BoardJobs,
+        jobs: JobRunner,
         execution: Execution | None,
         job: Job | None,
         name: str,
@@ -104,10 +104,11 @@ class Run:
         self.first = simulations.start
         self.count = len(simulations)
         self.budget = budget
-        self._board = board
+        self._jobs = jobs
+        self._console = jobs.console
         self._execution = execution
         self._status: BoardStatus | None = None
-        self._sign_s = board.transport.now_s()
+        self._last_heartbeat_s = jobs.console.transport.now_s()
         self._refusal = ""
         self._lost = False  # the board is known to hold the results no longer
 
@@ -122,17 +123,17 @@ class Run:
         return self._execution is not None and not self._execution.done
 
     def progress(self, wait_s: float = 0.0) -> RunProgress:
-        """How far the run is: what the board has said so far.
+        """How far the run is: what the board has reported so far.
 
         Args:
             wait_s: how long to wait for news.
 
         Raises:
             LuaError: the run failed.
-            BoardRebootedError: the board started anew; the results are gone.
+            BoardRebootedError: the board restarted; the results are gone.
             UnpluggedError: the port has gone. The run may go on.
         """
-        transport = self._board.transport
+        transport = self._console.transport
         end_s = transport.now_s() + wait_s
         before = self._status
         while self.running:
@@ -151,8 +152,8 @@ class Run:
 
         Args:
             timeout_s: longest time for all of it; by default three times what the slowest board would take.
-            stall_s: longest time without a sign of life; by default likewise.
-            on_progress: called whenever the board says something.
+            stall_s: longest time without a report; by default likewise.
+            on_progress: called at each report of the board.
 
         Returns:
             The progress at the end.
@@ -160,30 +161,30 @@ class Run:
         Raises:
             BoardTimeoutError: it took longer, or the board was silent for too long.
             LuaError: the run failed.
-            BoardRebootedError: the board started anew; the results are gone.
+            BoardRebootedError: the board restarted; the results are gone.
             UnpluggedError: the port has gone. The run may go on.
         """
-        transport = self._board.transport
+        transport = self._console.transport
         if timeout_s is None:
             timeout_s = self.budget.run_s
         if stall_s is None:
             stall_s = self.budget.silence_s
         end_s = transport.now_s() + timeout_s
-        told = None
+        reported = None
         while self.running:
             self._step(end_s)
-            if on_progress is not None and self._status is not told:
-                told = self._status
+            if on_progress is not None and self._status is not reported:
+                reported = self._status
                 on_progress(self._progress())
             now_s = transport.now_s()
-            if self.running and (now_s >= end_s or now_s - self._sign_s >= stall_s):
-                silent = now_s - self._sign_s
+            if self.running and (now_s >= end_s or now_s - self._last_heartbeat_s >= stall_s):
+                silent = now_s - self._last_heartbeat_s
                 what = f"the run did not end within {timeout_s:g} s" if now_s >= end_s else "the run has stalled"
                 raise BoardTimeoutError(
-                    f"{what}; the last sign of life came {silent:.1f} s ago.",
+                    f"{what}; the last report came {silent:.1f} s ago.",
                     state=f"waiting for simulations {self.first} to {self.first + self.count - 1}",
                     next_step="Wait on, cancel the run, or switch the board off and on.",
-                    last_bytes=self._board.last_bytes,
+                    last_bytes=self._console.last_bytes,
                 )
         self._refresh()
         progress = self._progress()
@@ -203,9 +204,9 @@ class Run:
         """
         execution = self._execution
         if execution is not None and not execution.done:
-            execution.interrupt(self._board.transport.now_s())
+            execution.interrupt(self._console.transport.now_s())
             try:
-                hold(execution, self._board.transport, self._note)
+                self._console.drive(execution, self._note)
             except Elm11Error as error:
                 # What the board does is not known now; whoever asks it next looks for its prompt first.
                 self._failed(error)
@@ -264,7 +265,7 @@ class Run:
     # ---- helpers --------------------------------------------------------------------------------------------
 
     def wait_for_start(self, crc32: str) -> None:
-        """Wait for the board's first word.
+        """Wait for the board's first report.
 
         Args:
             crc32: of the job as it was sent.
@@ -272,9 +273,9 @@ class Run:
         Raises:
             ProtocolError: the job has not arrived as it was sent; the run is stopped.
             EngineError: the board refuses.
-            BoardTimeoutError: no word came.
+            BoardTimeoutError: no report came.
         """
-        transport = self._board.transport
+        transport = self._console.transport
         longest_s = max(LOAD_TIMEOUT_S, self.budget.start_s)
         end_s = transport.now_s() + longest_s
         while self.running and self._status is None and not self._refusal:
@@ -284,7 +285,7 @@ class Run:
                     f"the board said nothing for {longest_s:.0f} s after a run was started.",
                     state="starting a run",
                     next_step="Reset the board, then try again.",
-                    last_bytes=self._board.last_bytes,
+                    last_bytes=self._console.last_bytes,
                 )
         if self._status is None:
             self._refresh()
@@ -295,25 +296,25 @@ class Run:
             )
 
     def take(self, status: BoardStatus) -> None:
-        """Take what the board has said.
+        """Take a report of the board.
 
         Args:
-            status: one sign of life, decoded.
+            status: one report, decoded.
         """
         self._status = status
 
     def _assemble(self, job: Job, timeout_s: float | None) -> HistogramAssembly:
-        board = self._board
+        transport = self._console.transport
         assembly = HistogramAssembly(job.J + 1, job.n_bins)
         once_s = self.budget.send_s
-        end_s = board.transport.now_s() + (10 * once_s if timeout_s is None else timeout_s)
+        end_s = transport.now_s() + (10 * once_s if timeout_s is None else timeout_s)
         lines = [commands.send_line(0, -1)]
         for _ in range(_FETCH_ROUNDS):
             for line in lines:
-                left_s = end_s - board.transport.now_s()
+                left_s = end_s - transport.now_s()
                 if left_s <= 0:
                     break
-                for event in board.ask(line, min(once_s, left_s)):
+                for event in self._jobs.ask(line, min(once_s, left_s)):
                     if isinstance(event, Frame) and not is_status(event):
                         assembly.add(event)
             try:
@@ -323,31 +324,31 @@ class Run:
             except ProtocolError:
                 assembly.clear()  # every line agrees and the whole does not: begin again
                 missing = []
-            if board.transport.now_s() >= end_s:
+            if transport.now_s() >= end_s:
                 break
             if assembly.summary is not None:
                 lines = [commands.send_line(*blocks) for blocks in missing]
             else:
                 lines = [commands.AGAIN_LINE if assembly.n_received else commands.send_line(0, -1)]
         expected = assembly.summary.n_lines if assembly.summary else "an unknown number"
-        kind = BoardTimeoutError if board.transport.now_s() >= end_s else ProtocolError
+        kind = BoardTimeoutError if transport.now_s() >= end_s else ProtocolError
         raise kind(
             f"the histogram did not arrive: {assembly.n_received} of {expected} lines came undamaged.",
             state="fetching results",
             next_step="The results are still on the board: fetch them again.",
-            last_bytes=board.last_bytes,
+            last_bytes=self._console.last_bytes,
         )
 
     def _step(self, until_s: float) -> bool:
         execution = self._execution
         assert execution is not None
         try:
-            came = self._board.step(execution, until_s, self._note)
+            came = step(execution, self._console.transport, self._note, until_s)
         except Elm11Error as error:
             self._failed(error)
             raise
         if came:
-            self._sign_s = self._board.transport.now_s()
+            self._last_heartbeat_s = self._console.transport.now_s()
         result = execution.result
         if result is not None:
             self._execution = None
@@ -377,12 +378,12 @@ class Run:
 
     def _refresh(self) -> BoardStatus:
         """Ask the board itself, which is not computing any more."""
-        status = self._board.status()
+        status = self._jobs.status()
         if status is None or not status.job:
             raise EngineError(
                 "the board holds no results any more.",
                 state="asking for the run's state",
-                next_step="Start the run again: the board has been switched off, or told to forget.",
+                next_step="Start the run again: the board has been switched off, or has dropped them (forget).",
             )
         self._status = status
         return status
@@ -396,6 +397,6 @@ class Run:
             done=status.done if status is not None else 0,
             running=self.running,
             scale=status.scale if status is not None else 0,
-            age_s=self._board.transport.now_s() - self._sign_s,
+            age_s=self._console.transport.now_s() - self._last_heartbeat_s,
             usable=self.running or (not self._lost and (status is None or status.is_usable)),
         )

@@ -1,6 +1,6 @@
-"""What this computer remembers of the runs that it has started, so that `elm11 attach` needs no arguments.
+"""Records of the runs that this computer has started, so that `elm11 attach` needs no arguments.
 
-The board itself knows a job by a short name only; this is where the name leads back to the job.
+The board knows a job by a short name only; the record of that name holds the whole job.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from .._files.atomic import atomic_file
-from .._files.user_dirs import RUNS_FOLDER, config_folder
+from .._files.user_dirs import config_folder
 from ..jobs.job import Job
 from ..protocol.commands import job_name
 
+_FOLDER: Final = "runs"
 _FORMAT: Final = 1
 
 
@@ -40,7 +41,7 @@ class RunRecord:
 
 
 def _file(name: str) -> Path:
-    return config_folder() / RUNS_FOLDER / f"{name}.json"
+    return config_folder() / _FOLDER / f"{name}.json"
 
 
 def save(record: RunRecord) -> None:

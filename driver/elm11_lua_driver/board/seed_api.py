@@ -18,7 +18,7 @@ import numpy as np
 from ..errors import VerificationError
 from . import detect, firmware_sync
 from .board import Board
-from .code import EXECUTE_TIMEOUT_S
+from .console import EXECUTE_TIMEOUT_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +44,7 @@ def detect_elm11(port: str | None = None) -> list[Detected]:
     Args:
         port: look at this port only.
     """
-    found, _ = detect.detect(port)
+    found, _ = detect.detect_boards(port)
     return [one for one in found if one.is_board]
 
 
@@ -214,7 +214,7 @@ def wait_for_completion(
     Args:
         run: from `start_lua_execution`.
         timeout_s: longest time for all of it.
-        stall_s: longest time without a sign of life.
+        stall_s: longest time without a report.
         on_progress: called whenever the board says something.
     """
     return run.wait(timeout_s, stall_s, on_progress)

@@ -12,9 +12,9 @@ import click
 from click.shell_completion import CompletionItem
 
 from .. import board as boards
-from .._files import user_dirs
 from .._files.atomic import check_writable
 from ..config import Source
+from ..diagnostics.last_trace import remember_trace
 from ._options import configured, options, setting
 from .entry import InterruptGuard
 
@@ -110,7 +110,7 @@ def _chosen(
         except ValueError as error:
             msg = f"{setting(ctx, 'trace').origin or '--trace'}: {error}"
             raise ValueError(msg) from error
-        user_dirs.remember_trace(Path(trace))
+        remember_trace(Path(trace))
     if port is not None and hw_id is not None:
         ranks = [list(Source).index(setting(ctx, key).source) for key in ("port", "hw_id")]
         return port if ranks[0] <= ranks[1] else None, hw_id if ranks[1] <= ranks[0] else None

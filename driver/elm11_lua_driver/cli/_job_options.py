@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from .._progress import Update
-    from ..board.board import Board
     from ..engines import Engine
     from ..jobs.job import Job
 
@@ -250,14 +249,7 @@ def _check_checkpoint(path: str) -> None:
 
 
 def _board_engine(where: BoardOptions) -> Engine:
-    """A board whose bytes are paced as calibration found."""
-
-    class PacedBoardEngine(engines.BoardEngine):  # here, so that --help does not import the engines
-        def _prepare(self, board: Board) -> None:
-            where.pace(board)
-            super()._prepare(board)
-
-    return PacedBoardEngine(where.port, where.hw_id, where.tx_delay_s, trace=where.trace)
+    return engines.BoardEngine(where.port, where.hw_id, where.tx_delay_s, trace=where.trace, on_open=where.pace)
 
 
 @contextlib.contextmanager
@@ -294,7 +286,7 @@ def _fleet(text: str | None) -> list[Engine]:
         ValueError: the text names something else.
     """
     if text is None:
-        found = [board.port for board in boards.detect.detect()[0] if board.is_board]
+        found = [board.port for board in boards.detect.detect_boards()[0] if board.is_board]
         return [engines.PoolEngine(), *(_board_engine(BoardOptions(port=port)) for port in found)]
     members: list[Engine] = []
     for item in text.split(","):

@@ -1,31 +1,30 @@
-"""What the commands about runs on a board share: the histogram's file, watching a run, the result."""
+"""Parts of the commands about runs on a board: the histogram's file, the progress, the result."""
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 import click
 
 from .._files.atomic import check_writable
+from .._progress import progress_bar
 from .._text import duration
-from ..engines import BoardEngine
-from ..errors import BoardTimeoutError
+from ..engines.board import BoardObserver
 from ..jobs import storage
-from ..levels.levels import Significance
-from ..levels.quantiles import quantiles, standard_errors
+from ..levels.runner import Observer
 from ..protocol.commands import job_name
 from ._messages import info, warn
 from ._output import print_levels
 
 if TYPE_CHECKING:
     from .._progress import Update
-    from ..board.board import Run
-    from ..jobs.histogram import Histogram
+    from ..board.board import Board, Run, RunProgress
     from ..jobs.job import Job
+    from ..levels.levels import Significance
 
-_LOOK_S: Final = 1.0  # how often the age of the last sign of life is shown anew
-_SILENCE_TOLD: Final = 0.5  # this part of the longest silence is worth a line
+_WARNING_PART: Final = 0.5  # of the longest silence, before there is a warning
 
 output_option = click.option(
     "--output",
@@ -60,76 +59,85 @@ def output_path(output: str | None, job: Job) -> Path:
     return path
 
 
-def follow(run: Run, update: Update, before: int, total: int) -> None:
-    """Show how far a run is, until it has ended.
+class BlockMeter(Observer, BoardObserver):
+    """Shows the progress of a job on a board, and warns of a long silence.
+
+    A context manager. Nothing is shown before the first block, so that questions stand on lines of their own.
 
     Args:
-        run: the run.
-        update: shows it.
-        before: simulations that were finished before it.
-        total: simulations of the whole job.
+        show: False for no progress.
 
-    Raises:
-        BoardTimeoutError: there was no sign of life for longer than the slowest board needs.
+    Attributes:
+        wanted: simulations of the job.
+        finished: how many are finished, on the board or in the file.
+        saved: how many the file holds.
     """
-    limit_s = run.budget.silence_s
-    told = False
-    update(before, total)
-    while True:
-        progress = run.progress(wait_s=_LOOK_S)
-        update(before + progress.done, total, f"last sign of life {duration(progress.age_s)} ago")
-        if not progress.running:
-            return
-        if progress.age_s >= limit_s:
-            raise BoardTimeoutError(
-                f"the run has stalled: the last sign of life came {duration(progress.age_s)} ago.",
-                state=f"waiting for simulations {run.first} to {run.first + run.count - 1}",
-                next_step="It may go on: elm11 attach. If it does not, switch the board off and on; what is in the "
-                "file stays, and the same command goes on with the rest.",
-            )
-        if progress.age_s >= _SILENCE_TOLD * limit_s and not told:
-            told = True
-            warn(f"no sign of life for {duration(progress.age_s)}; giving up after {duration(limit_s)}")
+
+    def __init__(self, *, show: bool) -> None:
+        self.wanted = self.finished = self.saved = 0
+        self._show = show
+        self._stack = contextlib.ExitStack()
+        self._bar: Update | None = None
+        self._has_warned = False
+
+    def started(self, job: Job, finished: int) -> None:
+        """See `Observer.started`."""
+        self.wanted, self.finished, self.saved = job.n_simulations, finished, finished
+
+    def progressed(self, finished: int, wanted: int) -> None:
+        """See `Observer.progressed`."""
+        self.wanted, self.finished = wanted, finished
+
+    def block_starting(self, board: Board, block: range) -> None:
+        """See `BoardObserver.block_starting`."""
+        del board, block
+        self.saved = self.finished
+        self._has_warned = False
+
+    def block_started(self, run: Run) -> None:
+        """See `BoardObserver.block_started`."""
+        del run
+        self._update("")
+
+    def heartbeat(self, run: Run, progress: RunProgress) -> None:
+        """See `BoardObserver.heartbeat`."""
+        age, limit_s = duration(progress.age_s), run.budget.silence_s
+        self._update(f"last heartbeat {age} ago")
+        if progress.running and _WARNING_PART * limit_s <= progress.age_s < limit_s and not self._has_warned:
+            self._has_warned = True
+            warn(f"no heartbeat for {age}; giving up after {duration(limit_s)}")
+
+    def _update(self, note: str) -> None:
+        if self._bar is None:
+            self._bar = self._stack.enter_context(progress_bar("run", "simulations", show=self._show, lines=True))
+        self._bar(self.finished, self.wanted, note)
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Remove the bar."""
+        self._stack.close()
 
 
-def print_result(
-    histogram: Histogram,
-    level: float,
-    path: Path,
-    seconds: float,
-    target: float | None = None,
-    *,
-    as_json: bool,
-    plot: str | None,
-) -> None:
-    """Print the levels of a board's histogram, and say where it is and what is missing in it.
+def print_result(result: Significance, path: Path, *, as_json: bool, plot: str | None) -> None:
+    """Print the levels of a board's histogram, its file, and what is missing in it.
 
     Args:
-        histogram: what was fetched so far.
-        level: of significance, between 0 and 1.
+        result: the levels of what was fetched so far.
         path: the histogram's file.
-        seconds: how long it took.
-        target: the standard error at which the computation was to stop, or None.
         as_json: as JSON instead of a table.
         plot: file for a picture of the levels, or None.
 
     Raises:
         OSError: the picture cannot be written.
     """
-    job = histogram.job
-    result = Significance(
-        histogram,
-        level,
-        quantiles(histogram.counts, level),
-        standard_errors(histogram, level),
-        BoardEngine.name,
-        seconds,
-        target,
-    )
-    more = {"file": str(path), "simulations_done": histogram.n_simulations, "complete": histogram.is_complete}
+    histogram = result.histogram
+    n, wanted = histogram.n_simulations, histogram.job.n_simulations
+    more = {"file": str(path), "simulations_done": n, "complete": histogram.is_complete}
     print_levels(result, as_json=as_json, more=more, plot=plot)
     info(f"histogram: {path}")
-    n, wanted = histogram.n_simulations, job.n_simulations
     if n < wanted:
         warn(f"{n} of {wanted} simulations; elm11 run goes on with the rest")
     elif n > wanted:

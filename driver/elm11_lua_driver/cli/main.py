@@ -103,7 +103,7 @@ def versions() -> str:
     """One line per program and library that a result depends on."""
     metadata = importlib.import_module("importlib.metadata")  # 30 ms that few commands need
     lines = [f"elm11-lua-driver {metadata.version('elm11-lua-driver')}", f"Python {platform.python_version()}"]
-    for name in ("numpy", "scipy", "pycwt", "lupa"):
+    for name in ("numpy", "pycwt", "lupa"):
         try:
             lines.append(f"{name} {metadata.version(name)}")
         except metadata.PackageNotFoundError:

@@ -1,5 +1,6 @@
 from .bundle import collect, write
-from .doctor import Check, State, System, examine
+from .check import Check, State, System
+from .doctor import examine
 
 __all__ = [
     "Check",

@@ -17,7 +17,7 @@ from ..errors import Elm11Error, PortBusyError
 from ..jobs.job import Job
 from ..levels.runner import run
 from ..transport.port_errors import opening_error, port_holders
-from .doctor import Check, State, System
+from .check import Check, State, System
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ SELF_TEST_DEADLINE_S: Final = 60.0
 _SELF_TEST_JOB: Final = Job(lag1_x=0.5, lag1_y=-0.3, dt=0.25, dj=0.5, s0=0.5, J=3, n_simulations=4, n_bins=300)
 
 
-# ---- the way to the board -----------------------------------------------------------------------------------
+# ---- driver, rule and ports -----------------------------------------------------------------------------------
 
 
 def _candidates(system: System) -> list[str]:
@@ -40,7 +40,7 @@ def check_driver(system: System) -> Check:
     """FTDI's driver.
 
     Args:
-        system: what is asked about this computer.
+        system: facts about this computer.
     """
     return _linux_driver(system) if system.is_linux else _other_driver(system)
 
@@ -57,7 +57,7 @@ def _other_driver(system: System) -> Check:
             "It is part of macOS. If a board is plugged in and /dev/cu.usbserial-... does not appear, try another "
             "cable: many carry no data."
         )
-    return Check(name, State.SKIPPED, "shows only when an FTDI port is there", advice)
+    return Check(name, State.SKIPPED, "can be checked only when an FTDI port is present", advice)
 
 
 def _linux_driver(system: System) -> Check:
@@ -78,7 +78,7 @@ def _linux_driver(system: System) -> Check:
     if any("ftdi_sio" in system.read(f"{modules}/{file}") for file in ("modules.builtin", "modules.dep")):
         return Check(name, State.OK, "ftdi_sio is installed, and loaded when a board is plugged in")
     if not (system.root / modules).is_dir():
-        return Check(name, State.SKIPPED, f"cannot be told: there is no folder /{modules} (a container?)")
+        return Check(name, State.SKIPPED, f"unknown: there is no folder /{modules} (a container?)")
     return Check(
         name,
         State.WARNING,
@@ -89,15 +89,15 @@ def _linux_driver(system: System) -> Check:
 
 
 def rule_file() -> Path:
-    """The udev rule that this package brings."""
+    """The udev rule that comes with this package."""
     return Path(str(resources.files(__package__) / "udev" / UDEV_RULE))
 
 
 def check_udev_rule(system: System) -> Check:
-    """The udev rule that makes answers come at once and opens the port to whoever sits there.
+    """The udev rule that lowers the adapter's latency and opens the port to the user who is logged in.
 
     Args:
-        system: what is asked about this computer.
+        system: facts about this computer.
     """
     name = "udev rule"
     if not system.is_linux:
@@ -123,23 +123,23 @@ def check_udev_rule(system: System) -> Check:
                 if installed.read_bytes() == ours.read_bytes():
                     return Check(name, State.OK, f"installed: /{installed.relative_to(system.root)}{latency}")
             where = installed.relative_to(system.root)
-            return Check(name, State.WARNING, f"/{where} is not that of this version{latency}", "Replace it:", commands)
+            return Check(name, State.WARNING, f"/{where} differs from this version's{latency}", "Replace it:", commands)
     needed = bool(_candidates(system))
     return Check(
         name,
         State.WARNING if needed else State.SKIPPED,
         f"not installed{latency}" if needed else "not installed; no FTDI port needs it now",
-        "It spares up to 16 ms per answer, and the group. Install it, and plug the board in again:",
+        "It saves up to 16 ms per answer and needs no group. Install it, then plug the board in again:",
         commands,
     )
 
 
 def check_ports(system: System, port: str | None = None) -> Check:
-    """Serial ports, and whether this user may open those that may have a board.
+    """Serial ports, and the user's permission to open those that may have a board.
 
     Args:
-        system: the facts.
-        port: the port that is named, if one is.
+        system: facts about this computer.
+        port: the port that the user named, or None.
     """
     name = "ports"
     found, others = detect.candidates(system.serial_ports())
@@ -152,15 +152,15 @@ def check_ports(system: System, port: str | None = None) -> Check:
         active, given = system.groups()
         advice = error.next_step
         if group in given - active:
-            advice = f"You are in the group {group} already: log out and in again, and it holds."
+            advice = f"You were added to the group {group}: log out and in again."
         return Check(name, State.FAILED, f"you may not open {', '.join(closed)}; {'; '.join(listed)}", advice)
     if not wanted and not (port and "://" in port):
         text = "; ".join(listed) or "none"
         return Check(
             name,
             State.SKIPPED,
-            f"no FTDI port is there ({text})",
-            "For a board, plug it in with a cable that carries data. All else works without one.",
+            f"no FTDI port found ({text})",
+            "For a board, plug it in with a cable that carries data. Everything else works without one.",
         )
     return Check(name, State.OK, "; ".join(listed) or f"{port}, named")
 
@@ -169,17 +169,17 @@ def check_ports(system: System, port: str | None = None) -> Check:
 
 
 def check_board(system: System, port: str | None = None) -> tuple[Check, Detected | None]:
-    """Which board is there, and what it does. Nothing that runs is disturbed.
+    """The connected board and its state. A running job is not disturbed.
 
     Args:
-        system: the facts.
-        port: the port that is named, if one is.
+        system: facts about this computer.
+        port: the port that the user named, or None.
 
     Returns:
-        The check, and the board where there is exactly one.
+        The check, and the board if there is exactly one.
     """
     name = "board"
-    found, others = detect.detect(port, ports=system.serial_ports(), open_port=system.open_port)
+    found, others = detect.detect_boards(port, ports=system.serial_ports(), open_port=system.open_port)
     boards = [one for one in found if one.is_board]
     if len(boards) > 1:
         text = "; ".join(map(str, boards))
@@ -187,7 +187,7 @@ def check_board(system: System, port: str | None = None) -> tuple[Check, Detecte
     if boards:
         return _one_board(boards[0])
     if not found:
-        return Check(name, State.SKIPPED, "no port that may have one"), None
+        return Check(name, State.SKIPPED, "no port to look at"), None
     busy = next((one.error for one in found if isinstance(one.error, PortBusyError)), None)
     if busy is not None:
         return Check(name, State.WARNING, f"{busy.what} {_holders(busy.port)}".strip(), busy.next_step), None
@@ -206,21 +206,21 @@ def _one_board(board: Detected) -> tuple[Check, Detected | None]:
 def _holders(port: str) -> str:
     if port_holders(port):
         return ""  # the error names them
-    return "Whose program it is does not show: it is another user's, or this system does not tell."
+    return "The program cannot be identified: it is another user's, or this system does not show it."
 
 
 def check_scripts(system: System, board: Detected | None) -> Check:
-    """This project's programs on the board. They are read, which disturbs nothing.
+    """This project's programs on the board. They are only read.
 
     Args:
-        system: the facts.
-        board: what `check_board` found.
+        system: facts about this computer.
+        board: the board that `check_board` found.
     """
     name = "programs"
     if board is None:
-        return Check(name, State.SKIPPED, "no board to ask")
+        return Check(name, State.SKIPPED, "no board connected")
     if board.state is BoardState.BUSY:
-        return Check(name, State.SKIPPED, "the board runs something, and is left alone")
+        return Check(name, State.SKIPPED, "the board is busy and was not asked")
     try:
         with Board(system.open_port(board.port)) as open_board:
             known = calibration.load(board.hw_id) if board.hw_id else None
@@ -235,23 +235,23 @@ def check_scripts(system: System, board: Detected | None) -> Check:
     if wrong:
         where = f" --port {board.port}"
         return Check(name, State.WARNING, "; ".join(wrong), "Upload them:", (f"elm11-upload-scripts{where}",))
-    return Check(name, State.OK, f"all {len(report.states)} are there and the same")
+    return Check(name, State.OK, f"all {len(report.states)} are up to date")
 
 
 def check_calibration(board: Detected | None) -> Check:
-    """What calibration has measured.
+    """The calibration of the board.
 
     Args:
-        board: what `check_board` found.
+        board: the board that `check_board` found.
     """
     name = "calibration"
     known = calibration.load_all()
-    if calibration.calibration_file().is_file() and not known:
+    if calibration.files() and not known:
         return Check(
             name,
             State.WARNING,
-            f"{calibration.calibration_file()} cannot be read",
-            "Measure again; the file is made anew:",
+            f"{calibration.files()[0]} cannot be read",
+            "Measure again:",
             ("elm11 calibrate",),
         )
     if board is None or not board.hw_id:
@@ -259,7 +259,7 @@ def check_calibration(board: Detected | None) -> Check:
         return Check(name, State.SKIPPED, f"no board to look up; {count}")
     one = known.get(board.hw_id)
     if one is None:
-        advice = "Until then bytes are sent with the pause that suits every board, and times are not known:"
+        advice = "Until then bytes are sent with a delay that suits every board, and run times are unknown:"
         commands = (f"elm11 calibrate --port {board.port}",)
         return Check(name, State.WARNING, f"none of board {board.hw_id}", advice, commands)
     pace = "no pacing" if one.tx_delay_s is None else f"{1000 * one.tx_delay_s:g} ms from byte to byte"
@@ -274,7 +274,7 @@ def check_calibration(board: Detected | None) -> Check:
 
 
 def _self_test() -> str:
-    """A small job on a virtual board, by the way of a real one: upload, run, fetch. Its counts are those of NumPy.
+    """Run a small job on a virtual board like on a real one, and compare its counts with NumPy's.
 
     Raises:
         Elm11Error: something failed.
@@ -288,14 +288,14 @@ def _self_test() -> str:
 
 
 def check_self_test(test: Callable[[], str] = _self_test, deadline_s: float = SELF_TEST_DEADLINE_S) -> Check:
-    """Have the whole chain compute something small.
+    """Run a small job through the whole chain.
 
     Args:
-        test: computes it, and says what it was.
-        deadline_s: longest time.
+        test: runs the job and returns a description.
+        deadline_s: longest time, seconds.
 
     Returns:
-        How it went.
+        The check.
     """
     name = "self-test"
     advice = "Please report it, with the file that elm11 support-bundle makes."
@@ -304,11 +304,11 @@ def check_self_test(test: Callable[[], str] = _self_test, deadline_s: float = SE
     def examine() -> None:
         try:
             ended.append(Check(name, State.OK, test()))
-        except Exception as error:  # noqa: BLE001  whatever it is, it is what the test found
+        except Exception as error:  # noqa: BLE001  any error is a finding
             text = str(error) if isinstance(error, Elm11Error) else f"{type(error).__name__}: {error}"
             ended.append(Check(name, State.FAILED, text, advice))
 
-    # In a thread that may be left behind: a chain that hangs is what a deadline is for.
+    # In a thread, so that a chain that hangs can be abandoned at the deadline.
     thread = threading.Thread(target=examine, daemon=True)
     thread.start()
     thread.join(deadline_s)

@@ -1,6 +1,6 @@
-"""What a bug report needs, in one zip file: `elm11 support-bundle`.
+"""The zip file of `elm11 support-bundle`, for bug reports.
 
-Of the environment only this project's own variables go in, and the name of the home directory is written as ``~``.
+Of the environment it contains only this project's own variables. The home directory is written as ``~``.
 """
 
 from __future__ import annotations
@@ -14,16 +14,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from .. import config
-from .._files import user_dirs
 from .._files.atomic import atomic_file
+from .._files.user_dirs import config_folder
 from ..errors import ConfigError
 from . import doctor
+from .last_trace import last_trace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from .check import Check
+
 MOST_TRACE_BYTES: Final = 4_000_000
-"""The end of a longer trace is kept: what went wrong stands there."""
+"""The end of a longer trace is kept: the fault is at the end."""
 
 MOST_RUNS: Final = 20
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)  # the same content makes the same file
@@ -35,7 +38,7 @@ class Item:
 
     Attributes:
         name: its name in the zip.
-        what: what it is, for people.
+        what: a description.
         content: its text, without the home directory's name.
     """
 
@@ -65,10 +68,8 @@ def without_home(text: str, home: Path | None = None) -> str:
     return re.sub(rf"(?<=[/\\]){user}(?=[/\\])", "USER", text)
 
 
-def collect(
-    checks: Sequence[doctor.Check], versions: str, environ: Mapping[str, str], home: Path | None = None
-) -> list[Item]:
-    """Everything that goes in.
+def collect(checks: Sequence[Check], versions: str, environ: Mapping[str, str], home: Path | None = None) -> list[Item]:
+    """The files of the bundle.
 
     Args:
         checks: what `doctor.examine` found.
@@ -77,7 +78,7 @@ def collect(
         home: the home directory; this user's by default.
 
     Returns:
-        What goes in, each with its name in the zip file.
+        The files, each with its name in the zip file.
     """
     ours = {*map(config.variable, config.KEYS), *doctor.OTHER_VARIABLES}
     variables = {name: value for name, value in sorted(environ.items()) if name in ours}
@@ -87,14 +88,15 @@ def collect(
         Item("environment.json", f"environment: {', '.join(variables) or 'none of our variables'}", _json(variables)),
         Item("versions.txt", "versions", versions + "\n"),
     ]
-    trace = user_dirs.last_trace()
+    trace = last_trace()
     if trace is not None:
         text, cut = _end_of(trace)
         note = f", its last {MOST_TRACE_BYTES // 1_000_000} MB" if cut else ""
         items.append(Item("trace.jsonl", f"the last byte trace, {trace}{note}", text))
-    calibrations = user_dirs.config_folder() / user_dirs.CALIBRATION_FILE
-    if calibrations.is_file():
-        items.append(Item("calibration.json", "calibrations of boards", _text(calibrations)))
+    items += [
+        Item(path.relative_to(config_folder()).as_posix(), "calibration of a board", _text(path))
+        for path in _kept("calibration.json", "calibrations/*.json")
+    ]
     items += [Item(f"runs/{path.name}", "a run that was started here", _run(path)) for path in _runs()]
     return [Item(item.name, without_home(item.what, home), without_home(item.content, home)) for item in items]
 
@@ -103,7 +105,7 @@ def write(items: Sequence[Item], path: Path) -> None:
     """Write the zip file.
 
     Args:
-        items: what goes in.
+        items: the files.
         path: the zip file; an existing one is replaced as a whole.
 
     Raises:
@@ -165,11 +167,15 @@ def _end_of(path: Path) -> tuple[str, bool]:
     return text.partition("\n")[2] if cut else text, cut
 
 
+def _kept(*patterns: str) -> list[Path]:
+    """Files in the configuration folder. `board` would say which, but needs packages that may be missing here."""
+    return sorted(path for pattern in patterns for path in config_folder().glob(pattern))
+
+
 def _runs() -> list[Path]:
     """Records of the latest runs, the newest first."""
-    folder = user_dirs.config_folder() / user_dirs.RUNS_FOLDER
     try:
-        records = [(path.stat().st_mtime, path.name, path) for path in folder.glob("*.json")]
+        records = [(path.stat().st_mtime, path.name, path) for path in _kept("runs/*.json")]
     except OSError:
         return []
     return [path for _, _, path in sorted(records, reverse=True)[:MOST_RUNS]]

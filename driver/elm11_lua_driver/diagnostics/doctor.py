@@ -1,166 +1,27 @@
-"""Is everything there that is needed, and what is to be done: the checks of `elm11 doctor`.
+"""The checks of `elm11 doctor`: of the installation here, of boards in `board_checks`.
 
-Needs nothing but Python, so that missing packages can be told; the checks that need more are in `doctor_board.py`. Each
-check is a function of a `System`, the facts that it looks at, so that a test can give others. None changes
-anything, none needs more rights than the user has, and ports are only opened as `detect` does it: those with the
-board's USB chip, and the one that is named.
+A check changes nothing and needs no more rights than the user has. It opens only ports with the board's USB chip and
+the one that is named, as `detect` does.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
 import platform
 import re
 import sys
-from dataclasses import dataclass, field
-from enum import StrEnum
-from importlib import import_module, metadata
-from pathlib import Path
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from .. import config
 from ..errors import ConfigError
+from .check import Check, State, System
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
-    from ..board.detect import PortInfo
-    from ..transport.base import Transport
+    from collections.abc import Iterator, Sequence
 
 OLDEST_PYTHON: Final = (3, 11)
 OTHER_VARIABLES: Final = frozenset({"ELM11_EMBLUA", "ELM11_LUA_SOURCES", "ELM11_TEST_PORT"})
-"""Variables of ours that are no settings of the command line."""
-
-
-class State(StrEnum):
-    """How a check ended."""
-
-    OK = "ok"
-    WARNING = "warning"
-    FAILED = "failed"
-    SKIPPED = "skipped"
-
-
-@dataclass(frozen=True)
-class Check:
-    """What one check found.
-
-    Attributes:
-        name: what was looked at.
-        state: how it ended.
-        found: what was found, a line or more.
-        advice: what to do, a sentence; empty if nothing is.
-        commands: the commands that do it, to be copied.
-    """
-
-    name: str
-    state: State
-    found: str
-    advice: str = ""
-    commands: tuple[str, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return {
-            "name": self.name,
-            "state": self.state.value,
-            "found": self.found,
-            "advice": self.advice,
-            "commands": list(self.commands),
-        }
-
-
-def _serial_ports() -> Sequence[PortInfo]:
-    found: Sequence[PortInfo] = import_module("serial.tools.list_ports").comports()
-    return found
-
-
-def _open_port(port: str) -> Transport:
-    from ..transport.open import open_transport  # noqa: PLC0415  pyserial may be missing
-
-    return open_transport(port)
-
-
-def _installed(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def _requirements() -> list[str]:
-    return metadata.requires("elm11-lua-driver") or []
-
-
-def _may_open(port: str) -> bool:
-    return os.access(port, os.R_OK | os.W_OK)
-
-
-def _groups() -> tuple[set[str], set[str]]:
-    """The groups that this process has, and those that the user has been given."""
-    if sys.platform == "win32":
-        return set(), set()
-    import grp  # noqa: PLC0415  not on Windows
-    import pwd  # noqa: PLC0415
-
-    active, given = set(), set()
-    with contextlib.suppress(KeyError, OSError):
-        user = pwd.getpwuid(os.getuid()).pw_name
-        given = {group.gr_name for group in grp.getgrall() if user in group.gr_mem}
-    for number in {*os.getgroups(), os.getgid()}:
-        with contextlib.suppress(KeyError):  # a group without a name
-            active.add(grp.getgrgid(number).gr_name)
-    return active, given
-
-
-@dataclass(frozen=True)
-class System:
-    """The facts that checks look at.
-
-    Attributes:
-        system: its name, as `sys.platform`.
-        python: version of Python.
-        root: where /sys, /proc, /etc and /lib are looked for.
-        release: release of the kernel.
-        environ: the environment.
-        serial_ports: lists the serial ports.
-        open_port: opens a port by its name.
-        may_open: whether this user may open a port.
-        groups: the groups that this process has, and those that the user has been given.
-        installed: version of a package, or None.
-        requirements: what this package requires, as its metadata say it.
-        load_config: reads the settings.
-    """
-
-    system: str = sys.platform
-    python: tuple[int, ...] = sys.version_info[:3]
-    root: Path = Path("/")
-    release: str = field(default_factory=platform.release)
-    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
-    serial_ports: Callable[[], Sequence[PortInfo]] = _serial_ports
-    open_port: Callable[[str], Transport] = _open_port
-    may_open: Callable[[str], bool] = _may_open
-    groups: Callable[[], tuple[set[str], set[str]]] = _groups
-    installed: Callable[[str], str | None] = _installed
-    requirements: Callable[[], list[str]] = _requirements
-    load_config: Callable[[], Mapping[str, config.Setting]] = config.load
-
-    @property
-    def is_linux(self) -> bool:
-        """Whether this is Linux."""
-        return self.system.startswith("linux")
-
-    def read(self, path: str) -> str:
-        """A file below the root; empty where it cannot be read.
-
-        Args:
-            path: below the root, without a leading slash.
-        """
-        try:
-            return (self.root / path).read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            return ""
+"""Variables of this project that are not settings of the command line."""
 
 
 # ---- this computer ------------------------------------------------------------------------------------------
@@ -170,7 +31,7 @@ def check_python(system: System) -> Check:
     """Python's version.
 
     Args:
-        system: what is asked about this computer.
+        system: facts about this computer.
     """
     text = ".".join(map(str, system.python))
     found = f"{text} on {platform.platform(terse=True)}, {sys.executable}"
@@ -190,12 +51,12 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def check_packages(system: System) -> Check:
-    """The packages that this one requires, and those that it can use.
+    """Required and optional packages.
 
     Args:
-        system: what is asked about this computer.
+        system: facts about this computer.
     """
-    there: list[str] = []
+    present: list[str] = []
     wrong: list[str] = []
     optional: set[str] = set()
     for requirement in system.requirements():
@@ -212,29 +73,29 @@ def check_packages(system: System) -> Check:
         elif oldest and _numbers(version) < _numbers(oldest):
             wrong.append(f"{name} {version} is older than {oldest}")
         else:
-            there.append(f"{name} {version}")
+            present.append(f"{name} {version}")
     if wrong:
         return Check(
             "packages",
             State.FAILED,
             "; ".join(wrong),
-            "Install what is missing:",
+            "Install the packages:",
             (f"{sys.executable} -m pip install --upgrade elm11-lua-driver",),
         )
     more = f"; optional: {', '.join(sorted(optional))}" if optional else ""
-    return Check("packages", State.OK, ", ".join(there) + more)
+    return Check("packages", State.OK, ", ".join(present) + more)
 
 
 def check_settings(system: System) -> Check:
     """Configuration files and variables of the environment.
 
     Args:
-        system: what is asked about this computer.
+        system: facts about this computer.
     """
     try:
         settings = system.load_config()
     except ConfigError as error:
-        return Check("settings", State.FAILED, str(error), "Correct it; elm11 config show tells what holds then.")
+        return Check("settings", State.FAILED, str(error), "Correct it, then see the settings with elm11 config show.")
     unknown = sorted(
         name
         for name in system.environ
@@ -244,7 +105,7 @@ def check_settings(system: System) -> Check:
     )
     if unknown:
         known = ", ".join(map(config.variable, config.KEYS))
-        return Check("settings", State.WARNING, f"{unknown[0]} has no meaning", f"Those that have: {known}.")
+        return Check("settings", State.WARNING, f"{unknown[0]} has no meaning", f"Known variables: {known}.")
     lines = [
         f"{key} = {one.value} ({one.origin})"
         for key, one in settings.items()
@@ -253,14 +114,14 @@ def check_settings(system: System) -> Check:
     return Check("settings", State.OK, "; ".join(lines) or "all defaults")
 
 
-# ---- all of it -----------------------------------------------------------------------------------------------
+# ---- all checks -----------------------------------------------------------------------------------------------
 
 
 def examine(system: System | None = None, port: str | None = None) -> Iterator[Check]:
     """All checks, one after the other.
 
     Args:
-        system: the facts; those of this computer by default.
+        system: facts; those of this computer by default.
         port: the board's port; by default the one that is configured, else every port that may have a board.
 
     Yields:
@@ -276,7 +137,7 @@ def examine(system: System | None = None, port: str | None = None) -> Iterator[C
         port = system.load_config()["port"].value
     if packages.state is State.FAILED:
         return  # the rest needs them
-    from . import board_checks  # noqa: PLC0415
+    board_checks = import_module(f"{__package__}.board_checks")  # needs the packages that may be missing
 
     yield board_checks.check_driver(system)
     yield board_checks.check_udev_rule(system)
@@ -289,10 +150,10 @@ def examine(system: System | None = None, port: str | None = None) -> Iterator[C
 
 
 def what_to_do(checks: Sequence[Check]) -> list[str]:
-    """What to do next, the worst first; what is fine without it is left out.
+    """Next steps, those of failed checks first.
 
     Args:
-        checks: what was found, in order.
+        checks: the results, in order.
     """
     steps = []
     for state in (State.FAILED, State.WARNING):
@@ -304,10 +165,10 @@ def what_to_do(checks: Sequence[Check]) -> list[str]:
 
 
 def to_dict(checks: Sequence[Check]) -> dict[str, Any]:
-    """All of it, for JSON.
+    """All results, for JSON.
 
     Args:
-        checks: what was found, in order.
+        checks: the results, in order.
     """
     return {
         "format": 1,

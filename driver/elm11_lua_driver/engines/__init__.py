@@ -1,4 +1,4 @@
-"""Engines: each runs some simulations of a job, and returns their histogram.
+"""Engines run the simulations of a job and return their histogram.
 
 The engine, and how the simulations are cut, does not change a count.
 """

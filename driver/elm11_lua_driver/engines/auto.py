@@ -1,4 +1,4 @@
-"""The engine that decides: one process for little work, all cores for more."""
+"""The engine that chooses: one process for short jobs, all cores for long ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..jobs.histogram import Histogram
 from . import pool
 from .numpy import NumpyEngine
 from .pool import PoolEngine
-from .scheduler import Pieces, stream
+from .scheduler import WorkQueue, stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
     from .base import Progress
 
 WORTH_S: Final = 4.0
-"""From so much work on, the pool is used: its start takes one to two seconds, and two cores then save as much."""
+"""The pool is used for at least so much work: its start takes one to two seconds, and two cores then save as much."""
 
 _TRIAL_S: Final = 0.2
 
 _TRIAL_POINTS: Final = 1 << 17
-"""Transform points of the first piece: several of the NumPy engine's batches, 0.3 s at J = 28 (64 simulations). Small
+"""Transform points of the first chunk: several of the NumPy engine's batches, 0.3 s at J = 28 (64 simulations). Small
 jobs get it whole or half, since less than a batch of theirs would take as long as one."""
 
 
 class AutoEngine:
-    """NumPy in this process where that takes a few seconds at most, else the pool.
+    """NumPy in this process for a few seconds of work, the pool for more.
 
-    How fast this computer is shows in the first simulations, whose counts are used.
+    The first simulations measure the speed of this computer; their counts are used.
 
     Args:
         n_workers: processes of the pool; None for one per core.
@@ -50,7 +50,7 @@ class AutoEngine:
         """See `Engine.simulate`."""
         return Histogram(
             job,
-            [part for piece in self._pieces(job, [simulations], progress, whole=True) for part in piece.parts],
+            [part for result in self._results(job, [simulations], progress, whole=True) for part in result.parts],
         )
 
     def stream(
@@ -58,30 +58,30 @@ class AutoEngine:
     ) -> Iterator[Histogram]:
         """See `StreamingEngine.stream`. Every part lies in one group anyway."""
         del by_group
-        return self._pieces(job, simulations, progress, whole=False)
+        return self._results(job, simulations, progress, whole=False)
 
-    def _pieces(
+    def _results(
         self, job: Job, simulations: Sequence[range], progress: Progress, *, whole: bool
     ) -> Iterator[Histogram]:
-        pieces, spent_s = Pieces(job, simulations), 0.0
+        work, spent_s = WorkQueue(job, simulations), 0.0
         wanted = max(4, min(128, _TRIAL_POINTS // job.n_padded))
-        seconds, piece = 0.0, range(1)
-        while pieces and spent_s < _TRIAL_S:
-            piece = pieces.take(wanted)
+        seconds, chunk = 0.0, range(1)
+        while work and spent_s < _TRIAL_S:
+            chunk = work.take(wanted)
             started = time.perf_counter()
-            histogram = self._numpy.simulate(job, piece, progress)
+            histogram = self._numpy.simulate(job, chunk, progress)
             seconds = time.perf_counter() - started
             spent_s += seconds
             wanted *= 4
             yield histogram
-        left_s = len(pieces) * seconds / len(piece)
+        left_s = len(work) * seconds / len(chunk)
         if self._n_workers > 1 and left_s > self._worth_s:
-            yield from self._pool.stream(job, pieces.rest(), progress)
+            yield from self._pool.stream(job, work.rest(), progress)
         elif whole:
-            for rest in pieces.rest():
+            for rest in work.rest():
                 yield self._numpy.simulate(job, rest, progress)
         else:
-            yield from stream(self._numpy, job, pieces.rest(), progress)
+            yield from stream(self._numpy, job, work.rest(), progress)
 
     def close(self) -> None:
         """End the pool's processes."""

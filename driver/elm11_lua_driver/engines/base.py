@@ -1,4 +1,4 @@
-"""What every engine offers."""
+"""The interface of engines."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ Progress: TypeAlias = Callable[[int], None]
 
 
 class AbandonedError(Exception):
-    """Nobody waits for this result any more; progress raises it to make an engine stop. Engines let it pass."""
+    """The result is no longer wanted: `progress` raises this to stop an engine. Engines let it pass."""
 
 
 class Engine(Protocol):
-    """Something that computes simulations.
+    """Runs simulations.
 
-    An engine whose parts may span several groups (since moving results is dear to it) has `joins_groups = True`.
+    An engine whose parts may span several groups (since transfers of results are slow) has `joins_groups = True`.
 
     Attributes:
-        name: as in `engines.create`; it stands in files and messages.
+        name: as in `engines.create`; used in files and messages.
     """
 
     name: str
@@ -47,16 +47,42 @@ class Engine(Protocol):
         ...
 
     def close(self) -> None:
-        """Give back what the engine holds. It cannot be used afterwards."""
+        """Release what the engine holds. It cannot be used afterwards."""
+        ...
+
+
+@runtime_checkable
+class RecoveringEngine(Protocol):
+    """An engine that may hold results from before, such as a board whose cable was pulled.
+
+    Attributes:
+        name: as in `engines.create`; used in files and messages.
+    """
+
+    name: str
+
+    def recover(self, job: Job, is_missing: Callable[[range], bool]) -> Histogram | None:
+        """Return results that the engine holds, before anything is computed.
+
+        Args:
+            job: what is computed.
+            is_missing: True for simulations that are missing and can be added as one part.
+
+        Returns:
+            A histogram of the job; None if the engine holds nothing that is missing.
+
+        Raises:
+            EngineError: the engine failed.
+        """
         ...
 
 
 @runtime_checkable
 class StreamingEngine(Protocol):
-    """An engine that gives its results piece by piece, so that what is finished can be kept.
+    """An engine that yields results as they are finished, so that they can be saved.
 
     Attributes:
-        name: as in `engines.create`; it stands in files and messages.
+        name: as in `engines.create`; used in files and messages.
     """
 
     name: str
@@ -70,12 +96,12 @@ class StreamingEngine(Protocol):
             job: what to compute.
             simulations: ranges of simulation numbers, ascending, none twice.
             progress: called as simulations are finished.
-            by_group: whether every part must lie in one group of the job, so that errors can be estimated.
+            by_group: True if every part must lie in one group of the job, so that errors can be estimated.
 
         Yields:
             Histograms in any order, which together hold exactly these simulations.
 
         Raises:
-            EngineError: the engine failed. What it has yielded is right all the same.
+            EngineError: the engine failed. What it has yielded is still valid.
         """
         ...

@@ -3,40 +3,100 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from .._text import duration
 from ..board import firmware_sync
 from ..board.board import Board
-from ..errors import Elm11Error, VersionMismatchError
+from ..errors import BoardTimeoutError, Elm11Error, EngineError, VersionMismatchError
 from ..jobs.histogram import Histogram, block_ranges
 from ..planning.memory import plan
+from ..protocol.commands import job_name
 from .base import AbandonedError
 from .scheduler import single_groups
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from ..board.board import RunProgress
+    from ..board.board import Run, RunProgress
     from ..jobs.job import Job
+    from ..protocol.commands import BoardStatus
     from .base import Progress
+
+HEARTBEAT_INTERVAL_S: Final = 1.0
+"""Longest time between two calls of `BoardObserver.heartbeat`."""
+
+
+class BoardObserver:
+    """Follows the blocks of a job on a board. Every method does nothing: override those that you need.
+
+    An error that a method raises ends the run on this computer; a block on the board goes on.
+    """
+
+    def overwriting(self, status: BoardStatus) -> None:
+        """The board holds results of another job, which the first block will overwrite."""
+
+    def block_starting(self, board: Board, block: range) -> None:
+        """A block of these simulations will be started."""
+
+    def block_started(self, run: Run) -> None:
+        """The board computes the block."""
+
+    def heartbeat(self, run: Run, progress: RunProgress) -> None:
+        """Called at least every `HEARTBEAT_INTERVAL_S` seconds with the block's progress."""
+
+    def block_ended(self, run: Run) -> None:
+        """The board is at its prompt; the results will be fetched."""
+
+    def interrupted(self, board: Board, run: Run | None) -> None:
+        """Ctrl-C during a block (None while it is being started). Unless this stops it, the board goes on."""
+
+
+def follow(run: Run, heartbeat: Callable[[RunProgress], None], stall_s: float | None = None) -> None:
+    """Wait for the end of a run on a board.
+
+    Args:
+        run: the run.
+        heartbeat: called at least every `HEARTBEAT_INTERVAL_S` seconds.
+        stall_s: longest silence of the board; by default three times what the slowest board would take.
+
+    Raises:
+        BoardTimeoutError: the board was silent for too long.
+        Elm11Error: the run failed; the kinds are those of `Run.progress`.
+    """
+    limit_s = run.budget.silence_s if stall_s is None else stall_s
+    while True:
+        progress = run.progress(wait_s=HEARTBEAT_INTERVAL_S)
+        heartbeat(progress)
+        if not progress.running:
+            return
+        if progress.age_s >= limit_s:
+            raise BoardTimeoutError(
+                f"the run has stalled: the last heartbeat came {duration(progress.age_s)} ago.",
+                state=f"waiting for simulations {run.first} to {run.first + run.count - 1}",
+                next_step="It may go on: elm11 attach. If it does not, switch the board off and on, and repeat the "
+                "command: what is in the file stays.",
+            )
 
 
 class BoardEngine:
     """An ELM11. The port is opened at the first use, missing programs are uploaded then.
 
     A job is cut into about 16 blocks of whole groups. Each is run, followed by the progress that the board pushes, and
-    fetched: a cable that is pulled costs one block, and the blocks show how much the levels scatter.
+    fetched: a cable that is pulled costs one block, and standard errors follow from the blocks.
 
     Args:
         port: the port's name; ``virtual://`` for a virtual board. By default ``ELM11_PORT``, or the only board found.
         hw_id: the board's hardware id.
         tx_delay_s: from the start of one byte to the start of the next; 1 ms if None.
         trace: a file for a byte trace.
-        stall_s: longest time without a sign of life; by default three times what the slowest board would take.
-        upload: whether programs that are missing or differ are uploaded.
+        stall_s: longest silence of the board; by default three times what the slowest board would take.
+        upload: upload programs that are missing or differ; otherwise they are an error.
         n_blocks: how many blocks a whole job is cut into, at most.
         memory_bytes: what may be used of the board's memory. More than the default may stop a real board for good.
+        on_open: called with the board when its port is open, before anything is asked of it.
+        observer: follows the blocks. With an observer, results that the board holds of the job are fetched first.
     """
 
     name = "board"
@@ -53,6 +113,8 @@ class BoardEngine:
         upload: bool = True,
         n_blocks: int = 16,
         memory_bytes: int | None = None,
+        on_open: Callable[[Board], None] | None = None,
+        observer: BoardObserver | None = None,
     ) -> None:
         self._port = port
         self._hw_id = hw_id
@@ -62,6 +124,9 @@ class BoardEngine:
         self._upload = upload
         self._n_blocks = n_blocks
         self._memory_bytes = memory_bytes
+        self._on_open = on_open
+        self._looks_for_results = observer is not None
+        self._observer = BoardObserver() if observer is None else observer
         self._board: Board | None = None
 
     @property
@@ -82,6 +147,8 @@ class BoardEngine:
         return self._board
 
     def _prepare(self, board: Board) -> None:
+        if self._on_open is not None:
+            self._on_open(board)
         try:
             board.handshake()
         except VersionMismatchError:
@@ -111,35 +178,119 @@ class BoardEngine:
         """
         plan(job, self._memory_bytes).check()  # before a port is opened
         ranges = single_groups(job, simulations) if by_group else simulations
-        for simulations_of_one in ranges:
-            for block in block_ranges(job, simulations_of_one, self._n_blocks):
-                try:
+        for one in ranges:
+            for block in block_ranges(job, one, self._n_blocks):
+                with self._closed_on_failure():
                     histogram = self._block(job, block, progress)
-                except Elm11Error:
-                    with contextlib.suppress(Elm11Error):
-                        self.close()
-                    raise
                 yield histogram
 
-    def _block(self, job: Job, block: range, progress: Progress) -> Histogram:
-        run = self.board.start(job, block, memory_bytes=self._memory_bytes)
-        told = 0
+    def recover(self, job: Job, is_missing: Callable[[range], bool]) -> Histogram | None:
+        """See `RecoveringEngine.recover`. Without an observer nothing is looked for.
 
-        def tell(state: RunProgress) -> None:
-            nonlocal told
-            if state.done > told:
-                progress(state.done - told)
-                told = state.done
+        Raises:
+            ValueError: the job does not fit into the board's memory.
+            Elm11Error: the board failed.
+        """
+        if not self._looks_for_results:
+            return None
+        plan(job, self._memory_bytes).check()  # before a port is opened
+        with self._closed_on_failure():
+            status = self.board.status()
+            if status is None or not status.job or not status.done or not status.is_usable:
+                return None
+            if status.job != job_name(job):
+                self._observer.overwriting(status)
+                return None
+            if not is_missing(range(status.first, status.first + status.done)):
+                return None
+            return self.board.attach(job).fetch(fewer=True)
+
+    @contextlib.contextmanager
+    def _closed_on_failure(self) -> Iterator[None]:
+        """Close the port when the board fails; the next use opens it again."""
+        try:
+            yield
+        except Elm11Error:
+            with contextlib.suppress(Elm11Error):
+                self.close()
+            raise
+
+    def _block(self, job: Job, block: range, progress: Progress) -> Histogram:
+        board, observer = self.board, self._observer
+        run: Run | None = None
+        reported = 0
+
+        def heartbeat(state: RunProgress) -> None:
+            nonlocal reported
+            if state.done > reported:
+                progress(state.done - reported)
+                reported = state.done
+            assert run is not None
+            observer.heartbeat(run, state)
 
         try:
-            run.wait(stall_s=self._stall_s, on_progress=tell)
-        except AbandonedError:  # nobody will fetch it, and the next run needs a board that is free
-            run.cancel()
+            observer.block_starting(board, block)
+            run = board.start(job, block, memory_bytes=self._memory_bytes)
+            observer.block_started(run)
+            follow(run, heartbeat, self._stall_s)
+            observer.block_ended(run)
+            return run.fetch()
+        except AbandonedError:  # the result is not wanted, and the next run needs a free board
+            if run is not None:
+                run.cancel()
             raise
-        return run.fetch()
+        except KeyboardInterrupt:
+            observer.interrupted(board, run)
+            raise
 
     def close(self) -> None:
-        """Give the port back."""
+        """Close the port."""
         board, self._board = self._board, None
         if board is not None:
             board.close()
+
+
+class AttachedEngine:
+    """A run that a board computes or has computed: waits for its end and fetches it, and computes nothing else.
+
+    For `run(..., fetch_only=True)`.
+
+    Args:
+        run: from `Board.attach`, with its job.
+        observer: follows it.
+        partial: take the finished part of a run that was stopped.
+    """
+
+    name = BoardEngine.name
+
+    def __init__(self, run: Run, observer: BoardObserver, *, partial: bool = False) -> None:
+        self._run = run
+        self._observer = observer
+        self._partial = partial
+
+    def recover(self, job: Job, is_missing: Callable[[range], bool]) -> Histogram | None:
+        """See `RecoveringEngine.recover`.
+
+        Raises:
+            Elm11Error: the run or the board failed.
+        """
+        del job
+        follow(self._run, lambda progress: self._observer.heartbeat(self._run, progress))
+        self._observer.block_ended(self._run)
+        histogram = self._run.fetch(fewer=self._partial)
+        return histogram if all(map(is_missing, histogram.ranges)) else None
+
+    def simulate(self, job: Job, simulations: range, progress: Progress) -> Histogram:
+        """Refuse.
+
+        Raises:
+            EngineError: always.
+        """
+        del job, progress
+        raise EngineError(
+            f"this run on the board has no simulations {simulations.start} to {simulations.stop - 1}",
+            next_step="Compute them with a BoardEngine.",
+        )
+
+    def close(self) -> None:
+        """Nothing is held: the caller closes the board."""

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 from ..errors import EngineError
 from ..jobs.histogram import Histogram, Part
 from ..jobs.job import Job
-from .fleet import FleetEngine, Member
+from .board import BoardEngine
+from .dispatcher import Dispatcher, Member
+from .lua import LuaEngine
+from .numpy import NumpyEngine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -17,13 +20,13 @@ if TYPE_CHECKING:
     from .base import Engine, Progress
 
 BOARD_RESOURCE: Final = "ELM11"
-"""The resource by which a worker says how many boards are plugged into its computer: ``--resources "ELM11=1"``."""
+"""The resource with the number of boards that are plugged into a worker's computer: ``--resources "ELM11=1"``."""
 
 CONNECT_S: Final = 10.0
 """How long to wait for the scheduler, and for the first worker."""
 
 FIRST_SILENCE_S: Final = 300.0
-"""Longest time for a first, small piece of work: a worker may have to import, and be busy with another's tasks."""
+"""Longest time for a first, small chunk: a worker may have to import, and be busy with other tasks."""
 
 _MAX_SLOTS: Final = 256
 _engines: dict[str, Engine] = {}
@@ -42,13 +45,12 @@ def compute(text: str, start: int, stop: int, engine_name: str) -> list[tuple[in
     Returns:
         The parts as `(start, stop, counts)`.
     """
-    from .. import engines  # noqa: PLC0415  which imports this module
-
     job, simulations = Job.from_json(text), range(start, stop)
     if engine_name != "board":
-        return _plain(engines.create(engine_name).simulate(job, simulations, _ignore))
-    with _lock:  # one conversation at a time, also where a worker has several threads
-        engine = _engines.setdefault(engine_name, engines.create(engine_name))
+        engine: Engine = LuaEngine() if engine_name == "lua" else NumpyEngine()
+        return _plain(engine.simulate(job, simulations, _ignore))
+    with _lock:  # one run at a time, also where a worker has several threads
+        engine = _engines.setdefault(engine_name, BoardEngine())
         return _plain(engine.simulate(job, simulations, _ignore))
 
 
@@ -57,7 +59,7 @@ def _plain(histogram: Histogram) -> list[tuple[int, int, Any]]:
 
 
 def _ignore(_: int) -> None:
-    """Progress of a worker: the pieces are small enough to do without."""
+    """Progress of a worker is not reported: the chunks are small."""
 
 
 class _Slot:
@@ -65,7 +67,7 @@ class _Slot:
 
     Args:
         client: the `distributed.Client`.
-        engine_name: who computes on the worker.
+        engine_name: the engine on the worker.
     """
 
     name = "dask"
@@ -99,7 +101,7 @@ class _Slot:
         return Histogram(job, [Part(*part) for part in parts])
 
     def cancel(self) -> None:
-        """Give up what is being computed."""
+        """Cancel the running task."""
         future = self._future
         if future is not None:
             with contextlib.suppress(Exception):  # the cluster may be gone
@@ -109,17 +111,17 @@ class _Slot:
         """Nothing is held between calls."""
 
 
-class DaskEngine(FleetEngine):
+class DaskEngine(Dispatcher):
     """A Dask cluster: `distributed.LocalCluster`, one on other computers, or boards that are plugged into them.
 
-    Work is handed out in pieces, so many at a time as the cluster has threads. What a lost worker had is computed
-    again, at most four times.
+    Work is submitted in chunks, as many at a time as the cluster has threads. The work of a lost worker is repeated, at
+    most four times.
 
     Args:
         client: a `distributed.Client`, which stays open, or a scheduler's address such as ``tcp://10.0.0.1:8786``.
-        engine: who computes on the workers: "numpy", "lua", or "board" for the boards of those workers that have the
+        engine: the engine on the workers: "numpy", "lua", or "board" for the boards of those workers that have the
             resource ``ELM11`` (their environment variable ``ELM11_PORT`` names the port).
-        silence_s: longest time for a first piece; later ones get at least ten times what earlier ones took.
+        silence_s: longest time for a first chunk; later ones get at least ten times what earlier ones took.
 
     Raises:
         ValueError: an argument is outside its range.
@@ -148,7 +150,7 @@ class DaskEngine(FleetEngine):
         """See `StreamingEngine.stream`.
 
         Raises:
-            EngineError: there are no workers that could do it, or they failed again and again.
+            EngineError: there are no suitable workers, or they failed repeatedly.
         """
         n_slots = min(_MAX_SLOTS, self._n_slots())
         self._set_members(
@@ -157,7 +159,7 @@ class DaskEngine(FleetEngine):
         yield from super().stream(job, simulations, progress, by_group=by_group)
 
     def _n_slots(self) -> int:
-        """How many pieces the cluster can compute at the same time; waits for a first worker.
+        """Number of chunks that the cluster can compute at the same time; waits for a first worker.
 
         Raises:
             EngineError: none came.
@@ -184,7 +186,7 @@ class DaskEngine(FleetEngine):
         """Cancel the task.
 
         Args:
-            member: the engine, and what is known of it.
+            member: the engine and its state.
         """
         slot = member.engine
         assert isinstance(slot, _Slot)
@@ -198,7 +200,7 @@ class DaskEngine(FleetEngine):
 
 
 def _boards(dask_scheduler: Any) -> int:  # noqa: ANN401
-    """How many boards the workers have; runs on the scheduler."""
+    """Number of boards of all workers; runs on the scheduler."""
     return int(sum(worker.resources.get(BOARD_RESOURCE, 0) for worker in dask_scheduler.workers.values()))
 
 
@@ -206,7 +208,7 @@ def _connected(address: str) -> Any:  # noqa: ANN401
     """A client of the scheduler.
 
     Raises:
-        EngineError: distributed is not installed, or nobody answers.
+        EngineError: distributed is not installed, or the scheduler does not answer.
     """
     try:
         import distributed  # noqa: PLC0415  an extra

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class NumpyEngine:
-    """Batches of simulations in NumPy and SciPy, in this process."""
+    """Batches of simulations in NumPy, in this process."""
 
     name = "numpy"
 

@@ -32,7 +32,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 from ..errors import EngineError
 from ..jobs.histogram import Histogram, Part
-from .fleet import FleetEngine, Member
+from .dispatcher import Dispatcher, Member
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from .base import Progress
 
 FIRST_SILENCE_S: Final = 120.0
-"""Longest time without a sign of life of a process: a batch of the largest job, on a busy computer."""
+"""Longest time without a heartbeat of a process: a batch of the largest job, on a busy computer."""
 
 MAX_WORKERS: Final = 1024
 """More processes than any one computer has cores."""
@@ -65,7 +65,7 @@ class WorkerProcess:
     """An engine in a process of its own. The process is started at the first use, and again after it was killed.
 
     Args:
-        engine_name: the engine that computes there.
+        engine_name: the engine that runs in it.
     """
 
     def __init__(self, engine_name: str) -> None:
@@ -89,7 +89,7 @@ class WorkerProcess:
         Raises:
             EngineError: it could not be started.
         """
-        with self._starting:  # a thread that was sent away may still be at it
+        with self._starting:  # the thread of an abandoned chunk may still start it
             process = self._started()
             if process is None:
                 return
@@ -122,12 +122,12 @@ class WorkerProcess:
         if process is None or process.stdin is None:
             raise EngineError("the worker process was stopped")
         try:
-            return Histogram(job, self._asked(process, process.stdin, job, simulations, progress))
+            return Histogram(job, self._exchange(process, process.stdin, job, simulations, progress))
         except BaseException:
-            self.kill()  # it may be in the midst of something
+            self.kill()  # it may be still computing
             raise
 
-    def _asked(
+    def _exchange(
         self, process: subprocess.Popen[bytes], tasks: IO[bytes], job: Job, simulations: range, progress: Progress
     ) -> list[Part]:
         try:
@@ -175,9 +175,9 @@ class WorkerProcess:
             process.wait(_END_S)
         assert process.stdin is not None
         assert process.stdout is not None
-        with contextlib.suppress(OSError):  # what was to be sent is of no use to anybody
+        with contextlib.suppress(OSError):  # unsent data is useless now
             process.stdin.close()
-        with self._reading:  # whoever reads comes to the end, now that the process has gone
+        with self._reading:  # a reading thread ends, now that the process is gone
             process.stdout.close()
 
     def close(self) -> None:
@@ -195,7 +195,7 @@ def _signal_name(number: int) -> str:
 
 @contextlib.contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """Have a child inherit that it does not hear Ctrl-C, also before it can say so itself."""
+    """Block Ctrl-C in a child process from its first moment, before it can do so itself."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -206,25 +206,25 @@ def _without_interrupts() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-class PoolEngine(FleetEngine):
+class PoolEngine(Dispatcher):
     """All cores of this computer, one process each.
 
-    A process that dies or hangs is replaced, and what it had is computed anew. Starting takes about a second, so this
-    is for work that takes longer; the engine ``auto`` decides. The processes stay until `close`, and end in any case
+    A process that dies or hangs is replaced, and its work is repeated. Starting takes about a second, so this is for
+    longer work; the engine ``auto`` decides. The processes stay until `close`, and end in any case
     when this process does.
 
     Args:
         n_workers: how many processes; None for one per core.
-        engine: the engine that computes in each: "numpy" or "lua".
-        silence_s: longest time without a sign of life of a process, before it counts as hung; at least ten times the
-            longest seen is waited in any case.
+        engine: the engine in each: "numpy" or "lua".
+        silence_s: longest time without a heartbeat, before a process counts as hung; in any case ten times the longest
+            gap so far is allowed.
 
     Raises:
         ValueError: an argument is outside its range.
     """
 
     name = "pool"
-    worth_doubling_s = 5.0  # the process whose piece another has finished is killed, and its successor takes a second
+    worth_doubling_s = 5.0  # a process whose chunk another has finished is killed, and its successor takes a second
 
     def __init__(
         self, n_workers: int | None = None, *, engine: str = "numpy", silence_s: float = FIRST_SILENCE_S
@@ -253,17 +253,17 @@ class PoolEngine(FleetEngine):
         """Start the process.
 
         Args:
-            member: the engine, and what is known of it.
+            member: the engine and its state.
         """
         worker = member.engine
         assert isinstance(worker, WorkerProcess)
         worker.prepare()
 
     def abandon(self, member: Member) -> None:
-        """Kill the process; the next hand-out starts another.
+        """Kill the process; the next chunk starts another.
 
         Args:
-            member: the engine, and what is known of it.
+            member: the engine and its state.
         """
         worker = member.engine
         assert isinstance(worker, WorkerProcess)

@@ -1,30 +1,33 @@
-"""All engines by name."""
+"""Engines by their names. The module of an engine is imported when the engine is made, since most need a lot."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from .auto import AutoEngine
-from .board import BoardEngine
-from .dask import DaskEngine
-from .fleet import FleetEngine
-from .lua import LuaEngine
-from .numpy import NumpyEngine
-from .pool import PoolEngine
+from .. import engines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .base import Engine
 
+
+def _from(class_name: str) -> Callable[..., Engine]:
+    def make(**options: Any) -> Engine:  # noqa: ANN401  each engine has its own
+        engine: Engine = getattr(engines, class_name)(**options)
+        return engine
+
+    return make
+
+
 ENGINES: Final[dict[str, Callable[..., Engine]]] = {
-    "numpy": NumpyEngine,
-    "lua": LuaEngine,
-    "board": BoardEngine,
-    "pool": PoolEngine,
-    "dask": DaskEngine,
-    "fleet": FleetEngine,
-    "auto": AutoEngine,
+    "numpy": _from("NumpyEngine"),
+    "lua": _from("LuaEngine"),
+    "board": _from("BoardEngine"),
+    "pool": _from("PoolEngine"),
+    "dask": _from("DaskEngine"),
+    "fleet": _from("FleetEngine"),
+    "auto": _from("AutoEngine"),
 }
 
 

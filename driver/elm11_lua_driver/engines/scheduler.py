@@ -1,4 +1,4 @@
-"""Cut simulations into pieces that can be handed out, and get an engine's results piece by piece."""
+"""Cut simulations into chunks, and stream any engine's results chunk by chunk."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from ..jobs.job import Job
     from .base import Engine, Progress
 
-FIRST_PIECE: Final = 16
-"""Simulations of the first piece, before the speed is known. It is small on a slow board as well."""
+FIRST_CHUNK: Final = 16
+"""Simulations of the first chunk, before the speed is known; little work even for a slow board."""
 
-PIECE_S: Final = 1.0
-"""Time for a piece: what may be lost at worst. A hundred times what handing out and keeping it take."""
+CHUNK_S: Final = 1.0
+"""Time for a chunk: what may be lost at worst. A hundred times the cost of dispatching and saving it."""
 
 
-class Pieces:
-    """Simulations that are still to be handed out. Every piece can be one `Part`.
+class WorkQueue:
+    """Simulations that are still to be computed, taken in chunks, each of which can be one `Part`.
 
     Args:
         job: gives the groups.
@@ -35,15 +35,15 @@ class Pieces:
         self._free = [part for part in simulations if part]
 
     def __len__(self) -> int:
-        """How many simulations are left."""
+        """Number of simulations that are left."""
         return sum(map(len, self._free))
 
     def take(self, wanted: int, *, one_group: bool = False) -> range:
-        """The next piece.
+        """Take the next chunk.
 
         Args:
             wanted: how many simulations; at most so many are given, at least 1.
-            one_group: whether the piece must lie in one group.
+            one_group: True if the chunk must lie in one group.
 
         Returns:
             Some simulations of one group, or several whole groups.
@@ -64,7 +64,7 @@ class Pieces:
         return range(free.start, stop)
 
     def rest(self) -> list[range]:
-        """All that is left. It is handed out then."""
+        """Take all that is left."""
         rest, self._free = self._free, []
         return rest
 
@@ -72,32 +72,32 @@ class Pieces:
 def stream(
     engine: Engine, job: Job, simulations: Sequence[range], progress: Progress, *, by_group: bool = False
 ) -> Generator[Histogram]:
-    """Results piece by piece, from any engine; see `StreamingEngine.stream`.
+    """Results of any engine, chunk by chunk; see `StreamingEngine.stream`.
 
     Args:
-        engine: who computes.
+        engine: any engine.
         job: what to compute.
         simulations: ranges of simulation numbers, ascending, none twice.
         progress: called as simulations are finished.
-        by_group: whether every part must lie in one group of the job.
+        by_group: True if every part must lie in one group of the job.
     """
     if isinstance(engine, StreamingEngine):
         yield from engine.stream(job, simulations, progress, by_group=by_group)
         return
-    pieces, wanted = Pieces(job, simulations), FIRST_PIECE
+    work, wanted = WorkQueue(job, simulations), FIRST_CHUNK
     one_group = by_group and joins_groups(engine)
-    while pieces:
-        piece = pieces.take(wanted, one_group=one_group)
+    while work:
+        chunk = work.take(wanted, one_group=one_group)
         started = time.perf_counter()
-        histogram = engine.simulate(job, piece, progress)
+        histogram = engine.simulate(job, chunk, progress)
         seconds = time.perf_counter() - started
-        # At most eight times as much as before: the first pieces' set-up, or a page fault, is no measure.
-        wanted = round(len(piece) * min(8.0, PIECE_S / max(seconds, 1e-9)))
+        # At most eight times as much as before: the set-up of the first chunks, or a page fault, is no measure.
+        wanted = round(len(chunk) * min(8.0, CHUNK_S / max(seconds, 1e-9)))
         yield histogram
 
 
 def joins_groups(engine: Engine) -> bool:
-    """Whether the engine's parts may span several groups.
+    """True if the engine's parts may span several groups.
 
     Args:
         engine: any engine.

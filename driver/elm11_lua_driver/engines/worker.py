@@ -1,7 +1,7 @@
 """A worker process of the pool: computes what it reads from its standard input.
 
 It is started by `pool.WorkerProcess`, not by `multiprocessing`: a script then needs no ``if __name__ == "__main__"``,
-since the worker never imports it. Its input ends when the parent ends, in whatever way, and then it ends too.
+since the worker never imports it. Its input ends when the parent ends, for whatever reason, and then it ends too.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ import sys
 import threading
 from typing import IO, TYPE_CHECKING, Any
 
-from .. import engines
 from ..jobs.job import Job
+from .lua import LuaEngine
+from .numpy import NumpyEngine
 
 if TYPE_CHECKING:
-    from . import Engine
+    from .base import Engine
 
 
 def main(engine_name: str) -> None:
@@ -28,16 +29,16 @@ def main(engine_name: str) -> None:
     then ``("result", parts)`` with the parts as ``(start, stop, counts)``, or ``("error", exception)``.
 
     Args:
-        engine_name: as for `engines.create`.
+        engine_name: "numpy" or "lua".
     """
-    # Ctrl-C reaches every process of the terminal; the parent decides what becomes of it.
+    # Ctrl-C reaches every process of the terminal; the parent decides what to do.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints must not get among the answers
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # keeps the prints of libraries out of the answers
     tasks: queue.SimpleQueue[tuple[str, int, int]] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(sys.stdin.buffer, tasks), daemon=True).start()
 
-    engine = engines.create(engine_name)
+    engine: Engine = LuaEngine() if engine_name == "lua" else NumpyEngine()
     _answer(answers, "ready")
     while True:
         text, start, stop = tasks.get()
@@ -58,7 +59,7 @@ def _read(source: IO[bytes], tasks: queue.SimpleQueue[tuple[str, int, int]]) -> 
         while True:
             tasks.put(pickle.load(source))  # noqa: S301  from the process that started this one
     except (EOFError, OSError, pickle.UnpicklingError):
-        os._exit(0)  # at once, also in the midst of a computation
+        os._exit(0)  # at once, even while computing
 
 
 def _answer(answers: IO[bytes], *message: object) -> None:

@@ -2,17 +2,17 @@ from . import cache, provenance, storage
 from .checkpoint import Checkpoint
 from .histogram import Histogram, Part
 from .job import Job, LuaMonteCarloConfig
-from .provenance import Session, versions
-from .storage import Aim
+from .provenance import Provenance, versions
+from .storage import StoppingRule
 
 __all__ = [
-    "Aim",
     "Checkpoint",
     "Histogram",
     "Job",
     "LuaMonteCarloConfig",
     "Part",
-    "Session",
+    "Provenance",
+    "StoppingRule",
     "cache",
     "provenance",
     "storage",

@@ -1,7 +1,7 @@
 """Results kept in the user's cache folder, so that the same job is not computed twice.
 
 One file per job and number of simulations: the histogram by groups of simulations, from which any level and its
-standard error can be read. The files are NumPy archives (``numpy.load(path)["counts"]``), written by `histogram_files`;
+standard error can be read. The files are NumPy archives (``numpy.load(path)["counts"]``), written by `jobs.storage`;
 the name is the job's hash. Nothing is lost when they are deleted.
 """
 
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from .._files.user_dirs import cache_folder
 from . import storage
 from .job import Job
 
@@ -31,7 +32,7 @@ FOLDER_VARIABLE: Final = "ELM11_CACHE"
 """Environment variable that names another folder."""
 
 MAX_BYTES: Final = 512 * 1024 * 1024
-"""What the folder may hold: some 300 jobs of 21 scales. Beyond it, what has not been used for longest goes."""
+"""What the folder may hold: some 300 jobs of 21 scales. Above it the least recently used results are deleted."""
 
 _FORMAT: Final = 1
 _NAME: Final = re.compile(r"[0-9a-f]{64}-[0-9]+(-board)?\.npz")
@@ -46,8 +47,8 @@ class Entry:
         path: its file.
         n_bytes: size of the file.
         used: when it was written or last read, in seconds since 1970.
-        job: what it is the result of; None when the file cannot be read.
-        by_board: whether a board has computed it.
+        job: its job; None when the file cannot be read.
+        by_board: True if a board has computed it.
     """
 
     path: Path
@@ -58,12 +59,11 @@ class Entry:
 
 
 def folder() -> Path:
-    """The folder: what ``ELM11_CACHE`` names, else ``elm11-lua-driver/results`` where the user keeps caches."""
+    """The folder: what ``ELM11_CACHE`` names, else ``results`` in the user's cache folder."""
     named = os.environ.get(FOLDER_VARIABLE)
     if named:
         return Path(named)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "elm11-lua-driver" / "results"
+    return cache_folder() / "results"
 
 
 def path_of(job: Job, *, by_board: bool = False) -> Path:
@@ -73,15 +73,15 @@ def path_of(job: Job, *, by_board: bool = False) -> Path:
 
     Args:
         job: the job; its number of simulations is a part of the name.
-        by_board: whether a board has computed it. Such results are kept apart, so that who asks for a board gets a
-            board's, although they are the same counts.
+        by_board: True for the result of a board. Such results are kept apart, although the counts are the same: a
+            user who asks for a board gets a board's result.
     """
     name = f"{job.sha256}-{job.n_simulations}{'-board' if by_board else ''}.npz"
     return folder() / f"{version('elm11-lua-driver')}-{_FORMAT}" / name
 
 
 def load(job: Job, *, by_board: bool = False) -> Histogram | None:
-    """The result of a job, if it is there.
+    """The cached result of a job.
 
     Args:
         job: the job.
@@ -91,7 +91,7 @@ def load(job: Job, *, by_board: bool = False) -> Histogram | None:
         The complete histogram, or None.
 
     Warns:
-        UserWarning: there is a file that cannot be read, or that holds something else; it counts as none.
+        UserWarning: the file cannot be read or holds something else; the result counts as not cached.
     """
     path = path_of(job, by_board=by_board)
     try:
@@ -104,7 +104,7 @@ def load(job: Job, *, by_board: bool = False) -> Histogram | None:
     if histogram.job != job or not histogram.is_complete:
         warnings.warn(f"a cached result is not used, and is computed again: {path} is of another job", stacklevel=2)
         return None
-    with contextlib.suppress(OSError):  # a folder that can only be read will do
+    with contextlib.suppress(OSError):  # a read-only folder serves as well
         os.utime(path)
     return histogram
 
@@ -117,7 +117,7 @@ def save(histogram: Histogram, *, by_board: bool = False) -> None:
         by_board: as for `path_of`.
 
     Warns:
-        UserWarning: it cannot be written. The result is the caller's all the same.
+        UserWarning: it cannot be written.
     """
     assert histogram.is_complete
     path = path_of(histogram.job, by_board=by_board)
@@ -135,7 +135,7 @@ def save(histogram: Histogram, *, by_board: bool = False) -> None:
 
 
 def entries() -> list[Entry]:
-    """What is there, of this version and of others, latest used first."""
+    """All cached results, of this version and of others, latest used first."""
     return [
         Entry(path, status.st_size, status.st_mtime, _job_of(path), path.stem.endswith("-board"))
         for path, status in _files()
@@ -143,7 +143,7 @@ def entries() -> list[Entry]:
 
 
 def clear() -> int:
-    """Delete every result, of this version and of others, and what a killed process left unfinished.
+    """Delete every result, of this version and of others, and unfinished files of killed processes.
 
     Returns:
         How many results were deleted.
@@ -155,7 +155,7 @@ def clear() -> int:
     for path in [*paths, *folder().glob("*-*/.*.npz.*.part")]:
         path.unlink(missing_ok=True)
     for path in folder().glob("*/"):
-        with contextlib.suppress(OSError):  # not empty: it holds something that is not ours
+        with contextlib.suppress(OSError):  # not empty: it holds files that are not ours
             path.rmdir()
     return len(paths)
 
@@ -174,14 +174,14 @@ def _files() -> list[tuple[Path, os.stat_result]]:
 def _job_of(path: Path) -> Job | None:
     try:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what there was to say was said when it was computed
+            warnings.simplefilter("ignore")  # the job gave its warnings when it was computed
             return Job.from_json(str(file["job"]))
     except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error):
         return None
 
 
 def _make_room(newest: Path) -> None:
-    """Delete what has not been used for longest, until the rest fits; never the newest."""
+    """Delete the least recently used results until the rest fits; never the newest."""
     total = 0
     for path, status in _files():
         total += status.st_size

@@ -1,8 +1,7 @@
-"""Checkpoints: what a run has finished, in a file that is never half-written, to go on from.
+"""Checkpoints: a file with the finished simulations of a run, never half-written, from which the run can go on.
 
-A checkpoint is a histogram's file (`histogram_files`): the job in full, its SHA-256, and the counts by parts. So the
-result of a run, the blocks that `elm11 run` has fetched from a board, and the checkpoint of a run that was killed are
-one and the same kind of file, and each can be finished.
+A checkpoint is a histogram's file (`storage`). So the result of a run, the blocks that `elm11 run` has fetched from a
+board, and the checkpoint of a run that was killed are one and the same kind of file, and each can be finished.
 """
 
 from __future__ import annotations
@@ -17,11 +16,13 @@ from typing import TYPE_CHECKING, Final, Self
 from .._files.atomic import check_writable
 from . import storage
 from .histogram import Histogram
-from .provenance import Session, extended
+from .provenance import Provenance, extended
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .job import Job
-    from .storage import Aim
+    from .storage import StoppingRule
 
 _LEFT_OVER_S: Final = 60.0
 """Age from which the half-written file of a process that was killed is taken away; writing takes much less."""
@@ -34,8 +35,8 @@ class Checkpoint:
         path: the file; it is written at the first `add`.
         job: what is to be computed.
         stored: what the file holds: of this job, or of a longer one, which then stays in it.
-        aim: what it is for.
-        sessions: who computed what is stored.
+        rule: when the run stops; it is kept in the file.
+        provenance: which engines computed what is stored.
     """
 
     def __init__(
@@ -43,12 +44,12 @@ class Checkpoint:
         path: Path | str,
         job: Job,
         stored: Histogram | None = None,
-        aim: Aim | None = None,
-        sessions: tuple[Session, ...] = (),
+        rule: StoppingRule | None = None,
+        provenance: tuple[Provenance, ...] = (),
     ) -> None:
         self.path = Path(path)
-        self._aim = aim
-        self._sessions = sessions
+        self._rule = rule
+        self._provenance = provenance
         self._histogram = of_length(stored, job) if stored is not None else Histogram(job, [])
         is_longer = stored is not None and stored.job.n_simulations > job.n_simulations
         self._longer = stored if is_longer else None
@@ -56,7 +57,14 @@ class Checkpoint:
         self._stamp = _stamp(self.path)
 
     @classmethod
-    def open(cls, path: Path | str, job: Job, aim: Aim | None = None) -> Self:
+    def open(
+        cls,
+        path: Path | str,
+        job: Job,
+        rule: StoppingRule | None = None,
+        *,
+        confirm_overwrite: Callable[[str], None] | None = None,
+    ) -> Self:
         """The checkpoint of a job; what the file holds of the same experiment is taken over.
 
         A run of another length goes on from what it can use: all of it, if every part lies in one group of the job or
@@ -65,7 +73,9 @@ class Checkpoint:
         Args:
             path: the file, which need not exist.
             job: what is to be computed.
-            aim: what for.
+            rule: when the run stops.
+            confirm_overwrite: called with what the file holds, where that is something else; raises an error to keep
+                it. None keeps it.
 
         Raises:
             ValueError: the file's name has the wrong end, it cannot be written, holds no histogram, is damaged, or
@@ -76,16 +86,24 @@ class Checkpoint:
         check_writable(path)
         _clear_away(Path(path))
         try:
-            found = storage.load(path)
+            found = storage.load_run(path)
         except FileNotFoundError:
-            return cls(path, job, aim=aim)
-        if found.job.sha256 != job.sha256:
-            theirs, ours = asdict(found.job), asdict(job)
+            return cls(path, job, rule=rule)
+        except ValueError:
+            if confirm_overwrite is None:
+                raise
+            confirm_overwrite(f"{path} is not a histogram")
+            return cls(path, job, rule=rule)
+        if found.histogram.job.sha256 != job.sha256:
+            if confirm_overwrite is not None:
+                confirm_overwrite(f"{path} holds the histogram of another job")
+                return cls(path, job, rule=rule)
+            theirs, ours = asdict(found.histogram.job), asdict(job)
             differing = [name for name in ours if theirs[name] != ours[name] and name != "n_simulations"]
             differences = ", ".join(f"{name} is {theirs[name]!r} there, not {ours[name]!r}" for name in differing)
-            msg = f"{path} holds another job: {differences}; give another file, or take this one away"
+            msg = f"{path} holds another job: {differences}; give another file, or delete this one"
             raise ValueError(msg)
-        return cls(path, job, found, aim, storage.load_sessions(path))
+        return cls(path, job, found.histogram, rule, found.provenance)
 
     @property
     def histogram(self) -> Histogram:
@@ -93,12 +111,12 @@ class Checkpoint:
         return self._histogram
 
     def add(self, piece: Histogram, engine: str, seconds: float | None) -> None:
-        """Take in what has been finished, and write the file: some 10 ms, for pieces that take a second.
+        """Add finished simulations, and write the file: some 10 ms, for pieces that take a second.
 
         Args:
-            piece: what has been finished.
-            engine: name of the engine that has computed it.
-            seconds: how long it took; None where nobody has watched.
+            piece: the finished simulations.
+            engine: name of the engine that has computed them.
+            seconds: how long it took; None where that is not known.
 
         Raises:
             ValueError: it is of another job, or simulations would be counted twice; or another program has written
@@ -106,7 +124,7 @@ class Checkpoint:
             OSError: the file cannot be written.
         """
         self._histogram += piece
-        self._sessions = extended(self._sessions, Session(engine, piece.n_simulations, seconds))
+        self._provenance = extended(self._provenance, Provenance(engine, piece.n_simulations, seconds))
         if self._longer is not None:
             self._longer += without_overlap(of_length(piece, self._longer.job), self._longer)
         self._is_written = False
@@ -124,7 +142,7 @@ class Checkpoint:
         if _stamp(self.path) != self._stamp:
             self._refuse_another_job()
         kept = self._histogram if self._longer is None else self._longer
-        storage.save(kept, self.path, self._aim, self._sessions)
+        storage.save(kept, self.path, self._rule, self._provenance)
         self._stamp = _stamp(self.path)
         self._is_written = True
 

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from elm11_host_ref import fast
 from elm11_host_ref.experiment import Experiment
-from elm11_host_ref.fast import plan as fast_plan
 from elm11_host_ref.names import MAX_SIMULATIONS, PIPELINES, one_of, whole
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Job(Experiment):
                 stacklevel=3,
             )
         if self.pipeline == "fast":
-            fast_plan.plan(self.experiment)  # what it cannot do, it says now, and not when an engine begins
+            fast.plan_of(self.experiment)  # an error now, not when an engine begins
 
     @cached_property
     def experiment(self) -> Experiment:
@@ -71,19 +71,19 @@ class Job(Experiment):
         return Experiment(**{field.name: getattr(self, field.name) for field in fields(Experiment)})
 
     @property
-    def fast_plan(self) -> fast_plan.FastPlan:
+    def fast_plan(self) -> fast.FastPlan:
         """What the fast pipeline does for the experiment; made once.
 
         Raises:
             ValueError: it cannot do the experiment.
         """
-        return fast_plan.plan(self.experiment)
+        return fast.plan_of(self.experiment)
 
     def expected_counts(self, simulations: range) -> IntArray:
         """How many counts each scale has after some simulations.
 
         The exact pipeline counts every usable sample of every simulation. The fast one counts a scale only in the
-        simulations in which it is due, and with weights.
+        simulations in which it is active, and with weights.
 
         Args:
             simulations: consecutive simulation numbers.

@@ -1,4 +1,4 @@
-"""Who computed the simulations of a histogram, when, how fast, and with which versions."""
+"""Provenance of a histogram: which engines computed it, when, how fast, and with which versions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PACKAGES: Final = ("elm11-lua-driver", "numpy", "scipy", "pycwt", "lupa")
+PACKAGES: Final = ("elm11-lua-driver", "numpy", "pycwt", "lupa")
 """What results depend on, besides Python."""
 
 __version__: Final = version("elm11-lua-driver")
@@ -41,8 +41,8 @@ def _now() -> str:
 
 
 @dataclass(frozen=True)
-class Session:
-    """One stretch of work on a histogram: by one engine, with the same versions, without a break that is known.
+class Provenance:
+    """One engine's work on a histogram, with the same versions throughout.
 
     Attributes:
         engine: name of the engine.
@@ -64,7 +64,7 @@ class Session:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """The session of `to_dict`; names that are not known here are left out.
+        """The entry that `to_dict` gave; unknown names are left out.
 
         Args:
             values: the dictionary that `to_dict` gave.
@@ -76,20 +76,20 @@ class Session:
         """
         seconds = None if values["seconds"] is None else float(values["seconds"])
         if seconds is not None and not (math.isfinite(seconds) and seconds >= 0):
-            msg = f"a session cannot have taken {seconds} s"
+            msg = f"an engine cannot have taken {seconds} s"
             raise ValueError(msg)
         of_versions = {str(name): str(text) for name, text in dict(values["versions"]).items()}
         return cls(str(values["engine"]), int(values["n_simulations"]), seconds, str(values["ended"]), of_versions)
 
 
-def extended(history: Sequence[Session], session: Session) -> tuple[Session, ...]:
-    """A history with one more session, which goes on with the last one if engine and versions are the same.
+def extended(history: Sequence[Provenance], entry: Provenance) -> tuple[Provenance, ...]:
+    """A history with one more entry, joined with the last one if engine and versions are the same.
 
-    A time that is not known stays apart: the sum with one that is known would be wrong.
+    An unknown time stays apart: its sum with a known one would be wrong.
 
     Args:
-        history: the sessions so far, in the order of the work.
-        session: the next one.
+        history: the entries so far, in the order of the work.
+        entry: the next one.
 
     Returns:
         The new history.
@@ -97,13 +97,13 @@ def extended(history: Sequence[Session], session: Session) -> tuple[Session, ...
     last = history[-1] if history else None
     if (
         last is None
-        or (last.engine, last.versions) != (session.engine, session.versions)
-        or (last.seconds is None) != (session.seconds is None)
+        or (last.engine, last.versions) != (entry.engine, entry.versions)
+        or (last.seconds is None) != (entry.seconds is None)
     ):
-        return (*history, session)
+        return (*history, entry)
     joined = dataclasses.replace(
-        session,
-        n_simulations=last.n_simulations + session.n_simulations,
-        seconds=None if last.seconds is None or session.seconds is None else last.seconds + session.seconds,
+        entry,
+        n_simulations=last.n_simulations + entry.n_simulations,
+        seconds=None if last.seconds is None or entry.seconds is None else last.seconds + entry.seconds,
     )
     return (*history[:-1], joined)

@@ -1,12 +1,13 @@
-"""Histograms in files: what a run has counted, whole or in part, to be added to and to be read again.
+"""Histograms in files, complete or not.
 
-The name's end says which kind: ``.npz`` (NumPy's archive, small) or ``.json`` (readable everywhere). Both have the job
-in full, the name of its experiment (`Job.sha256`), the parts with their first simulation and the first one after them,
-the SHA-256 of all counts together, and for whom it was made: the confidence and precision that were asked for.
+The suffix sets the format: ``.npz`` (NumPy's archive, small) or ``.json`` (readable everywhere). Both hold the job in
+full, the name of its experiment (`Job.sha256`), the parts with their first simulation and the first one after them, the
+SHA-256 of all counts together, the stopping rule (level and target), and the provenance (engines, times, versions).
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import zipfile
@@ -20,7 +21,7 @@ import numpy as np
 from .._files.atomic import atomic_file
 from .histogram import Histogram, Part
 from .job import Job
-from .provenance import Session
+from .provenance import Provenance
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,7 +33,7 @@ SUFFIXES: Final = (".npz", ".json")
 
 
 def check_suffix(path: Path | str) -> None:
-    """Do nothing if the name says which kind of file it is.
+    """Do nothing if the suffix is one of the two.
 
     Args:
         path: of the file; ends in ``.npz`` or ``.json``.
@@ -46,8 +47,8 @@ def check_suffix(path: Path | str) -> None:
 
 
 @dataclass(frozen=True)
-class Aim:
-    """What a run is for, so that it can be finished without being told again.
+class StoppingRule:
+    """When a run may stop. The file holds it, so that `elm11 resume` needs no options.
 
     Attributes:
         level: the confidence of the levels, 0 < level < 1.
@@ -58,22 +59,41 @@ class Aim:
     target_standard_error: float | None = None
 
 
-def save(histogram: Histogram, path: Path | str, aim: Aim | None = None, sessions: Iterable[Session] = ()) -> None:
-    """Write a histogram; whoever reads the file finds the old one or the new one, never a part.
+@dataclass(frozen=True)
+class StoredRun:
+    """The content of a histogram's file.
+
+    Attributes:
+        histogram: the counts, complete or not.
+        rule: the level and target that it was computed for.
+        provenance: which engines computed it, in the order of the work; empty for files of the first versions, and
+            where it cannot be understood.
+    """
+
+    histogram: Histogram
+    rule: StoppingRule
+    provenance: tuple[Provenance, ...]
+
+
+def save(
+    histogram: Histogram, path: Path | str, rule: StoppingRule | None = None, provenance: Iterable[Provenance] = ()
+) -> None:
+    """Write a histogram; a reader of the file finds the old content or the new one, never a part.
 
     Args:
         histogram: what to write.
         path: the file.
-        aim: what it is for; `Aim()` if None.
-        sessions: who computed it, in the order of the work; `load_sessions` reads them.
+        rule: when its run stops; `StoppingRule()` if None.
+        provenance: which engines computed it, in the order of the work.
 
     Raises:
-        ValueError: the name's end is neither of the two.
+        ValueError: the file's suffix is neither of the two.
         OSError: it cannot be written.
     """
     check_suffix(path)
-    parts, aim = histogram.parts, aim or Aim()
-    history = [session.to_dict() for session in sessions]
+    parts, rule = histogram.parts, rule or StoppingRule()
+    target = rule.target_standard_error
+    history = [entry.to_dict() for entry in provenance]  # the key "sessions" is that of version 0.1.0
     with atomic_file(path) as file:
         if Path(path).suffix.lower() == ".npz":
             shape = (0, histogram.job.J + 1, histogram.job.n_bins)
@@ -89,8 +109,8 @@ def save(histogram: Histogram, path: Path | str, aim: Aim | None = None, session
                 stop=np.array([part.stop for part in parts], np.int64),
                 counts=counts.astype(np.min_scalar_type(int(counts.max(initial=0)))),
                 sha256=histogram.sha256,
-                level=aim.level,
-                target_standard_error=math.nan if aim.target_standard_error is None else aim.target_standard_error,
+                level=rule.level,
+                target_standard_error=math.nan if target is None else target,
                 sessions=json.dumps(history),
             )
         else:
@@ -100,8 +120,8 @@ def save(histogram: Histogram, path: Path | str, aim: Aim | None = None, session
                 "job_sha256": histogram.job.sha256,
                 "parts": [{"start": part.start, "stop": part.stop, "counts": part.counts.tolist()} for part in parts],
                 "sha256": histogram.sha256,
-                "level": aim.level,
-                "target_standard_error": aim.target_standard_error,
+                "level": rule.level,
+                "target_standard_error": target,
                 "sessions": history,
             }
             file.write((json.dumps(document, separators=(",", ":")) + "\n").encode())
@@ -117,23 +137,20 @@ def load(path: Path | str) -> Histogram:
         The histogram, complete or not.
 
     Raises:
-        ValueError: the file is none that `save` wrote, or it is damaged.
+        ValueError: `save` did not write the file, or it is damaged.
         OSError: it cannot be read.
     """
-    return load_with_aim(path)[0]
+    return load_run(path).histogram
 
 
-def load_with_aim(path: Path | str) -> tuple[Histogram, Aim]:
-    """Read a histogram and what it is for.
+def load_run(path: Path | str) -> StoredRun:
+    """Read a histogram, its stopping rule, and its provenance.
 
     Args:
         path: .npz or .json, as `save` wrote it.
 
-    Returns:
-        The histogram, and the level and target that it was computed for.
-
     Raises:
-        ValueError: the file is none that `save` wrote, or it is damaged.
+        ValueError: `save` did not write the file, or it is damaged.
         OSError: it cannot be read.
     """
     check_suffix(path)
@@ -147,10 +164,10 @@ def load_with_aim(path: Path | str) -> tuple[Histogram, Aim]:
                 for start, stop, counts in zip(values["start"], values["stop"], values["counts"], strict=True)
             ),
         )
-        # Files of the first versions tell neither their job's name nor their aim.
+        # Files of the first versions have neither their job's name nor a stopping rule.
         target = values.get("target_standard_error")
-        aim = Aim(
-            float(values.get("level", Aim.level)),
+        rule = StoppingRule(
+            float(values.get("level", StoppingRule.level)),
             None if target is None or math.isnan(float(target)) else float(target),
         )
     except (*_DAMAGED, KeyError, TypeError) as error:
@@ -158,34 +175,16 @@ def load_with_aim(path: Path | str) -> tuple[Histogram, Aim]:
         msg = f"{path} holds no histogram: {why}"
         raise ValueError(msg) from error
     if job.sha256 != values.get("job_sha256", job.sha256) or histogram.sha256 != values["sha256"]:
-        msg = f"{path} is damaged: its job or its counts do not have the SHA-256 that it tells"
+        msg = f"{path} is damaged: its job or its counts do not have the SHA-256 that it states"
         raise ValueError(msg)
-    return histogram, aim
+    return StoredRun(histogram, rule, _provenance(values.get("sessions")))
 
 
-def load_sessions(path: Path | str) -> tuple[Session, ...]:
-    """Who computed the histogram in a file.
-
-    Args:
-        path: of the histogram's file.
-
-    Returns:
-        In the order of the work; nothing for a file of an earlier version, and where it cannot be understood: the
-        counts are right all the same.
-
-    Raises:
-        ValueError: the name's end is not that of such a file.
-        OSError: it cannot be read.
-    """
-    check_suffix(path)
+def _provenance(history: Any) -> tuple[Provenance, ...]:  # noqa: ANN401  a list, or nonsense
+    """The entries of a file; none where they cannot be understood, since the counts are right without them."""
     try:
-        if Path(path).suffix.lower() == ".npz":
-            with Path(path).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-                history = json.loads(str(file["sessions"]))
-        else:
-            history = json.loads(Path(path).read_text(encoding="utf-8"))["sessions"]
-        return tuple(Session.from_dict(values) for values in history)
-    except (*_DAMAGED, KeyError, TypeError):
+        return tuple(Provenance.from_dict(values) for values in history)
+    except (ValueError, KeyError, TypeError):
         return ()
 
 
@@ -196,16 +195,19 @@ def _read_npz(path: Path | str) -> dict[str, Any]:
         texts = {name: str(file[name]) for name in ("job", "sha256")}
         values |= {name: file[name] for name in ("level", "target_standard_error") if name in file}
         texts |= {name: str(file[name]) for name in ("job_sha256",) if name in file}
+        with contextlib.suppress(KeyError, *_DAMAGED):  # the counts are right without it
+            values["sessions"] = json.loads(str(file["sessions"]))
     return {**values, **texts}
 
 
 def _read_json(path: Path | str) -> dict[str, Any]:
     document = json.loads(Path(path).read_text(encoding="utf-8"))
+    later = ("job_sha256", "level", "target_standard_error", "sessions")
     return {
         "job": json.dumps(document["job"]),
         "start": [part["start"] for part in document["parts"]],
         "stop": [part["stop"] for part in document["parts"]],
         "counts": [part["counts"] for part in document["parts"]],
         "sha256": document["sha256"],
-        **{name: document[name] for name in ("job_sha256", "level", "target_standard_error") if name in document},
+        **{name: document[name] for name in later if name in document},
     }

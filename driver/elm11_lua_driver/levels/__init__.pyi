@@ -1,8 +1,9 @@
 from .levels import Significance, significance
 from .quantiles import check_level, quantiles, standard_errors
-from .runner import run
+from .runner import Observer, run
 
 __all__ = [
+    "Observer",
     "Significance",
     "check_level",
     "quantiles",

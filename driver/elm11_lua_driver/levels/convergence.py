@@ -1,4 +1,4 @@
-"""How the levels settle as simulations are added."""
+"""Convergence: the levels as simulations are added."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Convergence:
     standard_errors: FloatArray
 
 
-def convergence(histogram: Histogram, level: float) -> Convergence:
+def track_convergence(histogram: Histogram, level: float) -> Convergence:
     """Levels and their standard errors as the parts of a histogram are added, in the order of their simulations.
 
     Args:

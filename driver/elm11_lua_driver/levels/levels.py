@@ -6,13 +6,12 @@ import dataclasses
 import math
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from .. import engines
 from .quantiles import check_level, quantiles, standard_errors
-from .runner import run
+from .runner import Observer, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +36,7 @@ class Significance:
             single simulation.
         engine: name of the engine.
         seconds: time the simulations took.
-        target_standard_error: what was aimed at; None for a fixed number of simulations.
+        target_standard_error: at which the run was to stop; None for a fixed number of simulations.
     """
 
     histogram: Histogram
@@ -47,6 +46,38 @@ class Significance:
     engine: str
     seconds: float
     target_standard_error: float | None = None
+
+    @classmethod
+    def from_histogram(
+        cls,
+        histogram: Histogram,
+        level: float = 0.95,
+        *,
+        engine: str = "",
+        seconds: float = 0.0,
+        target_standard_error: float | None = None,
+        with_errors: bool = True,
+    ) -> Self:
+        """The levels of a histogram, with their standard errors.
+
+        Args:
+            histogram: complete or not.
+            level: the confidence, 0 < level < 1.
+            engine: name of the engine that computed it.
+            seconds: time the simulations took.
+            target_standard_error: at which the run was to stop; None for a fixed number of simulations.
+            with_errors: False to leave the standard errors NaN. They take nearly all of the time: 9 ms of 10 ms for 21
+                scales and 300 simulations.
+
+        Raises:
+            ValueError: the level is outside its range.
+
+        Source: `quantiles` and `standard_errors` name theirs.
+        """
+        level = check_level(level)
+        levels = quantiles(histogram.counts, level)
+        errors = standard_errors(histogram, level) if with_errors else np.full_like(levels, np.nan)
+        return cls(histogram, level, levels, errors, engine, seconds, target_standard_error)
 
     @property
     def max_standard_error(self) -> float:
@@ -99,7 +130,7 @@ def significance(
     job: Job,
     level: float = 0.95,
     engine: Engine | str = "numpy",
-    progress: Callable[[int, int], None] | None = None,
+    progress: Observer | Callable[[int, int], None] | None = None,
     *,
     checkpoint: Path | str | None = None,
     target_standard_error: float | None = None,
@@ -110,8 +141,8 @@ def significance(
         job: what to compute.
         level: the confidence, 0 < level < 1.
         engine: an engine or its name: "auto", "numpy", "lua", "board", "pool" (see `engines.create`).
-        progress: called with (simulations finished, simulations wanted).
-        checkpoint: a file that keeps what is finished, and from which the same call goes on; see `run`.
+        progress: an observer, or a function called with (simulations finished, simulations wanted).
+        checkpoint: a file to which finished simulations are saved, and from which the same call goes on; see `run`.
         target_standard_error: stop as soon as no scale's level has a larger standard error; see `run`.
 
     Returns:
@@ -130,27 +161,19 @@ def significance(
         (5,)
     """
     level = check_level(level)
-    worker = engines.create(engine) if isinstance(engine, str) else engine
     started = time.perf_counter()
-    try:
-        histogram = run(
-            job,
-            worker,
-            progress,
-            checkpoint=checkpoint,
-            target_standard_error=target_standard_error,
-            level=level,
-        )
-    finally:
-        if worker is not engine:
-            worker.close()
-    seconds = time.perf_counter() - started
-    return Significance(
+    histogram = run(
+        job,
+        engine,
+        progress,
+        checkpoint=checkpoint,
+        target_standard_error=target_standard_error,
+        level=level,
+    )
+    return Significance.from_histogram(
         histogram,
         level,
-        quantiles(histogram.counts, level),
-        standard_errors(histogram, level),
-        worker.name,
-        seconds,
-        target_standard_error,
+        engine=engine if isinstance(engine, str) else engine.name,
+        seconds=time.perf_counter() - started,
+        target_standard_error=target_standard_error,
     )

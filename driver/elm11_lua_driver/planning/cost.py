@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from elm11_host_ref.exact import rednoise
-from elm11_host_ref.fast.plan import CYCLE, place
+from elm11_host_ref.fast.schedule import CYCLE, cycle_slot
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from elm11_host_ref.fast.plan import FastPlan, Part, Row
+    from elm11_host_ref.fast.parts import Part, Row
+    from elm11_host_ref.fast.plan import FastPlan
     from elm11_host_ref.types import FloatArray
 
     from ..jobs.job import Job
@@ -121,7 +122,7 @@ def points(job: Job) -> FloatArray:
     planned = job.fast_plan
     found = np.zeros((CYCLE, job.J + 1))
     for simulation in range(CYCLE):
-        for part, lowest in planned.parts_at(place(simulation)):
+        for part, lowest in planned.parts_at(cycle_slot(simulation)):
             for j in range(lowest, part.highest + 1):
                 row = part.row(j)
                 found[simulation, j] += row.n_paired**2 * len(row.weights)
@@ -188,7 +189,7 @@ def _exact_set_up(job: Job) -> Counter[str]:
 def _fast_work(job: Job, simulation: int) -> Counter[str]:
     planned = job.fast_plan
     work = Counter({"simulation": 1})
-    for part, lowest in planned.parts_at(place(simulation)):
+    for part, lowest in planned.parts_at(cycle_slot(simulation)):
         _add_part(work, planned, part, lowest)
     return work
 

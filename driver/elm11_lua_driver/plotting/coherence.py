@@ -1,6 +1,6 @@
-"""Pictures: coherence over time and period, significance tests, spectra of red noises, speed.
+"""Figures: coherence over time and period, significance tests, spectra of red noises.
 
-Functions called `plot_...` draw on axes and give them back; without axes they make a figure. Those called `..._figure`
+Functions called `plot_...` draw on axes and return them; without axes they make a figure. Those called `..._figure`
 make a whole figure. Figures are made without pyplot, so nothing global is touched and no display is needed.
 """
 
@@ -20,10 +20,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from .._files.atomic import atomic_file
 from ..analysis.coherence import DEFAULT_UNIT
-from .axes import axes_or_new, drawable, log2_axis, short, small_enough
-from .fonts import fonts_for
+from .axes import axes_or_new, drawable, fallback_fonts, log2_axis, short, small_enough
 from .levels import plot_convergence, plot_histogram, plot_significance
-from .performance import plot_engine_scaling, plot_instruction_budget
 
 if TYPE_CHECKING:
     from elm11_host_ref.types import AnyArray, FloatArray
@@ -41,9 +39,7 @@ __all__ = [
     "noise_spectra_figure",
     "plot_coherence",
     "plot_convergence",
-    "plot_engine_scaling",
     "plot_histogram",
-    "plot_instruction_budget",
     "plot_significance",
     "save_figure",
 ]
@@ -53,26 +49,26 @@ SUFFIXES: Final = (".png", ".pdf", ".svg", ".jpg", ".jpeg", ".tif", ".tiff")
 
 DPI: Final = 200
 ARROW_COHERENCE: Final = 0.5
-"""Phase means nothing where two series do not cohere; the limit is that of Grinsted's toolbox."""
+"""The phase of series that are not coherent has no meaning; the limit is that of Grinsted's toolbox."""
 
-# Lightness of this map rises evenly, so it survives grey print and all kinds of colour blindness.
+# Lightness of this map rises evenly: readable in grey print and with all kinds of colour blindness.
 _COLOURS: Final = "viridis"
-# More columns than this are not to be seen at 200 dots per inch.
+# More columns cannot be seen at 200 dots per inch.
 _MAX_COLUMNS: Final = 2000
-# Powers of ten of times that are written out: years, days and seconds of a day are, those since 1970 are not.
+# Powers of ten between which times are written out: years and seconds of a day are, seconds since 1970 are not.
 _PLAIN_TIMES: Final = (-3, 8)
 _ARROW_COLUMNS: Final = 30
 _ARROW_ROWS: Final = 18
 
 
 def check_suffix(path: Path | str) -> None:
-    """Nothing, if the file's suffix is one of `SUFFIXES`.
+    """Check that the suffix of a file is one of `SUFFIXES`.
 
     Args:
-        path: of the picture.
+        path: of the figure.
 
     Raises:
-        ValueError: it is not.
+        ValueError: it is another suffix.
     """
     suffix = Path(path).suffix
     if suffix.lower() not in SUFFIXES:
@@ -88,12 +84,12 @@ def coherence_figure(
     title: str = "",
     longest_period: float | None = None,
 ) -> Figure:
-    """Squared coherence over time and period, as `plot_coherence` draws it, and a line below that explains it.
+    """Squared coherence over time and period, as `plot_coherence` draws it, with a caption below.
 
     Args:
-        analysis: what to draw.
+        analysis: the result to draw.
         time_unit: for the axes; empty for "unit of dt".
-        first_day: the day from which the times are counted, for the axis of time; empty for none.
+        first_day: the day from which times are counted, for the time axis; empty for none.
         title: empty for the names of the series.
         longest_period: where the period axis ends, in the unit of dt, as for `plot_coherence`.
 
@@ -125,19 +121,19 @@ def plot_coherence(
 ) -> Axes:
     """Squared coherence over time and period, as Grinsted, Moore & Jevrejeva (2004) draw it.
 
-    Small periods are on top. A thick line surrounds what is significant. Where the ends of the series disturb, the
-    picture is pale and hatched. Arrows show the phase of samples that are safe from the ends and whose squared
+    Small periods are on top. A thick line surrounds what is significant. Outside the cone of influence, where edge
+    effects matter, the figure is pale and hatched. Arrows show the phase of samples inside the cone whose squared
     coherence is at least `ARROW_COHERENCE`: to the right in phase, to the left in antiphase, downwards where the first
-    series leads by a quarter of the period, upwards where the second does. `caption` says all this in words.
+    series leads by a quarter of the period, upwards where the second does. `caption` explains all this in words.
 
     Args:
-        analysis: coherence and phase, shape (J + 1, n_samples), and all that belongs to them.
+        analysis: coherence and phase, shape (J + 1, n_samples), and their levels.
         ax: axes to draw on; None for those of a new figure. The colour bar takes a part of them.
         time_unit: for the axes; empty for "unit of dt".
-        first_day: the day from which the times are counted, for the axis of time; empty for none.
+        first_day: the day from which times are counted, for the time axis; empty for none.
         title: empty for the names of the series.
-        longest_period: where the period axis ends, in the unit of dt; None for the first power of two (in units of
-            dt) that is not below the longest safe period, since all beyond is hatched.
+        longest_period: end of the period axis, in the unit of dt; None for the first power of two (in units of dt)
+            that is not below the longest safe period, since longer periods are all hatched.
 
     Returns:
         The axes of the picture.
@@ -191,15 +187,15 @@ def plot_coherence(
     figure = axes.get_figure(root=True)
     assert figure is not None
     bar = figure.colorbar(image, ax=axes, pad=0.02, aspect=25)
-    bar.set_label("Squared coherence (no unit)")
+    bar.set_label("Squared coherence")
     return axes
 
 
 def caption(analysis: CoherenceAnalysis) -> str:
-    """What lines, hatching and arrows of `coherence_figure` mean, in three lines.
+    """Explanation of the lines, hatching and arrows of `coherence_figure`, in four lines.
 
     Args:
-        analysis: what is drawn.
+        analysis: the result that is drawn.
     """
     job, first, second = analysis.job, short(analysis.names[0]), short(analysis.names[1])
     lag1 = job.noise_lag1
@@ -207,8 +203,8 @@ def caption(analysis: CoherenceAnalysis) -> str:
     plural = "s" * (job.n_simulations != 1)
     return (
         f"Thick line: {100 * analysis.levels.level:g} % level against {noise} ({job.n_simulations} simulation{plural}, "
-        f"seed {job.seed}).  Hatched: the ends of the series disturb.\n"
-        f"Arrows: phase where squared coherence is at least {ARROW_COHERENCE:g}, outside the hatched part; "
+        f"seed {job.seed}).\nHatched: affected by edge effects (cone of influence).\n"
+        f"Arrows: phase where squared coherence is at least {ARROW_COHERENCE:g}, outside the hatched region; "
         "right: in phase, left: in antiphase,\n"
         f"down: {first} leads by a quarter of the period, up: {second} leads by a quarter of the period."
     )
@@ -231,7 +227,7 @@ def _draw_significance(axes: Axes, times: FloatArray, periods: FloatArray, ratio
     # Long series have many narrow patches, which a thick line would fill.
     width = min(1.8, max(0.8, 1.8 * math.sqrt(500 / times.size)))
     lines = axes.contour(times, periods, ratio, levels=[1.0], colors="black", linewidths=width, zorder=3)
-    # A thin light rim: without it a black line on the dark end of the colours is lost.
+    # A thin light rim makes the black line visible on dark colours.
     lines.set_path_effects([withStroke(linewidth=width + 1, foreground="white", alpha=0.8)])
     lines.set_gid("significance")
 
@@ -277,7 +273,7 @@ def _spread(size: int, wanted: int) -> list[int]:
 
 
 def noise_spectra_figure(noises: dict[str, FloatArray], lag1: float) -> Figure:
-    """Mean spectra of noises against the spectrum of the AR(1) process they are meant to be.
+    """Mean spectra of noises, and the spectrum of the AR(1) process that they should have.
 
     Args:
         noises: label to series of shape (n_series, n_samples), evenly spaced by one sample.
@@ -297,8 +293,8 @@ def noise_spectra_figure(noises: dict[str, FloatArray], lag1: float) -> Figure:
     for (label, series), (colour, marker) in zip(noises.items(), looks, strict=False):
         power = (np.abs(np.fft.rfft(series - series.mean(axis=1, keepdims=True), axis=1)) ** 2).mean(axis=0)[1:]
         frequencies = np.fft.rfftfreq(series.shape[1])[1:]
-        # Averages of neighbouring frequencies, 32 points over the band: fewer simulations are needed for the same
-        # smooth curve, and the AR(1) spectrum is as good as straight over one of them.
+        # Averages of neighbouring frequencies, 32 points over the band, need fewer simulations for a smooth curve;
+        # within one of them the AR(1) spectrum is nearly straight.
         bins = np.array_split(np.arange(power.size), min(32, power.size))
         power = np.array([power[part].mean() for part in bins]) / power.mean()
         middle = np.array([frequencies[part].mean() for part in bins])
@@ -321,12 +317,12 @@ def noise_spectra_figure(noises: dict[str, FloatArray], lag1: float) -> Figure:
 
 
 def save_figure(figure: Figure, path: Path | str, description: str = "") -> None:
-    """Write a figure, whole or not at all; the same figure gives the same bytes.
+    """Write a figure atomically; the same figure gives the same bytes.
 
     Args:
         figure: the figure.
-        path: its suffix is one of `SUFFIXES` and says the type.
-        description: text to keep in the file, where the type has a place for it.
+        path: its suffix, one of `SUFFIXES`, sets the format.
+        description: text to store in the file, where the format allows it.
 
     Raises:
         ValueError: the suffix is another one.
@@ -337,12 +333,12 @@ def save_figure(figure: Figure, path: Path | str, description: str = "") -> None
     """
     check_suffix(path)
     kind = Path(path).suffix.lower()[1:]
-    # Without dates, so that a picture changes only when its content does.
+    # Without dates, so that a file changes only when the figure does.
     metadata: dict[str, dict[str, Any]] = {
         "png": {"Description": description},
         "pdf": {"Subject": description, "CreationDate": None},
         "svg": {"Description": description, "Date": None},
     }
     # The names of a vector file's parts are random unless they are given a salt.
-    with rc_context({"svg.hashsalt": "elm11"}), fonts_for(figure), atomic_file(path) as file:
+    with rc_context({"svg.hashsalt": "elm11"}), fallback_fonts(figure), atomic_file(path) as file:
         figure.savefig(file, format=kind, dpi=DPI, metadata=metadata.get(kind))

@@ -1,4 +1,4 @@
-"""Pictures of a significance test: levels, the histogram that they come from, how they settle."""
+"""Figures of a significance test: the levels, the histogram behind them, and their convergence."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from ..analysis.coherence import DEFAULT_UNIT
-from ..levels.convergence import convergence
-from ..levels.quantiles import quantiles
+from ..levels.convergence import track_convergence
+from ..levels.levels import Significance
 from .axes import LOOKS, axes_or_new, drawable, light_grid, period_axis, plain_number, short
 
 if TYPE_CHECKING:
@@ -20,10 +20,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from ..jobs.histogram import Histogram
-    from ..levels.levels import Significance
 
 _SIZE: Final = (5.2, 3.6)
-# Fewer counts than bins make a speckled map; this many rows are as fine as print shows.
+# More rows make a speckled map, and are finer than print shows.
 _MAP_ROWS: Final = 100
 _MARKED_SCALES: Final = 40  # markers of more of them hide the line between
 _LABEL_LETTERS: Final = 48  # of a curve's name, so that the legend is not wider than the axes
@@ -38,7 +37,7 @@ def plot_significance(
 
     Args:
         result: levels and standard errors, shape (J + 1,), squared coherence without a unit, and the job, whose
-            periods have the unit of dt. Scales without a level (NaN) are left out, errors that are not known too.
+            periods have the unit of dt. Scales without a level (NaN) and unknown errors are left out.
         ax: axes to draw on; None for those of a new figure.
         time_unit: unit of dt, for the axis; empty for "unit of dt".
         label: name of the curve, for `ax.legend()`; None for the level, number of simulations and engine.
@@ -74,11 +73,11 @@ def plot_significance(
         label=short(label, _LABEL_LETTERS),
     )
     if not np.isfinite(ax.dataLim.y1):
-        ax.set_ylim(0, 1)  # nothing is drawn, on the scale where something could have been
+        ax.set_ylim(0, 1)  # an empty figure keeps the usual axis
     period_axis(ax, job, drawable(time_unit) or DEFAULT_UNIT)
     if before is not None:
         ax.set_xlim(min(before[0], ax.get_xlim()[0]), max(before[1], ax.get_xlim()[1]))
-    ax.set_ylabel("Squared coherence (no unit)")
+    ax.set_ylabel("Squared coherence")
     light_grid(ax)
     return ax
 
@@ -86,12 +85,12 @@ def plot_significance(
 def plot_histogram(
     histogram: Histogram, ax: Axes | None = None, *, level: float | None = 0.95, time_unit: str = ""
 ) -> Axes:
-    """How often noise reaches which squared coherence, scale by scale: a map, with the level as a line.
+    """Histogram of the squared coherence of noise at each scale: a map, with the level as a line.
 
     Args:
         histogram: counts, shape (J + 1, n_bins), and the job. Each scale is drawn as its probability density (per
-            unit of squared coherence), so that scales with many samples do not outshine those with few; neighbouring
-            bins are drawn as one where there are more than a hundred.
+            unit of squared coherence), so that the number of samples does not matter. Above a hundred bins, neighbours
+            are merged.
         ax: axes to draw on; None for those of a new figure. The colour bar takes a part of them.
         level: the level to draw, 0 < level < 1; None for none.
         time_unit: unit of dt, for the axis; empty for "unit of dt".
@@ -104,7 +103,7 @@ def plot_histogram(
         >>> from elm11_lua_driver.plotting.coherence import plot_histogram
         >>> job = Job(lag1_x=0.72, lag1_y=0.72, dt=0.25, dj=0.25, s0=0.5, J=4, n_simulations=32)
         >>> plot_histogram(run(job)).get_ylabel()
-        'Squared coherence (no unit)'
+        'Squared coherence'
     """
     ax = axes_or_new(ax, _SIZE)
     job, counts = histogram.job, histogram.counts
@@ -128,7 +127,7 @@ def plot_histogram(
     if level is not None:
         (line,) = ax.plot(
             job.periods,
-            quantiles(counts, level),
+            Significance.from_histogram(histogram, level, with_errors=False).significance,
             "o-" if job.J <= _MARKED_SCALES else "-",
             color="white",
             markersize=3.5,
@@ -139,11 +138,11 @@ def plot_histogram(
         line.set_gid("level")
     period_axis(ax, job, drawable(time_unit) or DEFAULT_UNIT)
     ax.set_ylim(0, 1)
-    ax.set_ylabel("Squared coherence (no unit)")
+    ax.set_ylabel("Squared coherence")
     figure = ax.get_figure(root=True)
     assert figure is not None  # axes that were drawn on belong to one
     bar = figure.colorbar(image, ax=ax, pad=0.02, aspect=25, extend="max")
-    bar.set_label("Probability density (no unit)")
+    bar.set_label("Probability density")
     return ax
 
 
@@ -161,14 +160,14 @@ def plot_convergence(
         histogram: the counts by groups of simulations, which are added in the order of their simulations.
         ax: axes to draw on; None for those of a new figure.
         level: the level, 0 < level < 1.
-        scales: which scales, by their index, 0 ... J, six at most; None for four, from the smallest to the largest.
+        scales: indices of at most six scales, 0 ... J; None for four, from the smallest to the largest.
         time_unit: unit of dt, for the legend; empty for "unit of dt".
 
     Returns:
         The axes.
 
     Raises:
-        ValueError: no simulations are in the histogram, or a scale is none of the job's.
+        ValueError: the histogram has no simulations, or a scale is outside 0 ... J.
 
     Examples:
         >>> from elm11_lua_driver import Job, run
@@ -183,7 +182,7 @@ def plot_convergence(
     if not 0 < len(scales) <= len(LOOKS) or not all(0 <= scale <= job.J for scale in scales):
         msg = f"scales must be 1 to {len(LOOKS)} numbers from 0 to {job.J}, not {list(scales)}"
         raise ValueError(msg)
-    settling = convergence(histogram, level)
+    settling = track_convergence(histogram, level)
     ax = axes_or_new(ax, _SIZE)
     unit = drawable(time_unit) or DEFAULT_UNIT
     for scale, (colour, marker, stroke) in zip(scales, LOOKS, strict=False):
@@ -206,7 +205,7 @@ def plot_convergence(
     ax.xaxis.set_major_formatter(FuncFormatter(lambda number, _: f"{number:g}"))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set_xlabel("Simulations (number)")
-    ax.set_ylabel("Squared coherence (no unit)")
+    ax.set_ylabel("Squared coherence")
     legend = ax.legend(
         title=f"Period ({unit})",
         ncols=4,
@@ -223,7 +222,7 @@ def plot_convergence(
 
 
 def _round_numbers(low: int, high: int) -> list[float]:
-    """One, two and five times the powers of ten between two numbers; fewer over many decades; the ends if none is."""
+    """1, 2 and 5 times the powers of ten between two numbers; fewer over many decades; the ends if there are none."""
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     factors = (1, 2, 5) if high < 1000 * low else (1,)
     found = [float(factor * 10**decade) for decade in decades for factor in factors]

@@ -1,8 +1,7 @@
 from .commands import BoardStatus
 from .frame import Frame, FrameKind, FrameReader, HistogramAssembly
 from .lua_check import Problem, check_files, check_source
-from .upload import Upload, UploadResult
-from .upload_plan import UploadSettings
+from .upload import Upload, UploadResult, UploadSettings
 
 __all__ = [
     "BoardStatus",

@@ -117,7 +117,7 @@ def start_line(simulations: range, every: int, beat: int) -> str:
     Args:
         simulations: which, step 1.
         every: simulations from one sign of progress to the next.
-        beat: scales from one sign of life to the next, 0 for none within a simulation.
+        beat: scales from one heartbeat to the next, 0 for none within a simulation.
     """
     return f"elm11.start({simulations.start},{len(simulations)},{every},{beat})"
 

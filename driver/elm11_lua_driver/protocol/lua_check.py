@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import elm11_firmware
 
 from .repl.tokenizer import MAX_LINE
-from .upload_plan import MAX_NAME, MAX_PROGRAM_BYTES
+from .upload import MAX_NAME, MAX_PROGRAM_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -63,6 +63,7 @@ ABSENT = {
 }
 
 _MAX_INTEGER = 2**31 - 1
+_MAX_UNSIGNED = 2**32 - 1
 
 
 @dataclass(frozen=True)
@@ -108,23 +109,29 @@ def check_files(paths: Iterable[Path], *, imported: Collection[str] = ()) -> lis
     return problems
 
 
-def check_source(name: str, content: bytes, *, imported: Collection[str] = ()) -> list[Problem]:
+def check_source(
+    name: str, content: bytes, *, imported: Collection[str] = (), is_strict: bool = False
+) -> list[Problem]:
     """Check the content of one file.
 
     Args:
         name: the program's name on the board.
         content: its bytes.
         imported: what other programs import first, as ``"pcall"`` or ``"math.sin"``.
+        is_strict: the rules for this project's own programs as well: an import stands before what it brings and brings
+            something, hexadecimal integers have at most 32 bits, no tabs, a line feed at the end.
 
     Returns:
         Every problem, by line.
     """
     problems = [*_check_size(name, content), *_check_characters(name, content)]
+    if is_strict:
+        problems += _check_layout(name, content)
     text = content.decode("latin-1")
     syntax = _check_syntax(name, text)
     problems += syntax
     if not syntax:
-        problems += _Reader(name, text, imported).problems()
+        problems += _Reader(name, text, imported, is_strict=is_strict).problems()
     return sorted(problems, key=lambda problem: problem.line)
 
 
@@ -163,6 +170,14 @@ def _check_characters(name: str, content: bytes) -> Iterator[Problem]:
         if other is not None:
             what = f"the line holds the byte {other:02x}"
             yield Problem(name, number, what, f"use ASCII; in a string write \\x{other:02x}")
+
+
+def _check_layout(name: str, content: bytes) -> Iterator[Problem]:
+    for number, line in enumerate(content.split(b"\n"), start=1):
+        if b"\t" in line or b"\r" in line:
+            yield Problem(name, number, "the line holds a tab or CR", "use spaces, and LF as line end")
+    if not content.endswith(b"\n"):
+        yield Problem(name, content.count(b"\n") + 1, "the last line has no line feed", "add one")
 
 
 def _check_syntax(name: str, text: str) -> list[Problem]:
@@ -208,12 +223,13 @@ class _Token:
 class _Reader:
     """Looks at the words of one file that compiles."""
 
-    def __init__(self, name: str, text: str, imported: Collection[str]) -> None:
+    def __init__(self, name: str, text: str, imported: Collection[str], *, is_strict: bool) -> None:
         self._name = name
+        self._is_strict = is_strict
         self._tokens = list(_tokens(text))
         self._found: list[Problem] = []
         self._told: set[str] = set()
-        self._imported = set(imported)
+        self._imported = dict.fromkeys(imported, -1)  # and the place of the import
         self._declarations: set[int] = set()
         self._locals = self._local_names()
         # What a call means: the library function behind each word.
@@ -337,22 +353,24 @@ class _Reader:
             if not words or any(len(word) != 1 or word[0].kind != "string" for word in words):
                 continue  # computed names: what they bring is not known
             names = [word[0].text[1:-1] for word in words]
-            if names == ["all"]:
-                self._imported |= BASE
-            elif len(names) == 1:
-                self._import_base(names[0], token.line)
-            else:
-                self._import_from(names[0], names[1], token.line)
+            for name in BASE if names == ["all"] else [".".join(names[:2])]:
+                self._imported.setdefault(name, place)
+            self._look_at_import(names, token.line)
 
-    def _import_base(self, name: str, line: int) -> None:
-        self._imported.add(name)
-        if name in ABSENT:
-            self._tell(line, f"import of {name}, which the board does not have", ABSENT[name])
+    def _look_at_import(self, names: list[str], line: int) -> None:
+        library = names[0]
+        if len(names) > 1:
+            known = LIBRARIES.get(library, frozenset()) | LIBRARY_AT_BOOT.get(library, frozenset())
+            is_wrong = names[1] not in known and (library in LIBRARIES or self._is_strict)
+        else:
+            is_wrong = library in ABSENT or (self._is_strict and library not in BASE | {"all"})
+        if is_wrong:
+            advice = ABSENT.get(library, "it would be an error")
+            self._tell(line, f"import of {'.'.join(names[:2])}, which the board does not have", advice)
 
-    def _import_from(self, library: str, name: str, line: int) -> None:
-        self._imported.add(f"{library}.{name}")
-        if library in LIBRARIES and name not in LIBRARIES[library] | LIBRARY_AT_BOOT[library]:
-            self._tell(line, f"import of {library}.{name}, which the board does not have", "it would be an error")
+    def _is_imported(self, name: str, place: int) -> bool:
+        """An import brings the name; where the rules are strict, it stands before this place."""
+        return name in self._imported and (self._imported[name] < place or not self._is_strict)
 
     def _arguments(self, place: int) -> list[list[_Token]]:
         """The arguments of a call whose opening bracket (or single string) stands at a place."""
@@ -394,13 +412,13 @@ class _Reader:
         if token.text in ABSENT:
             self._tell_once(token.text, token.line, "which the board does not have", ABSENT[token.text])
         elif token.text in LIBRARIES and after == ".":
-            self._look_at_member(token.text, self._text(place + 2), token.line)
-        elif token.text in BASE and token.text not in self._imported:
+            self._look_at_member(token.text, self._text(place + 2), place)
+        elif token.text in BASE and not self._is_imported(token.text, place):
             self._tell_once(token.text, token.line, "which is not imported", f'add import("{token.text}")')
 
-    def _look_at_member(self, library: str, name: str, line: int) -> None:
-        full = f"{library}.{name}"
-        if name in LIBRARY_AT_BOOT[library] or full in self._imported:
+    def _look_at_member(self, library: str, name: str, place: int) -> None:
+        full, line = f"{library}.{name}", self._tokens[place].line
+        if name in LIBRARY_AT_BOOT[library] or self._is_imported(full, place):
             return
         if name in LIBRARIES[library]:
             self._tell_once(full, line, "which is not imported", f'add import("{library}", "{name}")')
@@ -445,7 +463,10 @@ class _Reader:
     def _look_at_number(self, token: _Token) -> None:
         text = token.text
         if text[:2] in {"0x", "0X"}:
-            return  # exact: integers wrap, hexadecimal floats are read as doubles
+            # Exact: integers wrap, hexadecimal floats are read as doubles.
+            if self._is_strict and not set(".pP") & set(text) and int(text, 16) > _MAX_UNSIGNED:
+                self._tell(token.line, f"{text} has more than 32 bits", "it would wrap")
+            return
         value = float(text)
         if text.isdecimal():
             if value > _MAX_INTEGER:

@@ -28,13 +28,16 @@ from typing import TYPE_CHECKING
 
 from ..errors import BoardTimeoutError, CommandRefusedError, Elm11Error, VerificationError
 from .repl.lua_errors import stopped_error
+from .repl.machine import Execution
 from .repl.recovery import Recovery
 from .repl.tokenizer import Booted, Line, Prompt, PromptKind, Stopped, command_body
-from .upload_plan import MAX_NAME, MAX_PROGRAM_BYTES, PAGE_BYTES, UploadSettings
 
 if TYPE_CHECKING:
-    from .repl.execution import Execution
     from .repl.session import ReplSession
+
+MAX_PROGRAM_BYTES = 24_575
+MAX_NAME = 29
+PAGE_BYTES = 256
 
 _NAME = re.compile(rf"[ !#-~]{{1,{MAX_NAME}}}")
 _HELLO, _HELLO_REPLY = b"\x07\x06"
@@ -43,6 +46,24 @@ _PAGE, _PAGE_REPLY = b"\x0c\x0b"
 _END = 0x0D
 _LENGTH_GOOD = 0x0A
 _MAX_HELLOS = 3
+
+
+@dataclass(frozen=True)
+class UploadSettings:
+    """Times and limits of an upload.
+
+    Args:
+        page_wait_s: pause after a page's sum: the board answers before it writes its flash (the vendor
+            waits 0.1 s).
+        reply_timeout_s: longest wait for an answer.
+        quiet_s: a pause this long after the command shows that the board expects bytes.
+        attempts: how often the whole program is sent before giving up.
+    """
+
+    page_wait_s: float = 0.1
+    reply_timeout_s: float = 2.0
+    quiet_s: float = 0.2
+    attempts: int = 4
 
 
 @dataclass(frozen=True)
@@ -175,7 +196,7 @@ class Upload:
             BoardTimeoutError: an answer did not come in every attempt.
             CommandRefusedError: the board refused the command, or the program exists and may not be
                 overwritten.
-            Elm11Error: as `Conversation.receive`.
+            Elm11Error: as `Execution.receive`.
         """
         if self.result is not None:
             self._session.receive(data)
@@ -210,7 +231,7 @@ class Upload:
             now_s: the time, in seconds from any fixed moment.
 
         Raises:
-            Elm11Error: as `Conversation.receive`.
+            Elm11Error: as `Execution.receive`.
         """
         if self._inner is not None:
             try:
@@ -231,14 +252,12 @@ class Upload:
     # -- helpers --------------------------------------------------------------------------------------------
 
     def _command(self) -> Execution:
-        return self._session.execute(
+        return Execution(
+            self._session,
             f'upload|program("{self._name}")',
-            timeout_s=self._settings_timeout(),
+            timeout_s=5 * self._settings.reply_timeout_s,
             ends_when_quiet_s=self._settings.quiet_s,
         )
-
-    def _settings_timeout(self) -> float:
-        return 5 * self._settings.reply_timeout_s
 
     def _tell_what_is_left(self, error: Elm11Error) -> None:
         if self._deleted or self._overwrote:
@@ -335,7 +354,7 @@ class Upload:
                     raise stopped_error(self.state, self._session.last_bytes)
                 case Booted():
                     self._timed_out = False
-                    self._restart(f"the board started anew while {self._phase.value}", events)
+                    self._restart(f"the board restarted while {self._phase.value}", events)
                     return
                 case Prompt():
                     self._at_prompt(event, events)
@@ -350,7 +369,7 @@ class Upload:
         match self._phase:
             case _Phase.CONFIRM:
                 # "Overwriting, please proceed with upload." has no line end; a pause says the same.
-                if self._overwrite and self._session.reader.pending.endswith(b"upload."):
+                if self._overwrite and self._session.tokenizer.pending.endswith(b"upload."):
                     self._begin_bytes(now_s)
                 else:
                     self._deadline_s = now_s + self._settings.reply_timeout_s
@@ -408,7 +427,7 @@ class Upload:
                 else:
                     self._ends = 1
                     # Sums that happen to be letters are not the board's last words.
-                    self._session.reader.forget_pending()
+                    self._session.tokenizer.forget_pending()
                     self._enter(_Phase.END, bytes([_END]), self._settings.reply_timeout_s, now_s)
             case _Phase.CONFIRM if self._overwrite:
                 self._begin_bytes(now_s)
@@ -421,3 +440,26 @@ class Upload:
             case _:
                 self._timed_out = True
                 self._restart(f"no answer came while {self._phase.value}", events)
+
+
+def n_bytes_written(n_bytes: int) -> int:
+    """Bytes that the host writes to upload a program, from the first byte of the dialogue to the last.
+
+    Args:
+        n_bytes: length of the program.
+    """
+    n_pages = -(-n_bytes // PAGE_BYTES)
+    return n_bytes + 2 * n_pages + len("\x07\x09") + 4 + len("\x0d")
+
+
+def estimate_s(n_bytes: int, *, byte_time_s: float, settings: UploadSettings | None = None) -> float:
+    """How long the upload of a program takes at least, in seconds.
+
+    Args:
+        n_bytes: length of the program.
+        byte_time_s: how long one byte takes to leave.
+        settings: times and limits.
+    """
+    settings = settings or UploadSettings()
+    n_pages = -(-n_bytes // PAGE_BYTES)
+    return settings.quiet_s + n_bytes_written(n_bytes) * byte_time_s + n_pages * settings.page_wait_s

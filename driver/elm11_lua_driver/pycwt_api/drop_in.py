@@ -10,7 +10,8 @@ from elm11_host_ref.exact import wavelet as wavelets
 
 from .._progress import progress_bar
 from ..jobs.job import DEFAULT_SEED, Job
-from ..levels.quantiles import check_level, quantiles
+from ..levels.levels import Significance
+from ..levels.quantiles import check_level
 from ..series.checks import check_series, default_scales, wavelet_name
 from .backends import histograms
 
@@ -113,7 +114,7 @@ def wct_significance(
             target_standard_error=target_standard_error,
             level=level,
         )
-    result = quantiles(histogram.counts, level)
+    result = Significance.from_histogram(histogram, level, with_errors=False).significance
     if pycwt_compatible:
         result[-1] = np.nan
     return result

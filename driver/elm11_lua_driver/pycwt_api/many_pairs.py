@@ -12,7 +12,8 @@ from elm11_host_ref.names import real
 
 from .._progress import progress_bar
 from ..jobs.job import DEFAULT_SEED, Job
-from ..levels.quantiles import check_level, quantiles
+from ..levels.levels import Significance
+from ..levels.quantiles import check_level
 from ..series.checks import check_series, default_scales, wavelet_name
 from .backends import histograms
 
@@ -123,7 +124,10 @@ def wct_significance_many(
             target_standard_error=target_standard_error,
             level=level,
         )
-    levels = {job: quantiles(result.counts, level) for job, result in zip(jobs, results, strict=True)}
+    levels = {
+        job: Significance.from_histogram(result, level, with_errors=False).significance
+        for job, result in zip(jobs, results, strict=True)
+    }
     return [levels[job].copy() for job in of_pair]
 
 

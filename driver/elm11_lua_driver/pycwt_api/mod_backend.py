@@ -88,7 +88,7 @@ class MonteCarloBackend(ABC):
         verbose: bool = True,  # noqa: FBT001, FBT002  pycwt_mod's interface
         **backend_kwargs: Any,  # noqa: ANN401
     ) -> list[Any]:
-        """Call a worker once for each simulation."""
+        """Call a worker once for each simulation. See `ELM11LuaBackend.run_monte_carlo`."""
 
     @abstractmethod
     def is_available(self) -> bool:
@@ -108,7 +108,7 @@ class MonteCarloBackend(ABC):
         return []
 
     def validate_config(self, **config: Any) -> bool:  # noqa: ANN401, ARG002
-        """True, or a `ValueError`."""
+        """True, or a `ValueError`. See `ELM11LuaBackend.validate_config`."""
         return True
 
 

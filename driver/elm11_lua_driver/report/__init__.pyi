@@ -1,10 +1,10 @@
-from .caveats import doubts
+from .caveats import Caveat
 from .html import report_html
 from .reproduce import command, python_lines
 
 __all__ = [
+    "Caveat",
     "command",
-    "doubts",
     "python_lines",
     "report_html",
 ]

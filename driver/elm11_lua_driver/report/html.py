@@ -1,7 +1,6 @@
-"""A result as one self-contained HTML page, to read, to print and to hand on.
+"""A result as one self-contained HTML page, to read, print and share.
 
-Everything is in the page: styles, and pictures as SVG. Its content security policy forbids the browser to load anything
-else.
+Styles and figures (as SVG) are part of the page. Its content security policy forbids the browser to load anything else.
 """
 
 from __future__ import annotations
@@ -9,11 +8,11 @@ from __future__ import annotations
 import io
 import re
 from html import escape
-from importlib import resources
-from string import Template
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 from matplotlib import rc_context, style
 
 from .._text import duration
@@ -21,11 +20,9 @@ from ..analysis.coherence import DEFAULT_UNIT
 from ..engines import BoardEngine
 from ..jobs.provenance import versions
 from ..levels.levels import Significance
-from ..levels.quantiles import check_level, quantiles, standard_errors
-from ..plotting.axes import drawable
+from ..plotting.axes import drawable, fallback_fonts
 from ..plotting.coherence import plot_convergence, plot_histogram, plot_significance
-from ..plotting.fonts import fonts_for
-from .caveats import doubts
+from .caveats import caveats
 from .reproduce import command, python_lines
 
 if TYPE_CHECKING:
@@ -35,7 +32,10 @@ if TYPE_CHECKING:
 
     from ..jobs.histogram import Histogram
     from ..jobs.job import Job
-    from ..jobs.provenance import Session
+    from ..jobs.provenance import Provenance
+
+    _Table = tuple[Sequence[str], Sequence[Sequence[str]]]
+    """Heads and rows."""
 
 _FIGURE_DPI: Final = 200  # of the heat map's cells; all else is lines
 _NONE: Final = "\N{EN DASH}"  # in a table's cell
@@ -49,7 +49,7 @@ def report_html(
     histogram: Histogram,
     *,
     level: float = 0.95,
-    sessions: Sequence[Session] = (),
+    sessions: Sequence[Provenance] = (),
     time_unit: str = "",
     title: str = "",
     source: str = "",
@@ -60,9 +60,9 @@ def report_html(
     Args:
         histogram: counts of some or all simulations of its job; not empty.
         level: confidence of the levels, 0 < level < 1.
-        sessions: who computed it, where that is known.
+        sessions: engines, times and versions of the computation, as far as known.
         time_unit: unit of dt; empty for "unit of dt".
-        title: heading of the page; empty for one that says what it is.
+        title: heading of the page; empty for one that names the levels.
         source: name of the file that the histogram is from, for the page.
         target_standard_error: at which the computation was to stop; None for all simulations.
 
@@ -79,38 +79,42 @@ def report_html(
         >>> report_html(run(job), time_unit="years").startswith("<!DOCTYPE html>")
         True
     """
-    level = check_level(level)
     if not histogram.n_simulations:
         raise ValueError("the histogram is empty: there is nothing to report yet")
     time_unit = drawable(time_unit)
     unit = time_unit or DEFAULT_UNIT
-    result = Significance(
-        histogram,
-        level,
-        quantiles(histogram.counts, level),
-        standard_errors(histogram, level),
-        _engines(sessions),
-        0.0,  # the page takes times from the sessions
-        target_standard_error,
+    result = Significance.from_histogram(
+        histogram, level, engine=_engines(sessions), target_standard_error=target_standard_error
     )
+    level = result.level
     heading = drawable(title) or f"{100 * level:g} % significance levels of squared wavelet coherence"
-    template = resources.files(__package__).joinpath("page.html").read_text(encoding="utf-8")
-    return Template(template).substitute(
-        generator=escape(f"elm11-lua-driver {versions()['elm11-lua-driver']}"),
-        title=escape(heading),
-        subtitle=escape(_subtitle(result, sessions, source)),
-        numbers="\n".join(_number(*pair) for pair in _numbers(result, sessions, time_unit)),
-        doubts=_doubts(result, sessions),
-        words="\n".join(f"<p>{escape(sentence)}</p>" for sentence in _words(result, time_unit)),
-        figures="\n".join(_figures(result, time_unit)),
+    job = histogram.job
+    page = Environment(
+        loader=PackageLoader("elm11_lua_driver", "report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+    ).get_template("page.html.j2")
+    return page.render(
+        generator=f"elm11-lua-driver {versions()['elm11-lua-driver']}",
+        title=heading,
+        subtitle=_subtitle(result, sessions, source),
+        numbers=_numbers(result, sessions, time_unit),
+        caveats=caveats(result, sessions),
+        words=_words(result, time_unit),
+        figures=_figures(result, time_unit),
         levels=_levels_table(result, unit),
-        job=_job_table(histogram.job, unit),
-        engine=_engine_section(histogram, sessions),
-        again=_again_section(result, sessions),
+        parameters=_parameters(job, unit),
+        counted=_counted(histogram),
+        sessions=[_session_row(session) for session in sessions],
+        versions=_versions_table(sessions),
+        again=_again(result, sessions),
+        counts_sha256=histogram.sha256,
+        job_sha256=job.sha256,
     )
 
 
-# ---- what there is to say -----------------------------------------------------------------------------------
+# ---- text -----------------------------------------------------------------------------------
 
 
 def _noise(job: Job) -> str:
@@ -120,31 +124,31 @@ def _noise(job: Job) -> str:
     return f"red noise with lag-1 autocorrelations {first:.4g} and {second:.4g}"
 
 
-def _engines(sessions: Sequence[Session]) -> str:
+def _engines(sessions: Sequence[Provenance]) -> str:
     return ", ".join(dict.fromkeys(session.engine for session in sessions)) or "engine not recorded"
 
 
-def _time(sessions: Sequence[Session]) -> str:
-    """What all sessions took, for people."""
+def _time(sessions: Sequence[Provenance]) -> str:
+    """The time of all sessions together."""
     known = [session.seconds for session in sessions if session.seconds is not None]
     if not known:
         return "not recorded"
     return ("" if len(known) == len(sessions) else "at least ") + duration(sum(known))
 
 
-def _per_simulation(session: Session) -> str:
+def _per_simulation(session: Provenance) -> str:
     if session.seconds is None or not session.n_simulations:
         return _NONE
     seconds = session.seconds / session.n_simulations
     return f"{1e3 * seconds:.3g} ms" if seconds < 1 else duration(seconds)
 
 
-def _minute(session: Session) -> str:
-    """When a session ended, to the minute."""
+def _minute(session: Provenance) -> str:
+    """The end of a session, to the minute."""
     return session.ended[:16].replace("T", " ")
 
 
-def _subtitle(result: Significance, sessions: Sequence[Session], source: str) -> str:
+def _subtitle(result: Significance, sessions: Sequence[Provenance], source: str) -> str:
     parts = [f"Against {_noise(result.histogram.job)}"]
     if source:
         parts.append(f"from {drawable(source)}")
@@ -153,7 +157,7 @@ def _subtitle(result: Significance, sessions: Sequence[Session], source: str) ->
     return ", ".join(parts)
 
 
-def _numbers(result: Significance, sessions: Sequence[Session], time_unit: str) -> Iterable[tuple[str, str]]:
+def _numbers(result: Significance, sessions: Sequence[Provenance], time_unit: str) -> Iterable[tuple[str, str]]:
     histogram, job = result.histogram, result.histogram.job
     total = "" if histogram.is_complete else f" of {job.n_simulations}"
     yield f"{histogram.n_simulations}{total}", "simulations"
@@ -181,45 +185,36 @@ def _words(result: Significance, time_unit: str) -> Iterable[str]:
         f"{pairs} of random series, each series of {job.n_samples} samples at intervals of {job.dt:g}{unit}: "
         f"{_noise(job)}. Of each pair the squared wavelet coherence was computed at {job.J + 1} "
         f"{_scales(job, unit)} with the {job.wavelet} wavelet, smoothed over time and over scales (by "
-        f"{_BOXES[job.scale_box]}). Samples that the ends of the series do not disturb were counted."
+        f"{_BOXES[job.scale_box]}). Samples inside the cone of influence were counted."
     )
     yield (
         f"The level is the squared coherence that such noise exceeds in {100 * (1 - result.level):.3g} % of these "
         "samples, scale by scale. Coherence of two real series above it, computed with the same wavelet and the same "
-        "smoothing, is unlikely to be the work of chance at that place alone; of many places, "
+        "smoothing, is unlikely to be due to chance at a single sample; of many samples, "
         f"{100 * (1 - result.level):.3g} % lie above it by chance."
     )
 
 
 def _scales(job: Job, unit: str) -> str:
-    """Which scales there are, after their number."""
+    """Description of the scales."""
     if not job.J:
         return f"scale (period {job.periods[0]:.4g}{unit})"
     return f"scales (periods {job.periods[0]:.4g} to {job.periods[-1]:.4g}{unit}, {1 / job.dj:.4g} to the octave)"
 
 
-def _doubts(result: Significance, sessions: Sequence[Session]) -> str:
-    items = [
-        f'<li class="{"grave" if doubt.grave else "remark"}"><b>{"Doubtful:" if doubt.grave else "Note:"}</b>'
-        f"{escape(doubt.what)} {escape(doubt.advice)}</li>"
-        for doubt in doubts(result, sessions)
-    ]
-    return f'<ul class="doubts" aria-label="What is doubtful">\n{"".join(items)}\n</ul>' if items else ""
+# ---- figures -----------------------------------------------------------------------------------------------
 
 
-# ---- pictures -----------------------------------------------------------------------------------------------
-
-
-def _figures(result: Significance, time_unit: str) -> list[str]:
+def _figures(result: Significance, time_unit: str) -> list[dict[str, str]]:
     histogram, level = result.histogram, result.level
     percent = f"{100 * level:g} %"
     known = bool(np.isfinite(result.standard_error).any())
     of_levels = f"Squared coherence that noise exceeds in {100 * (1 - level):.3g} % of the samples. " + (
         "Bars: one standard error to both sides." if known else "Standard errors are not known."
     )
-    of_histogram = f"How often noise reaches which squared coherence, scale by scale; white: the {percent} level."
+    of_histogram = f"Distribution of the squared coherence of noise at each scale; white: the {percent} level."
     of_convergence = (
-        "All simulations are in one block, so that there is only their sum to show."
+        "All simulations are in one block, so only their sum can be shown."
         if len(histogram.parts) == 1
         else f"The {percent} level of some scales as simulations are added, with one standard error to both sides."
     )
@@ -241,44 +236,28 @@ def _figures(result: Significance, time_unit: str) -> list[str]:
         ]
 
 
-def _figure(name: str, ax: Axes, heading: str, text: str) -> str:
+def _figure(name: str, ax: Axes, heading: str, text: str) -> dict[str, str]:
     figure = ax.get_figure(root=True)
     assert figure is not None
     file = io.StringIO()
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     # Text stays text: it can be selected, searched, and read aloud. The browser finds the fonts.
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": name}), fonts_for(figure, tell=False):
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": name}), fallback_fonts(figure, warn=False):
         figure.savefig(file, format="svg", dpi=_FIGURE_DPI, metadata=nothing)
     svg = file.getvalue()
     svg = svg[svg.index("<svg") :]
-    # Its style sheet would be that of the whole page, which has these two rules for figures.
+    # Its style sheet would apply to the whole page, which has these two rules for figures.
     svg = re.sub(r"<defs>\s*<style[^>]*>.*?</style>\s*</defs>", "", svg, count=1, flags=re.DOTALL)
-    # All pictures are in one document, where a name may stand but once.
+    # All figures are in one document, where each id must be unique.
     svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", svg)
     svg = svg.replace("<svg", f'<svg role="img" aria-label="{escape(f"{heading} {text}")}"', 1)
-    return (
-        f'<figure id="figure-{name}">\n{svg}\n<figcaption><b>{escape(heading)}</b> {escape(text)}</figcaption></figure>'
-    )
+    return {"name": name, "svg": Markup(svg), "heading": heading, "text": text}  # noqa: S704  ours, by Matplotlib
 
 
 # ---- tables and sections ------------------------------------------------------------------------------------
 
 
-def _number(value: str, name: str) -> str:
-    return f"<li><b>{escape(value)}</b><span>{escape(name)}</span></li>"
-
-
-def _table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: bool = False) -> str:
-    """A table; every cell is escaped. The caption, in small letters, is its name in the style sheet too."""
-    kind = ' class="number"' if numbers else ""
-    head = "".join(f'<th scope="col"{kind}>{escape(text)}</th>' for text in heads)
-    body = "\n".join("<tr>" + "".join(f"<td{kind}>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    name, label = escape(caption.lower().replace(" ", "-")), escape(caption)
-    start = f'<table id="{name}" aria-label="{label}">'
-    return f"{start}\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>"
-
-
-def _levels_table(result: Significance, unit: str) -> str:
+def _levels_table(result: Significance, unit: str) -> _Table:
     job = result.histogram.job
 
     def cell(value: float) -> str:
@@ -296,11 +275,11 @@ def _levels_table(result: Significance, unit: str) -> str:
         )
     ]
     heads = (f"Period ({unit})", f"Scale ({unit})", f"{100 * result.level:g} % level", "Std. error", "Samples")
-    return _table("Levels by scale", heads, rows, numbers=True)
+    return heads, rows
 
 
-def _job_table(job: Job, unit: str) -> str:
-    rows = (
+def _parameters(job: Job, unit: str) -> Sequence[Sequence[str]]:
+    return (
         ("lag1_x", repr(job.lag1_x), "lag-1 autocorrelation of the first series"),
         ("lag1_y", repr(job.lag1_y), "and of the second"),
         ("dt", repr(job.dt), f"sampling interval ({unit})"),
@@ -315,37 +294,20 @@ def _job_table(job: Job, unit: str) -> str:
         ("n_bins", str(job.n_bins), "bins over squared coherence 0 to 1"),
         ("seed", str(job.seed), "of the random numbers"),
     )
-    return _table("Parameters", ("Parameter", "Value", "Meaning"), rows)
 
 
-def _engine_section(histogram: Histogram, sessions: Sequence[Session]) -> str:
+def _counted(histogram: Histogram) -> str:
     ranges = ", ".join(f"{part.start} to {part.stop - 1}" for part in histogram.ranges)
     groups = f"{len(histogram.parts)} group{'s' * (len(histogram.parts) != 1)}"
-    counted = escape(f"The file holds simulations {ranges}, in {groups}.")
-    if not sessions:
-        return (
-            f"<p>{counted} It does not say who computed them, when, and with which versions; files that this version "
-            "writes do.</p>"
-        )
-    rows = [
-        (
-            session.engine,
-            str(session.n_simulations),
-            duration(session.seconds) if session.seconds is not None else "not known",
-            _per_simulation(session),
-            _minute(session),
-        )
-        for session in sessions
-    ]
-    heads = ("Engine", "Simulations", "Time", "Each", "Until (UTC)")
-    work = _table("Who computed it", heads, rows)
-    return (
-        f'<p>{counted}</p>\n<div class="wide">\n{work}\n</div>\n<h3>Versions</h3>\n'
-        f'<div class="wide">\n{_versions_table(sessions)}\n</div>'
-    )
+    return f"The file holds simulations {ranges}, in {groups}."
 
 
-def _versions_table(sessions: Sequence[Session]) -> str:
+def _session_row(session: Provenance) -> Sequence[str]:
+    time = duration(session.seconds) if session.seconds is not None else "not known"
+    return session.engine, str(session.n_simulations), time, _per_simulation(session), _minute(session)
+
+
+def _versions_table(sessions: Sequence[Provenance]) -> _Table:
     """A column for each set of versions."""
     sets: list[Mapping[str, str]] = []
     for session in sessions:
@@ -357,30 +319,20 @@ def _versions_table(sessions: Sequence[Session]) -> str:
     if len(sets) > 1:
         last = {sets.index(session.versions): session for session in sessions}
         heads = [f"Version until {_minute(last[position])}" for position in range(len(sets))]
-    return _table("Versions", ("Program or library", *heads), rows)
+    return ("Program or library", *heads), rows
 
 
-def _again_section(result: Significance, sessions: Sequence[Session]) -> str:
-    histogram, job = result.histogram, result.histogram.job
-    pieces = []
-    target = result.target_standard_error
+def _again(result: Significance, sessions: Sequence[Provenance]) -> Iterable[tuple[str, str]]:
+    """Ways to compute it again: what they are, and the code."""
+    histogram, job, target = result.histogram, result.histogram.job, result.target_standard_error
     line = command(job, result.level, target_standard_error=target)
     if line is not None:
         partial = "" if histogram.is_complete else f" (all {job.n_simulations} simulations)"
         if target is not None:
-            partial = " (until the levels are known so well)"
-        pieces.append(f"<p>On this computer{partial}:</p>\n<pre><code>{escape(line)}</code></pre>")
+            partial = " (until the target standard error is reached)"
+        yield f"On this computer{partial}", line
         if any(session.engine == BoardEngine.name for session in sessions):
             on_board = command(job, result.level, "run")
             assert on_board is not None
-            pieces.append(f"<p>On a board:</p>\n<pre><code>{escape(on_board)}</code></pre>")
-    pieces.append(
-        f"<p>In Python, with a check of the counts:</p>\n<pre><code>{escape(python_lines(histogram, result.level))}"
-        "</code></pre>"
-    )
-    pieces.append(
-        "<p>The same seed gives the same counts on every engine.</p>\n"
-        f"<p>SHA-256 of the counts: <code>{histogram.sha256}</code><br>\n"
-        f"SHA-256 of the experiment, whatever the number of simulations: <code>{job.sha256}</code></p>"
-    )
-    return "\n".join(pieces)
+            yield "On a board", on_board
+    yield "In Python, with a check of the counts", python_lines(histogram, result.level)

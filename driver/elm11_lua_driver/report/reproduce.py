@@ -1,4 +1,4 @@
-"""The command and the Python lines that compute a histogram again."""
+"""The command and the Python code that recompute a histogram."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def command(
 
 
 def python_lines(histogram: Histogram, level: float) -> str:
-    """Python code that computes the same counts, and says so.
+    """Python code that recomputes the counts and checks them.
 
     Args:
         histogram: whole or in part; not empty.

@@ -1,7 +1,6 @@
-from . import pair
 from .checks import check_series, default_scales, wavelet_name
-from .pair import Series, SeriesPair, read_both, read_series
-from .table import SeriesTable
+from .pair import Series, SeriesPair, make_pair, read_both, read_series
+from .reader import SeriesTable
 
 __all__ = [
     "Series",
@@ -9,7 +8,7 @@ __all__ = [
     "SeriesTable",
     "check_series",
     "default_scales",
-    "pair",
+    "make_pair",
     "read_both",
     "read_series",
     "wavelet_name",

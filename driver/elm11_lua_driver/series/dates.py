@@ -1,6 +1,6 @@
-"""Dates in a column of times, as numbers: months in years, all others in days.
+"""Dates in a column of times, as numbers: monthly dates in years, other dates in days.
 
-Months are as even as a year has twelve; counted in days they would not be. Everything else is even in days, if it is.
+Months are evenly spaced in years, but not in days.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from elm11_host_ref.types import FloatArray
 
 _ISO: Final = re.compile(r"([0-9]{4})([-/])([0-9]{2})(?:\2([0-9]{2}))?(?:[T ]([0-9:.]{4,15}) ?(Z|[+-][0-9:]{2,6})?)?")
-# Points stand between day, month and year, in this order, wherever they are used; strokes do not tell which is which.
+# With points the order is always day, month, year; with slashes day and month are ambiguous.
 _POINTS: Final = re.compile(r"([0-9]{1,2})\.([0-9]{1,2})\.([0-9]{4})(?: ([0-9:]{4,8}))?")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _A_DAY: Final = timedelta(days=1)
@@ -65,7 +65,7 @@ def parse_date(cell: str) -> datetime | None:
 
 
 def date_times(dates: Sequence[datetime]) -> DateTimes:
-    """Dates as numbers that are even where the dates are.
+    """Dates as numbers that are evenly spaced if the dates are.
 
     Args:
         dates: at least one.

@@ -2,8 +2,8 @@
 
 A file has columns of numbers, separated by commas, semicolons, tabs or blanks; `#` starts a comment, and the first
 line may name the columns. The series stand in one file (`x, y` or `time, x, y`) or in one file each (`value` or
-`time, value`); columns chosen by name or number may be any. What spreadsheets write is understood where it has one
-meaning only: decimal commas, UTF-16, Windows-1252, dates in the column of times.
+`time, value`); columns chosen by name or number may be any. Formats of spreadsheets are read where they are
+unambiguous: decimal commas, UTF-16, Windows-1252, dates in the column of times.
 
 Every fault is a `ValueError` of one line: `file:line: what; what to do`.
 """
@@ -20,9 +20,8 @@ import numpy as np
 from elm11_host_ref.names import real
 from elm11_host_ref.percentiles import percentile_transform
 
-from .cells import fault, last_decimal, shown
 from .dates import day_name
-from .table import SeriesTable
+from .reader import SeriesTable, fault, last_decimal, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,19 +32,19 @@ MIN_SAMPLES: Final = 11
 """Fewest samples. The ends of n samples leave periods up to about 0.37 n dt undisturbed (Morlet): 11 samples are the
 first to leave one octave, from the shortest period, 2 dt, to 4 dt."""
 SPACING_TOLERANCE: Final = 0.01
-"""How far a time may lie from the even grid, in steps: a phase error of 2 degrees at the shortest period, 2 dt."""
+"""Largest distance of a time from the even grid, in steps: a phase error of 2 degrees at the shortest period, 2 dt."""
 MAX_ROUNDING: Final = 0.1
 """The same, where times are rounded to the decimals written (months as 1950.083): one unit of the last decimal, at
 most this many steps. A missing sample is a whole step off, so it never passes."""
 _MAX_SPAN: Final = 1e60  # the fit of red noise takes fourth powers, which double precision holds up to 1e308
 _SAME_TIMES: Final = "both series need the same times: cut, or interpolate one to the times of the other"
-# Numbers that stand for "no value" in files of measurements: nines only, or so large that nothing is measured so.
+# Numbers that mark missing values in files of measurements: nines only, or larger than any measurement.
 _NO_VALUE: Final = re.compile(r"-?(?:99+(?:\.9+)?|(?:1|9\.9[0-9]*)e\+[23][0-9])")
 
 
 @dataclass(frozen=True, eq=False)
 class Series:
-    """One series and where it was read.
+    """One series and its place in a file.
 
     Attributes:
         name: for labels.
@@ -55,7 +54,7 @@ class Series:
         times: shape (n_samples,), in the unit of the file, ascending and even within the tolerance; None without a
             time column.
         time_name: name of the time column, or "".
-        tolerance: how far a time may be off, in the unit of the times.
+        tolerance: largest error of a time, in the unit of the times.
         time_unit: "years" or "days" where the times were dates, "" where they were numbers.
     """
 
@@ -155,8 +154,8 @@ def read_both(path: Path | str, columns: Sequence[str] | None = None) -> tuple[S
     return x, y
 
 
-def pair(x: Series, y: Series, dt: float | None = None) -> SeriesPair:
-    """Bring two series together: cut to their common times, which must be the same, or of one length without times.
+def make_pair(x: Series, y: Series, dt: float | None = None) -> SeriesPair:
+    """Make a pair of two series, cut to their common times. Without times they must have the same length.
 
     Args:
         x: the first series.
@@ -205,7 +204,7 @@ def pair(x: Series, y: Series, dt: float | None = None) -> SeriesPair:
 
 
 def _distinguished(x: Series, y: Series) -> tuple[str, str]:
-    """Names of two series of one name: with that of the file, or the place on the command line."""
+    """Distinct names for two series of the same name: with the file's name, or x and y."""
     files = [Path(series.file).stem for series in (x, y)]
     first, second = files if files[0] != files[1] else ("x", "y")
     return f"{x.name} ({first})", f"{y.name} ({second})"
@@ -230,9 +229,9 @@ def _series(table: SeriesTable, chosen: Sequence[int], *names: str) -> list[Seri
 
 
 def _check_times(table: SeriesTable, column: int, times: FloatArray, unit: str) -> float:
-    """Nothing but their tolerance, in the unit of the times, if they are ascending and even.
+    """The tolerance of the times, in their unit, after a check that they are ascending and even.
 
-    The unit is that of dates; numbers have none, and are rounded to what is written.
+    Only dates have a unit. Numbers are rounded to the written digits.
     """
     cells = [row[column].strip() for row in table.rows]
     if times.size < 2:
@@ -246,7 +245,7 @@ def _check_times(table: SeriesTable, column: int, times: FloatArray, unit: str) 
     step = float(np.median(steps))
     rounding = 0.0 if unit else min(last_decimal(cell) for cell in cells)
     tolerance = max(SPACING_TOLERANCE, min(rounding / step, MAX_ROUNDING))
-    # First the steps, which show the very line of a gap; then the grid, which shows a slow drift.
+    # Steps first, since they show the line of a gap; then the grid, which shows a slow drift.
     off = np.flatnonzero(np.abs(steps - step) > tolerance * step) + 1
     remedy = "interpolate to even times, or choose only the value columns with --columns and give --dt"
     allowed = f"(tolerance {100 * tolerance:.2g} % of a step)"
@@ -331,7 +330,7 @@ def _warn_of_no_value(series: Series) -> None:
     for end in (series.values.min(), series.values.max()):
         marked = series.values == end
         others = series.values[~marked]
-        # Compared without the mark's own weight; what other values do not come near to is no measurement.
+        # A number that lies far from all others is not a measurement; the mark itself is left out of their range.
         if _NO_VALUE.fullmatch(f"{end:g}") and others.size and np.abs(others - end).min() > np.ptp(others):
             line, n = int(series.lines[marked.argmax()]), int(marked.sum())
             warnings.warn(
@@ -342,7 +341,7 @@ def _warn_of_no_value(series: Series) -> None:
 
 
 def _refuse_ramp(table: SeriesTable, column: int, x: Series) -> None:
-    """Refuse a time column in the place of x: nobody asks for the coherence of an even ramp."""
+    """Refuse a time column given as x: the coherence of an even ramp has no use."""
     if x.values.size < 3:
         return
     steps = np.diff(x.values)

@@ -1,18 +1,18 @@
-from .base import Dialogue, Transport, hold
+from .base import ProtocolMachine, Transport, drive
 from .memory import MemoryTransport, VirtualTransport
 from .open import open_transport
 from .serial import SerialTransport
 from .trace import ReplayTransport, Trace, read_trace
 
 __all__ = [
-    "Dialogue",
     "MemoryTransport",
+    "ProtocolMachine",
     "ReplayTransport",
     "SerialTransport",
     "Trace",
     "Transport",
     "VirtualTransport",
-    "hold",
+    "drive",
     "open_transport",
     "read_trace",
 ]

@@ -1,7 +1,8 @@
-"""What the driver knows of a port, and the loop that leads a dialogue over one; `open_port` opens one by its name."""
+"""A port as the driver sees it, and the loop that drives a protocol machine over one."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -10,7 +11,8 @@ if TYPE_CHECKING:
 VIRTUAL = "virtual://"
 """How the name of a virtual board's port begins."""
 
-_SLICE_S = 0.1  # a wait is cut into slices, so that Ctrl-C is heard on Windows too
+POLL_INTERVAL_S = 0.1
+"""A wait is cut into slices, so that Ctrl-C is heard on Windows too."""
 
 
 class Transport(Protocol):
@@ -45,8 +47,8 @@ class Transport(Protocol):
         """Give the port back. May be called twice."""
 
 
-class Dialogue(Protocol):
-    """A machine that bytes and time drive, such as `repl.Execution` and `upload.Upload`."""
+class ProtocolMachine(Protocol):
+    """A machine that bytes and time drive, such as `repl.machine.Execution` and `upload.Upload`."""
 
     @property
     def done(self) -> bool:
@@ -74,26 +76,41 @@ class Dialogue(Protocol):
         """When `receive` is to be called at the latest."""
 
 
-def hold(dialogue: Dialogue, transport: Transport, on_event: Callable[[Any], None] | None = None) -> None:
-    """Lead a dialogue over a transport to its end.
+def step(
+    machine: ProtocolMachine,
+    transport: Transport,
+    on_event: Callable[[Any], None] | None = None,
+    until_s: float = math.inf,
+) -> bool:
+    """Write what a machine has to write, and read once.
 
     Args:
-        dialogue: the machine; its errors pass through.
+        machine: the machine; its errors pass through.
         transport: the port.
         on_event: called with each event as it comes.
+        until_s: when to come back at the latest, on the transport's clock; after `POLL_INTERVAL_S` in any case.
+
+    Returns:
+        Whether bytes came.
 
     Raises:
-        Elm11Error: the dialogue failed, or the port did.
+        Elm11Error: the machine failed, or the port did.
     """
-    while not dialogue.done:
-        out = dialogue.bytes_to_write(transport.now_s())
-        if out:
-            transport.write(out)
-        deadline_s = dialogue.next_deadline_s()
-        now_s = transport.now_s()
-        # A machine that waits has a deadline; should one not, it is looked at again after a slice.
-        wait_s = _SLICE_S if deadline_s is None else min(max(deadline_s - now_s, 0.0), _SLICE_S)
-        data = transport.read(wait_s)
-        for event in dialogue.receive(data, transport.now_s()):
-            if on_event is not None:
-                on_event(event)
+    out = machine.bytes_to_write(transport.now_s())
+    if out:
+        transport.write(out)
+    deadline_s = machine.next_deadline_s()
+    now_s = transport.now_s()
+    # A machine that waits has a deadline; should one not, it is looked at again after a slice.
+    wait_s = min(POLL_INTERVAL_S, until_s - now_s, POLL_INTERVAL_S if deadline_s is None else deadline_s - now_s)
+    data = transport.read(max(wait_s, 0.0))
+    for event in machine.receive(data, transport.now_s()):
+        if on_event is not None:
+            on_event(event)
+    return bool(data)
+
+
+def drive(machine: ProtocolMachine, transport: Transport, on_event: Callable[[Any], None] | None = None) -> None:
+    """Drive a machine over a transport to its end; arguments and errors as `step`."""
+    while not machine.done:
+        step(machine, transport, on_event)

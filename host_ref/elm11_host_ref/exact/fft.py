@@ -1,6 +1,6 @@
 """Fourier transforms as this project uses them: padded to a power of two, unnormalised forward.
 
-The arithmetic is `scipy.fft`; `fft.lua` is the same transform on the board.
+The arithmetic is `numpy.fft`; `fft.lua` is the same transform on the board.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import scipy.fft
 
 if TYPE_CHECKING:
     from ..types import AnyArray, ComplexArray, FloatArray
@@ -37,7 +36,7 @@ def forward(series: AnyArray, n_padded: int) -> ComplexArray:
 
     Source: the definition of the discrete Fourier transform, as in Torrence & Compo (1998), Eq. (3), without its 1 / N.
     """
-    spectrum: ComplexArray = scipy.fft.fft(np.asarray(series, complex), n_padded)
+    spectrum: ComplexArray = np.fft.fft(np.asarray(series, complex), n_padded)
     return spectrum
 
 
@@ -52,7 +51,7 @@ def inverse(spectrum: ComplexArray) -> ComplexArray:
 
     Source: the definition of the inverse discrete Fourier transform.
     """
-    series: ComplexArray = scipy.fft.ifft(spectrum)
+    series: ComplexArray = np.fft.ifft(spectrum)
     return series
 
 
@@ -64,7 +63,7 @@ def angular_frequencies(n_padded: int) -> FloatArray:
 
     Source: Torrence & Compo (1998), Eq. (5), with a sampling interval of 1.
     """
-    frequencies: FloatArray = 2 * np.pi * scipy.fft.fftfreq(n_padded)
+    frequencies: FloatArray = np.multiply(2 * np.pi, np.fft.fftfreq(n_padded))
     return frequencies
 
 

@@ -18,7 +18,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import scipy.fft
 
 from . import fft, rednoise
 
@@ -144,7 +143,7 @@ class _BoxSum:
         self._total = np.empty(shape, complex)
 
     def row(self, j: int) -> ComplexArray:
-        """Where the spectra of scale j are to be made; the row that stood there has left the box."""
+        """Array for the spectra of scale j; the row that stood there has left the box."""
         return self._rows[j % len(self._rows)]
 
     def smooth(self, j: int, gaussian: _Band) -> None:
@@ -250,31 +249,24 @@ def _simulate_batch(
     # The forward transform of Y* is the unnormalised conjugate of the inverse transform of Y: it gives W2* at once.
     np.conjugate(spectra[1], out=spectra[1])
     W1, W2_conjugate = scratch.W
+    # Inverse transforms are left unnormalised (norm "forward"): the factor cancels in the coherence.
     for j in range(J + centre + 1):
         if j <= J:
             psi, gaussian = filters[j]
             psi.apply(spectra, out=scratch.W)
-            _transform_in_place(scipy.fft.ifft, W1)
-            _transform_in_place(scipy.fft.fft, W2_conjugate)
+            np.fft.ifft(W1, norm="forward", out=W1)
+            np.fft.fft(W2_conjugate, out=W2_conjugate)
             row = scratch.box_sum.row(j)
             _powers_and_cross(scratch.W[..., :n], scratch.squares, out=row[..., :n])
             row[..., n:] = 0
-            _transform_in_place(scipy.fft.fft, row)
+            np.fft.fft(row, out=row)
             scratch.box_sum.smooth(j, gaussian)
         i = j - centre
         if i >= 0:
             smoothed = scratch.box_sum.sum_around(i)
-            _transform_in_place(scipy.fft.ifft, smoothed)
+            np.fft.ifft(smoothed, norm="forward", out=smoothed)
             first = int(experiment.first_usable[i])
             _count(smoothed[..., first : n - first], group_of, counts[:, i])
-
-
-def _transform_in_place(transform: Callable[..., ComplexArray], series: ComplexArray) -> None:
-    """Transform along the last axis. The inverse is left unnormalised: the factor cancels in the coherence."""
-    norm = "forward" if transform is scipy.fft.ifft else "backward"
-    result = transform(series, norm=norm, overwrite_x=True)
-    if not np.may_share_memory(result, series):  # SciPy may, but need not, work in place
-        series[...] = result
 
 
 def _powers_and_cross(W: ComplexArray, squares: FloatArray, out: ComplexArray) -> None:

@@ -1,1 +1,5 @@
-"""The fast pipeline: the same distribution in integers, with a small part of the work."""
+"""The fast pipeline: the same distribution of coherence, in integers, with a small part of the work."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -2,7 +2,7 @@
 
 Decimation in time, radix 4, in place, forward, unnormalised. Twiddles have 11 bits; a product with one is shifted back
 by 11 bits towards minus infinity. Nothing else is rounded and nothing is scaled between stages, so that a sum grows
-with the length: what comes in must be small enough (`fast_plan.Part` says how that is made sure).
+with the length: what comes in must be small enough (`formats` makes sure of it).
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def twiddles(n: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
 
 
 def scratch_for(n: int, n_series: int) -> NDArray[np.int32]:
-    """What `transform` works in. Whoever transforms often gives it the same one: new memory costs as much as the sums.
+    """Work array of `transform`. Reuse it: new memory costs as much time as the sums.
 
     Args:
         n: points of the longest transform.

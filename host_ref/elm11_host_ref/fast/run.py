@@ -1,4 +1,4 @@
-"""The fast pipeline in integers: counts of coherence from the plan of `fast_plan`, bit for bit those of `fast.lua`.
+"""The fast pipeline in integers: counts of coherence from its `plan`, bit for bit those of `fast.lua`.
 
 One part of one simulation, with m series of either kind:
 
@@ -24,7 +24,10 @@ import numpy as np
 
 from ..exact import rednoise
 from . import integer_fft
-from . import plan as fast_plan
+from .formats import LARGEST_POWER
+from .noise import deviate_table
+from .plan import plan_of
+from .schedule import CYCLE, cycle_slot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +36,8 @@ if TYPE_CHECKING:
 
     from ..experiment import Experiment
     from ..types import IntArray
-    from .plan import FastPlan, Part, Row
+    from .parts import Part, Row
+    from .plan import FastPlan
 
     Integers = NDArray[np.int32]
 
@@ -59,14 +63,14 @@ def deviates(seed: int, simulations: IntArray, part: Part) -> tuple[Integers, In
     series = tuple(SERIES + (part.number << 16) + of_kind for of_kind in range(part.n_series))
     words = rednoise.random_words(seed, simulations, part.n_samples, series)
     words = words.transpose(2, 1, 0).reshape(part.n_samples, -1)
-    table = fast_plan.deviate_table().astype(np.int32)
+    table = deviate_table().astype(np.int32)
     x = table[words & 255] + table[words >> 8 & 255]
     y = table[words >> 16 & 255] + table[words >> 24]
     return x, y
 
 
 def innovations(part: Part, series: int, e: Integers) -> Integers:
-    """What red noise, cut at both ends, becomes when the AR(1) filter is taken out of it.
+    """Innovations of red noise that is cut at both ends: the series without its AR(1) filter.
 
     Of `y[t] = A y[t-1] + e[t]` for t = 1 ... n - 1, zero elsewhere, `y[t] - A y[t-1]` is `y[0]`, `e[1]`, ...,
     `e[n-1]`, `-A y[n-1]`. `y[0] = e[0] / sqrt(1 - A^2)` makes the series stationary from its first sample.
@@ -178,9 +182,9 @@ def powers(row: Row, w1: tuple[Integers, Integers], w2: tuple[Integers, Integers
         (a * c + b * d + half_cross >> shift_cross).reshape(n_points, -1),
         (b * c - a * d + half_cross >> shift_cross).reshape(n_points, -1),
     ]
-    for place, weight in zip((0, -1), row.end_weights, strict=True):
+    for end, weight in zip((0, -1), row.end_weights, strict=True):
         for product in products:
-            product[place] = product[place] * weight + 128 >> 8
+            product[end] = product[end] * weight + 128 >> 8
     return products
 
 
@@ -271,13 +275,13 @@ def bins(row: Row, sums: list[Integers], n_bins: int) -> Integers:
     p, q = sums[0] + (1 << shift_1 >> 1) >> shift_1, sums[1] + (1 << shift_2 >> 1) >> shift_2
     c, d = sums[2] >> shift_cross, sums[3] >> shift_cross
     for power in (p, q):
-        large = power > fast_plan.LARGEST_POWER
+        large = power > LARGEST_POWER
         while large.any():
             power[large] >>= 2
             halved = np.broadcast_to(large, c.shape)
             c[halved] >>= 1
             d[halved] >>= 1
-            large = power > fast_plan.LARGEST_POWER
+            large = power > LARGEST_POWER
     unit = np.maximum((p * q + (n_bins >> 1)) // n_bins, 1)
     found: Integers = np.minimum((c * c + d * d) // unit, n_bins - 1).reshape(c.shape[0], -1)
     return found
@@ -292,10 +296,10 @@ class _Histogram:
     def add(self, j: int, found: Integers, weights: tuple[int, ...], group_of: IntArray) -> None:
         n_bins = self.counts.shape[2]
         low, high = int(group_of.min()), int(group_of.max())
-        places = found + (group_of - low) * n_bins
+        slots = found + (group_of - low) * n_bins
         # Sums of whole numbers far below 2^53 are exact as doubles.
         weighted = np.repeat(np.array(weights, float), found.shape[1])
-        counts = np.bincount(places.ravel(), weighted, (high - low + 1) * n_bins)
+        counts = np.bincount(slots.ravel(), weighted, (high - low + 1) * n_bins)
         self.counts[low : high + 1, j] += counts.astype(np.int64).reshape(-1, n_bins)
 
 
@@ -342,10 +346,10 @@ def run_part(
             ]
         while next_counted >= part.lowest and max(0, next_counted - below) >= row.j:
             counted = part.row(next_counted)
-            n_due = int(np.searchsorted(lowest, next_counted, side="right"))
-            if counted.is_counted and n_due:
-                sums = box_sums.of(counted, smoothed, n_due)
-                groups = np.tile(group_of[:n_due], counted.n_paired**2)
+            n_active = int(np.searchsorted(lowest, next_counted, side="right"))
+            if counted.is_counted and n_active:
+                sums = box_sums.of(counted, smoothed, n_active)
+                groups = np.tile(group_of[:n_active], counted.n_paired**2)
                 histogram.add(next_counted, bins(counted, sums, experiment.n_bins), counted.weights, groups)
             smoothed.pop(next_counted + centre, None)
             next_counted -= 1
@@ -370,34 +374,34 @@ class _BoxSums:
         self._above: Row | None = None
         self._inner: list[Integers] = []
 
-    def of(self, row: Row, smoothed: dict[int, list[Integers]], n_due: int) -> list[Integers]:
-        """Weighted sums of the four quantities, for the first `n_due` simulations.
+    def of(self, row: Row, smoothed: dict[int, list[Integers]], n_active: int) -> list[Integers]:
+        """Weighted sums of the four quantities, for the first `n_active` simulations.
 
         Args:
             row: the counted scale.
             smoothed: the rows that the box reaches; those that are missing are zeros.
-            n_due: not more than at the scale above.
+            n_active: not more than at the scale above.
         """
         box, highest = self._plan.box, row.j + self._plan.centre
         lowest = highest - len(box) + 1
-        outer = [self._at_outputs(row, smoothed, j, n_due) for j in {highest, lowest}]
+        outer = [self._at_outputs(row, smoothed, j, n_active) for j in {highest, lowest}]
         if self._above is not None and row.counts_as(self._above) and len(box) > 2:
-            self._inner = [values[..., :n_due] for values in self._inner]
-            _combine(np.subtract, self._inner, self._at_outputs(row, smoothed, highest, n_due))
-            _combine(np.add, self._inner, self._at_outputs(row, smoothed, lowest + 1, n_due))
+            self._inner = [values[..., :n_active] for values in self._inner]
+            _combine(np.subtract, self._inner, self._at_outputs(row, smoothed, highest, n_active))
+            _combine(np.add, self._inner, self._at_outputs(row, smoothed, lowest + 1, n_active))
         else:
             m = row.n_paired
             shapes = ((m, 1), (1, m), (m, m), (m, m))
-            self._inner = [np.zeros((len(row.weights), *shape, n_due), np.int32) for shape in shapes]
+            self._inner = [np.zeros((len(row.weights), *shape, n_active), np.int32) for shape in shapes]
             for j in range(lowest + 1, highest):
-                _combine(np.add, self._inner, self._at_outputs(row, smoothed, j, n_due))
+                _combine(np.add, self._inner, self._at_outputs(row, smoothed, j, n_active))
         self._above = row
         sums = [values * np.int32(box[len(box) // 2]) for values in self._inner]
         for one in outer:
             _combine(np.add, sums, [values * np.int32(box[0]) for values in one])
         return sums
 
-    def _at_outputs(self, row: Row, smoothed: dict[int, list[Integers]], j: int, n_due: int) -> list[Integers]:
+    def _at_outputs(self, row: Row, smoothed: dict[int, list[Integers]], j: int, n_active: int) -> list[Integers]:
         """The four quantities of row j at the outputs of `row`; nothing where they are zeros."""
         if j not in smoothed:
             return []
@@ -405,7 +409,7 @@ class _BoxSums:
         stride = other.n_outputs // row.n_counted
         start = row.first_counted * stride - other.first_output
         points = slice(start, start + stride * len(row.weights), stride)
-        return [values[points, :m, :m, :n_due] for values in smoothed[j]]
+        return [values[points, :m, :m, :n_active] for values in smoothed[j]]
 
 
 def _combine(ufunc: np.ufunc, totals: list[Integers], row: list[Integers]) -> None:
@@ -449,7 +453,7 @@ def simulate_groups(
     Raises:
         ValueError: the fast pipeline cannot do this experiment.
     """
-    plan = fast_plan.plan(experiment)
+    plan = plan_of(experiment)
     first_group = simulations.start // group_size
     n_groups = (simulations.stop - 1) // group_size - first_group + 1 if simulations else 0
     histogram = _Histogram(n_groups, experiment)
@@ -467,13 +471,13 @@ PORTION: Final = 2048
 
 def _count_portion(plan: FastPlan, simulations: IntArray, group_of: IntArray, histogram: _Histogram) -> None:
     """All parts of some simulations."""
-    places = np.array([fast_plan.place(number) for number in range(fast_plan.CYCLE)])[simulations % fast_plan.CYCLE]
-    # Places beyond the last due one have no main part.
-    mains = [*plan.main_parts, *[(-1, 0)] * (fast_plan.CYCLE - len(plan.main_parts))]
-    numbers, lowest = (np.array(values)[places] for values in zip(*mains, strict=True))
+    slots = np.array([cycle_slot(number) for number in range(CYCLE)])[simulations % CYCLE]
+    # Slots beyond the last active one have no main part.
+    mains = [*plan.main_parts, *[(-1, 0)] * (CYCLE - len(plan.main_parts))]
+    numbers, lowest = (np.array(values)[slots] for values in zip(*mains, strict=True))
     for part in plan.parts:
         is_main = part.number < plan.n_main
-        chosen = np.flatnonzero(numbers == part.number if is_main else places < plan.due[part.lowest])
+        chosen = np.flatnonzero(numbers == part.number if is_main else slots < plan.active_simulations[part.lowest])
         low = lowest if is_main else np.full(simulations.size, part.lowest)
         size = max(16, BATCH_POINTS // (part.n * part.n_series))
         for start in range(0, chosen.size, size):

@@ -185,7 +185,7 @@ def _end_weights(place: float, step: float, sample: float) -> tuple[float, float
 
 
 def _at(table: list[int], t: int) -> int:
-    """What falls off, between two entries of its table, for a place in 1/4096 scales from the first one on."""
+    """Linear interpolation in `fall_table`, for a distance in 1/4096 scales from the first one on."""
     i, part = t >> 8, t & 255
     return table[i] + ((table[i + 1] - table[i]) * part >> 8)
 
@@ -261,7 +261,7 @@ def _cut_gaussian(step: float, reach: int, *, is_half: bool) -> tuple[int, ...]:
 
 
 def _variance_left(weights: list[int], step: float, place: int, *, is_half: bool) -> tuple[float, float, float]:
-    """What an average leaves of the products' variance.
+    """Variance of the products that an average leaves.
 
     Returns:
         The sum of `w[k] w[l] rho` over all pairs of points, rho being the correlation of products at their distance;

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import elm11_firmware
 import numpy as np
 import pytest
+from architecture import DRIVER
 from elm11_lua_driver import Job
 from elm11_lua_driver.board import firmware_sync
 from elm11_lua_driver.board.board import Board
@@ -24,6 +27,7 @@ from elm11_lua_driver.errors import (
 from elm11_lua_driver.levels.runner import run
 from elm11_lua_driver.protocol import commands
 from elm11_lua_driver.protocol.program_text import Comparison, code_lines, listed_lines
+from elm11_lua_driver.protocol.repl.machine import Execution
 from elm11_lua_driver.protocol.wire import BAUD_RATE
 from hypothesis import given
 from hypothesis import strategies as st
@@ -399,3 +403,31 @@ def _characters(counts: np.ndarray) -> int:
             sequence += 1
             total += len(encode(frame)) + 2 if frame else 0
     return total + len(encode(Summary(0, sequence - 1, sequence, 0, 0).frame())) + 2
+
+
+def test_a_typed_byte_crosses_four_files(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From `Board.execute` to `Transport.write`: board, console, machine, transport's base."""
+    board.execute("1")  # at the prompt from here on
+    crossed: set[str] = set()
+    write, take = board.transport.write, Execution.bytes_to_write
+
+    def follow() -> None:
+        frame = sys._getframe(2)
+        while frame is not None and frame.f_code.co_name != "test_a_typed_byte_crosses_four_files":
+            crossed.add(frame.f_code.co_filename)
+            frame = frame.f_back  # type: ignore[assignment]
+
+    def written(data: bytes) -> None:
+        follow()
+        write(data)
+
+    def taken(machine: Execution, now_s: float) -> bytes:
+        follow()
+        crossed.add(take.__code__.co_filename)
+        return take(machine, now_s)
+
+    monkeypatch.setattr(board.transport, "write", written)
+    monkeypatch.setattr(Execution, "bytes_to_write", taken)
+    assert board.execute("1+1") == "2"
+    driver = {Path(name).relative_to(DRIVER).as_posix() for name in crossed if Path(name).is_relative_to(DRIVER)}
+    assert driver == {"board/board.py", "board/console.py", "protocol/repl/machine.py", "transport/base.py"}

@@ -1,4 +1,4 @@
-"""The file of calibrations: every board's entry stays, whoever else writes at the same time."""
+"""The files of calibrations: no board's values are lost, also when several programs write at the same time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from elm11_lua_driver._files.file_lock import file_lock
 from elm11_lua_driver.board import calibration
 from elm11_lua_driver.board.calibration import Calibration
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 SAVE = """
 import sys
 from pathlib import Path
-from elm11_lua_driver import calibration
+from elm11_lua_driver.board import calibration
 
 calibration.config_folder = lambda: Path(sys.argv[1])
 sys.stdin.readline()
@@ -61,48 +60,46 @@ def test_threads_that_calibrate_at_once_lose_nothing(folder: Path) -> None:
     for thread in threads:
         thread.join()
     assert len(calibration.load_all()) == 40
-    assert sorted(path.name for path in folder.iterdir()) == ["calibration.json", "calibration.lock"]
-
-
-def test_a_lock_that_is_not_given_back_is_a_time_out(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    calibration.save(found("a"))
-    monkeypatch.setattr(calibration, "_LOCK_S", 0.05)
-    with (
-        file_lock(folder / "calibration.lock", 1.0),
-        pytest.raises(TimeoutError, match=r"another program has held it for 0\.05 s") as caught,
-    ):
-        calibration.save(found("b"))
-    assert str(caught.value.filename).endswith("calibration.lock")
-    assert set(calibration.load_all()) == {"a"}
+    assert len(list((folder / "calibrations").iterdir())) == 40
 
 
 @pytest.mark.usefixtures("folder")
-def test_an_entry_of_another_version_does_not_hide_the_others_and_stays() -> None:
-    path = calibration.save(found("a"))
-    document = json.loads(path.read_text())
-    document["boards"] |= {"new": {"tx_delay_s": 0.001, "colour": "red"}, "odd": 7}
-    path.write_text(json.dumps(document))
-    assert set(calibration.load_all()) == {"a"}
-    calibration.save(found("b", 2e7))
+def test_boards_whose_ids_differ_little_have_files_of_their_own() -> None:
+    ids = ["a1", "A1", "a/1", "a\\1", "a_1", "..", "", "\udc80", "x" * 300, "x" * 301, "con"]
+    paths = [calibration.save(found(hw_id, speed)) for speed, hw_id in enumerate(ids)]
+    assert len({str(path).lower() for path in paths}) == len(ids)
+    assert len({path.parent for path in paths}) == 1
+    assert {hw_id: one.instructions_per_s for hw_id, one in calibration.load_all().items()} == {
+        hw_id: speed for speed, hw_id in enumerate(ids)
+    }
+
+
+def test_the_single_file_of_the_first_version_is_read_and_stays(folder: Path) -> None:
+    values = {"tx_delay_s": 0.001, "instructions_per_s": 1e7, "software": "s", "measured": "today"}
+    boards = {"a": values, "b": values, "new": {"tx_delay_s": 0.001, "colour": "red"}, "odd": 7}
+    folder.mkdir()
+    single = folder / "calibration.json"
+    single.write_text(json.dumps({"format": 1, "boards": boards}))
+    assert set(calibration.load_all()) == {"a", "b"}
     calibration.save(found("a", 3e7))
-    boards = json.loads(path.read_text())["boards"]
-    assert set(boards) == {"a", "b", "new", "odd"}
-    assert boards["new"]["colour"] == "red"
-    loaded = calibration.load("a")
-    assert loaded is not None
-    assert loaded.instructions_per_s == 3e7
+    speeds = {hw_id: one.instructions_per_s for hw_id, one in calibration.load_all().items()}
+    assert speeds == {"a": 3e7, "b": 1e7}
+    assert json.loads(single.read_text())["boards"] == boards
 
 
 @pytest.mark.parametrize(
     "text", ["no json", "[]", '{"format": 2, "boards": {}}', '{"format": 1, "boards": []}', "\xff"]
 )
-def test_a_file_that_makes_no_sense_is_kept_under_another_name(folder: Path, text: str) -> None:
-    folder.mkdir()
-    (folder / "calibration.json").write_bytes(text.encode("latin-1"))
-    assert calibration.load_all() == {}
+def test_a_damaged_file_is_kept_under_another_name_and_hides_no_other(folder: Path, text: str) -> None:
+    calibration.save(found("b"))
+    path = calibration.save(found("a"))
+    for damaged in (path, folder / "calibration.json"):
+        damaged.write_bytes(text.encode("latin-1"))
+    assert set(calibration.load_all()) == {"b"}
     calibration.save(found("a"))
-    assert set(calibration.load_all()) == {"a"}
-    assert (folder / "calibration.damaged").read_bytes() == text.encode("latin-1")
+    assert set(calibration.load_all()) == {"a", "b"}
+    assert path.with_suffix(".damaged").read_bytes() == text.encode("latin-1")
+    assert (folder / "calibration.json").read_bytes() == text.encode("latin-1")
 
 
 @pytest.mark.usefixtures("folder")
@@ -117,5 +114,5 @@ def test_a_file_that_cannot_be_read_is_not_overwritten(monkeypatch: pytest.Monke
         patch.setattr(type(path), "read_text", refuse)
         assert calibration.load_all() == {}
         with pytest.raises(PermissionError):
-            calibration.save(found("b"))
+            calibration.save(found("a", 2e7))
     assert path.read_bytes() == before

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
-from elm11_lua_driver.board.detect import BoardState, Detected, candidates, choose, detect, probe
+from elm11_lua_driver.board.detect import BoardState, Detected, candidates, choose, detect_boards, probe
 from elm11_lua_driver.errors import BoardNotFoundError, PortBusyError, PortPermissionError, SeveralBoardsError
 from elm11_lua_driver.protocol.frame import Frame, FrameKind, encode
 from fake_board import FakeBoard, transcript
@@ -277,7 +277,7 @@ def test_a_port_that_cannot_be_opened_does_not_hide_a_board() -> None:
             raise PortBusyError("busy.", port=name)
         return opened[name]
 
-    found, _ = detect(ports=[Info("/dev/a"), Info("/dev/b")], open_port=open_port)
+    found, _ = detect_boards(ports=[Info("/dev/a"), Info("/dev/b")], open_port=open_port)
     assert [one.state for one in found] == [BoardState.READY, BoardState.CLOSED]
     assert choose(environ={}, ports=[Info("/dev/a"), Info("/dev/b")], open_port=open_port).port == "/dev/a"
 

@@ -15,7 +15,7 @@ import pytest
 import serial
 from board_commands import JOB_OPTIONS, VIRTUAL, done, elm11, failed, start
 from elm11_lua_driver import Board
-from elm11_lua_driver.board import calibration, detect
+from elm11_lua_driver.board import calibration, detect, program_store
 from elm11_lua_driver.board.firmware_sync import project_scripts
 from elm11_lua_driver.cli.commands import scripts
 from elm11_shim import VirtualBoard
@@ -91,7 +91,7 @@ class TestExitCodes:
 
     def test_several_boards(self, monkeypatch: pytest.MonkeyPatch) -> None:
         two = [detect.Detected(f"/dev/ttyUSB{n}", detect.BoardState.READY, hw_id=f"id{n}") for n in (1, 2)]
-        monkeypatch.setattr(detect, "detect", lambda *_, **__: (two, ["/dev/ttyS0: not a USB port"]))
+        monkeypatch.setattr(detect, "detect_boards", lambda *_, **__: (two, ["/dev/ttyS0: not a USB port"]))
         result = elm11("info")
         text = failed(result, 4)
         assert "Choose one with --port or --hw-id, or set ELM11_PORT" in text
@@ -129,7 +129,7 @@ class TestExitCodes:
 
     def test_verification(self, loaded: str, monkeypatch: pytest.MonkeyPatch) -> None:
         Path("a.lua").write_text("return 1\n")
-        monkeypatch.setattr(Board, "matches", lambda *_: False)
+        monkeypatch.setattr(program_store.ProgramStore, "matches", lambda *_: False)
         result = elm11("upload", "a.lua", "--port", loaded)
         assert "is not what was sent" in failed(result, 7)
         assert "incomplete or unverified: a.lua (its old copy is deleted)" in result.stderr

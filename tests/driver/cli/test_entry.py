@@ -154,7 +154,7 @@ def test_the_programs_of_the_package_start_here() -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
-@pytest.mark.parametrize("where", ["elm11_lua_driver.cli._errors", "numpy", "scipy"])
+@pytest.mark.parametrize("where", ["elm11_lua_driver.cli._errors", "numpy", "elm11_host_ref.exact.vectorised"])
 def test_an_interrupt_during_the_imports_is_one_line(where: str) -> None:
     # The module that is being imported sends the signal: no race, no waiting.
     code = f"""

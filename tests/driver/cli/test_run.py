@@ -112,8 +112,8 @@ class TestRun:
     def test_ctrl_c_while_a_run_is_being_started(self, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
         genuine = Board.start
 
-        def interrupted(self: Board, *arguments: Any) -> None:  # noqa: ANN401
-            genuine(self, *arguments)
+        def interrupted(self: Board, *arguments: Any, **options: Any) -> None:  # noqa: ANN401
+            genuine(self, *arguments, **options)
             raise KeyboardInterrupt
 
         monkeypatch.setattr(Board, "start", interrupted)

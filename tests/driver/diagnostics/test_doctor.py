@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner, Result
 from elm11_lua_driver import Job, config
-from elm11_lua_driver._files import user_dirs
 from elm11_lua_driver.board import calibration, detect, run_registry
 from elm11_lua_driver.board.detect import BoardState, Detected
 from elm11_lua_driver.board.firmware_sync import project_scripts
 from elm11_lua_driver.cli import main
 from elm11_lua_driver.diagnostics import board_checks, doctor
 from elm11_lua_driver.diagnostics import bundle as support_bundle
-from elm11_lua_driver.diagnostics.doctor import Check, State, System
+from elm11_lua_driver.diagnostics import check as check_module
+from elm11_lua_driver.diagnostics.check import Check, State, System
+from elm11_lua_driver.diagnostics.last_trace import remember_trace
 from elm11_lua_driver.errors import ConfigError, Elm11Error, PortBusyError, PortPermissionError
 from elm11_lua_driver.transport import port_errors
 from elm11_lua_driver.transport.open import open_transport
@@ -195,7 +196,7 @@ class TestUdevRule:
     def test_installed_and_old(self, system: System) -> None:
         put(system, "usr/lib/udev/rules.d/70-elm11.rules", "# another\n")
         check = board_checks.check_udev_rule(plugged(system))
-        assert (check.state, "not that of this version" in check.found) == (State.WARNING, True)
+        assert (check.state, "differs from this version's" in check.found) == (State.WARNING, True)
 
     def test_elsewhere(self, system: System, tmp_path: Path) -> None:
         assert board_checks.check_udev_rule(dataclasses.replace(system, system="darwin")).state is State.SKIPPED
@@ -231,7 +232,7 @@ class TestPorts:
 
     @pytest.mark.skipif(sys.platform == "win32", reason="groups are POSIX")
     def test_groups_of_this_process(self) -> None:
-        active, _ = doctor._groups()
+        active, _ = check_module._groups()
         assert len(active) <= len({*os.getgroups(), os.getgid()})
 
 
@@ -254,7 +255,7 @@ class TestBoard:
         assert board is not None
         assert board.hw_id == "virtual-elm11"
         programs = board_checks.check_scripts(facts, board)
-        assert (programs.state, f"all {len(project_scripts())} are there" in programs.found) == (State.OK, True)
+        assert (programs.state, f"all {len(project_scripts())} are up to date" in programs.found) == (State.OK, True)
 
     def test_without_programs(self, system: System) -> None:
         facts = dataclasses.replace(system, open_port=open_transport)
@@ -315,7 +316,7 @@ class TestBoard:
         is_one: bool,  # noqa: FBT001  a plain fact
     ) -> None:
         found = [Detected(f"/dev/ttyUSB{n}", one) for n, one in enumerate(states)]
-        monkeypatch.setattr(detect, "detect", lambda *_, **__: (found, []))
+        monkeypatch.setattr(detect, "detect_boards", lambda *_, **__: (found, []))
         check, board = board_checks.check_board(system)
         assert (check.state, board is not None) == (state, is_one)
 
@@ -343,8 +344,7 @@ class TestCalibration:
         assert "with software 2, and the board has 3 now" in board_checks.check_calibration(newer).found
 
     def test_a_broken_file(self) -> None:
-        path = calibration.calibration_file()
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path = calibration.save(calibration.Calibration("b1", 0.001, 15e6, "2", "2026-01-02T03:04:05"))
         path.write_text("{")
         assert "cannot be read" in board_checks.check_calibration(None).found
 
@@ -438,7 +438,7 @@ class TestDoctor:
 def test_the_doctor_sees_a_broken_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ELM11_WORKERS", "many")
-    monkeypatch.setattr(doctor, "_serial_ports", list)
+    monkeypatch.setattr(check_module, "_serial_ports", list)
     result = elm11("doctor", "--json")
     assert result.exit_code == 1
     states = {check["name"]: check["state"] for check in json.loads(result.stdout)["checks"]}
@@ -477,8 +477,8 @@ class TestSupportBundle:
             "environment.json",
             "versions.txt",
             "trace.jsonl",
-            "calibration.json",
         } < (set(names))
+        assert any(name.startswith("calibrations/") and "15000000" in text for name, text in texts.items())
         assert texts["trace.jsonl"] == Path("wire.jsonl").read_text()
         assert json.loads(texts["environment.json"]) == {"ELM11_CACHE": "~/cache", "ELM11_PORT": "virtual://"}
         assert json.loads(texts["settings.json"])["cache"]["value"] == "~/cache"
@@ -505,7 +505,7 @@ def test_a_bundle_of_a_broken_configuration(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_long_trace_is_cut_at_a_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     trace = tmp_path / "wire.jsonl"
     trace.write_text("".join(f"line {n}\n" for n in range(100)))
-    user_dirs.remember_trace(trace)
+    remember_trace(trace)
     monkeypatch.setattr(support_bundle, "MOST_TRACE_BYTES", 20)
     items = {item.name: item.content for item in support_bundle.collect([], "", {})}
     assert items["trace.jsonl"] == "line 98\nline 99\n"

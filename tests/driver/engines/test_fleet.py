@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from elm11_lua_driver import BoardEngine, EngineError, FleetEngine, Histogram, NumpyEngine, engines, run
 from elm11_lua_driver.engines.base import AbandonedError
-from elm11_lua_driver.engines.scheduler import FIRST_PIECE
+from elm11_lua_driver.engines.scheduler import FIRST_CHUNK
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from virtual_bench import J10, SMALL
@@ -138,7 +138,7 @@ def test_an_engine_that_fails_is_tried_again_and_then_left_out() -> None:
     for _ in range(5):
         run(LONG, fleet)
     unsteady, numpy = fleet.members
-    assert (unsteady.is_out, unsteady.failures, unsteady.said) == (True, 3, ["it slipped"])
+    assert (unsteady.is_out, unsteady.failures, unsteady.errors) == (True, 3, ["it slipped"])
     assert not numpy.is_out
 
 
@@ -163,7 +163,7 @@ def test_a_wrong_argument_is_not_tried_again() -> None:
 def test_a_result_that_is_not_what_was_asked_for_is_a_failure() -> None:
     fleet = FleetEngine([Wrong(), "numpy"], retry_s=0.0)
     assert run(SMALL, fleet).sha256 == run(SMALL).sha256
-    assert "it gave back" in fleet.members[0].said[0]
+    assert "it gave back" in fleet.members[0].errors[0]
 
 
 def test_the_error_at_the_end_says_what_each_said() -> None:
@@ -188,7 +188,7 @@ def test_simulations_that_fail_everywhere_are_given_up() -> None:
 def test_what_had_come_before_the_error_is_given_back_first() -> None:
     class FailsLater(NumpyEngine):
         def simulate(self, job: Job, simulations: range, progress: Progress) -> Histogram:
-            if simulations.start >= FIRST_PIECE:
+            if simulations.start >= FIRST_CHUNK:
                 raise EngineError("later")
             return super().simulate(job, simulations, progress)
 
@@ -201,7 +201,7 @@ def test_what_had_come_before_the_error_is_given_back_first() -> None:
 
     with pytest.raises(EngineError, match="later"):
         until_it_fails()
-    assert have.n_simulations == FIRST_PIECE
+    assert have.n_simulations == FIRST_CHUNK
 
 
 def test_an_error_of_progress_ends_it() -> None:

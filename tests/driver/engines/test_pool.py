@@ -73,7 +73,7 @@ def test_a_worker_that_is_killed_is_replaced(pool: PoolEngine) -> None:
 
     assert run(LONG, pool, kill_one).sha256 == run(LONG).sha256
     assert killed[0] not in pool.pids
-    assert any("was killed by signal SIGKILL" in said for member in pool.members for said in member.said)
+    assert any("was killed by signal SIGKILL" in said for member in pool.members for said in member.errors)
 
 
 @posix

@@ -1,4 +1,4 @@
-"""Pieces that are handed out: every one can be a part, and together they are what was to be computed."""
+"""Chunks of a queue: every one can be a part, and together they are what was to be computed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from elm11_lua_driver import Histogram, NumpyEngine
-from elm11_lua_driver.engines.scheduler import FIRST_PIECE, Pieces, single_groups, stream
+from elm11_lua_driver.engines.scheduler import FIRST_CHUNK, WorkQueue, single_groups, stream
 from hypothesis import given
 from hypothesis import strategies as st
 from virtual_bench import SMALL
@@ -22,7 +22,7 @@ def test_pieces_are_parts_and_cover_everything_once(n_simulations: int, one_grou
     job = dataclasses.replace(SMALL, n_simulations=n_simulations)
     cuts = sorted(data.draw(st.sets(st.integers(0, n_simulations), max_size=6)))
     wanted_ranges = [range(a, b) for a, b in zip(cuts[::2], cuts[1::2], strict=False)]
-    pieces = Pieces(job, wanted_ranges)
+    pieces = WorkQueue(job, wanted_ranges)
     assert len(pieces) == sum(map(len, wanted_ranges))
     given_out: list[int] = []
     while pieces:
@@ -39,7 +39,7 @@ def test_pieces_are_parts_and_cover_everything_once(n_simulations: int, one_grou
 def test_whole_groups_are_taken_together() -> None:
     job = dataclasses.replace(SMALL, n_simulations=3000)
     assert job.group_size == 64
-    pieces = Pieces(job, [range(10, 1000), range(2900, 3000)])
+    pieces = WorkQueue(job, [range(10, 1000), range(2900, 3000)])
     assert pieces.take(500) == range(10, 64)
     assert pieces.take(500) == range(64, 64 + 7 * 64)
     assert pieces.take(100_000) == range(512, 960)
@@ -50,7 +50,7 @@ def test_whole_groups_are_taken_together() -> None:
 
 
 def test_the_rest_is_given_once() -> None:
-    pieces = Pieces(SMALL, [range(5), range(7, 9)])
+    pieces = WorkQueue(SMALL, [range(5), range(7, 9)])
     pieces.take(2)
     assert pieces.rest() == [range(2, 5), range(7, 9)]
     assert len(pieces) == 0
@@ -72,7 +72,7 @@ def test_a_plain_engine_is_streamed_in_growing_pieces() -> None:
     job = dataclasses.replace(SMALL, n_simulations=4000)
     engine = Recording()
     pieces = list(stream(engine, job, [range(4000)], lambda _: None))
-    assert len(engine.given[0]) == FIRST_PIECE
+    assert len(engine.given[0]) == FIRST_CHUNK
     assert all(len(after) <= 8 * len(before) + 1 for before, after in zip(engine.given, engine.given[1:], strict=False))
     whole = sum(pieces[1:], pieces[0])
     assert whole.sha256 == NumpyEngine().simulate(job, range(4000), lambda _: None).sha256

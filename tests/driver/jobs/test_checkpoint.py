@@ -15,7 +15,7 @@ from elm11_lua_driver import BoardEngine, EngineError, Histogram, Job, NumpyEngi
 from elm11_lua_driver.jobs import storage
 from elm11_lua_driver.jobs.checkpoint import Checkpoint, missing, of_length
 from elm11_lua_driver.jobs.histogram import Part
-from elm11_lua_driver.jobs.storage import Aim
+from elm11_lua_driver.jobs.storage import StoppingRule
 from hypothesis import given
 from hypothesis import strategies as st
 from paths import ROOT
@@ -182,9 +182,9 @@ def test_left_overs_of_killed_processes_are_taken_away(tmp_path: Path) -> None:
 def test_what_it_is_for_is_kept(tmp_path: Path) -> None:
     for name in ("a.npz", "a.json"):
         significance(SMALL, 0.9, checkpoint=tmp_path / name, target_standard_error=0.5)
-        assert storage.load_with_aim(tmp_path / name)[1] == Aim(0.9, 0.5)
+        assert storage.load_run(tmp_path / name).rule == StoppingRule(0.9, 0.5)
         significance(SMALL, 0.9, checkpoint=tmp_path / f"all-{name}")
-        assert storage.load_with_aim(tmp_path / f"all-{name}")[1] == Aim(0.9, None)
+        assert storage.load_run(tmp_path / f"all-{name}").rule == StoppingRule(0.9, None)
 
 
 @given(st.lists(st.integers(1, 2000), min_size=2, max_size=2), st.data())

@@ -6,13 +6,15 @@ import dataclasses
 import json
 import math
 import re
+import subprocess
+import sys
 import warnings
 from typing import Any
 
 import numpy as np
 import pytest
 from elm11_host_ref.experiment import Experiment
-from elm11_host_ref.fast import plan as fast_plan
+from elm11_host_ref.fast import plan_of, schedule, sizes
 from elm11_lua_driver import Job, LuaMonteCarloConfig
 from elm11_lua_driver.jobs.job import MAX_GROUPS
 from hypothesis import given
@@ -83,19 +85,28 @@ def test_sizes_are_those_of_the_method(J: int, n_samples: int, n_padded: int) ->
 
 
 def test_a_transform_that_is_too_long_for_the_fast_pipeline_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fast_plan, "LARGEST_TRANSFORM", 64)
+    monkeypatch.setattr(sizes, "LARGEST_TRANSFORM", 64)
     with pytest.raises(ValueError, match=r"would need a transform of \d+ points for scales .* use pipeline exact"):
         Job(**{**STANDARD, "lag1_x": 0.123456}, pipeline="fast")
+
+
+def test_a_job_is_made_without_what_only_a_run_needs() -> None:
+    code = (
+        "import sys; from elm11_lua_driver import Job; Job(0.72, 0.72, dt=0.25, dj=0.25, s0=0.5, J=20)\n"
+        "heavy = ('scipy', 'pycwt', 'matplotlib', 'lupa', 'serial', 'tqdm', 'elm11_host_ref.fast.plan')\n"
+        "print([name for name in heavy if name in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
 def test_counts_that_are_expected() -> None:
     """By the definition of each pipeline, for ranges within and beyond a cycle of the fast one."""
     exact, fast = Job(**STANDARD), Job(**STANDARD, pipeline="fast")
-    plan = fast_plan.plan(fast.experiment)
+    plan = plan_of(fast.experiment)
     assert fast.fast_plan is plan, "made once"
     for simulations in (range(1), range(5, 9), range(60, 200), range(250, 900)):
         np.testing.assert_array_equal(exact.expected_counts(simulations), len(simulations) * exact.n_usable)
-        by_one = sum(plan.cycle_counts[simulation % fast_plan.CYCLE] for simulation in simulations)
+        by_one = sum(plan.cycle_counts[simulation % schedule.CYCLE] for simulation in simulations)
         np.testing.assert_array_equal(fast.expected_counts(simulations), by_one)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
-from elm11_lua_driver import EngineError, Histogram, Job, run, significance
+from elm11_lua_driver import EngineError, Histogram, Job, Significance, levels, run, significance
 from elm11_lua_driver.engines import NumpyEngine, Progress
 from elm11_lua_driver.jobs.histogram import Part, group_ranges
 from elm11_lua_driver.levels.quantiles import quantiles, standard_errors
@@ -98,7 +100,40 @@ class TestStandardErrors:
         assert np.mean(expected / spread) == pytest.approx(1, abs=0.4)
 
 
+def test_levels_are_made_of_counts_in_one_place() -> None:
+    """Outside of levels/ nobody calls `quantiles` or `standard_errors`: they use `Significance.from_histogram`."""
+    folder = Path(levels.__file__).parents[1]
+    callers = {
+        str(path.relative_to(folder))
+        for path in folder.rglob("*.py")
+        if path.parent.name != "levels"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if (isinstance(node, ast.alias | ast.Attribute | ast.Name) and _name(node) in {"quantiles", "standard_errors"})
+        or (isinstance(node, ast.Call) and _name(node.func) == "Significance")
+    }
+    assert callers <= {"plotting/levels.py"}, "its attribute `Convergence.standard_errors` is something else"
+
+
+def _name(node: ast.AST) -> str:
+    return str(getattr(node, "name", getattr(node, "attr", getattr(node, "id", ""))))
+
+
 class TestSignificance:
+    def test_from_a_histogram(self) -> None:
+        histogram = run(SMALL)
+        ours, theirs = (
+            Significance.from_histogram(histogram, 0.9, engine="numpy", seconds=1.0),
+            significance(SMALL, 0.9),
+        )
+        np.testing.assert_array_equal(ours.significance, theirs.significance)
+        np.testing.assert_array_equal(ours.standard_error, theirs.standard_error)
+        assert (ours.engine, ours.seconds, ours.target_standard_error) == ("numpy", 1.0, None)
+        plain = Significance.from_histogram(histogram, 0.9, with_errors=False)
+        np.testing.assert_array_equal(plain.significance, theirs.significance)
+        assert np.isnan(plain.standard_error).all()
+        with pytest.raises(ValueError, match="significance_level must lie between 0 and 1"):
+            Significance.from_histogram(histogram, 95)
+
     def test_it_holds_what_it_comes_from(self) -> None:
         result = significance(SMALL, 0.9)
         histogram = run(SMALL)

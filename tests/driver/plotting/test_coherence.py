@@ -50,7 +50,7 @@ class TestCoherenceFigure:
         axes, bar = axes_of(coherence.coherence_figure(analysed(), time_unit="years"))
         assert (axes.get_xlabel(), axes.get_ylabel()) == ("Time (years)", "Period (years)")
         assert axes.get_title() == "Wavelet coherence: first and second"
-        assert bar.get_ylabel() == "Squared coherence (no unit)"
+        assert bar.get_ylabel() == "Squared coherence"
         assert bar.get_ylim() == (0, 1)
         assert axes.get_yscale() == "log"
         bottom, top = axes.get_ylim()
@@ -124,7 +124,7 @@ class TestCoherenceFigure:
         for part in (
             "95 % level against red noise",
             "(30 simulations, seed 1)",
-            "Hatched: the ends of the series disturb",
+            "Hatched: affected by edge effects (cone of influence)",
             "right: in phase, left: in antiphase",
             "down: A leads by a quarter of the period",
             "up: " + "B" * 31 + "… leads",

@@ -6,8 +6,9 @@ import io
 import warnings
 from typing import TYPE_CHECKING
 
-from elm11_lua_driver.plotting import axes, fonts
-from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
+import pytest
+from elm11_lua_driver.plotting import axes
+from matplotlib.font_manager import FontProperties, findfont, get_font
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,19 +26,22 @@ def figure_of(title: str) -> Figure:
     return figure
 
 
-def saved(figure: Figure, *, tell: bool = True) -> list[str]:
+def saved(figure: Figure, *, warn: bool = True) -> list[str]:
     """What is warned of while a figure is saved."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        with fonts.fonts_for(figure, tell=tell):
+        with axes.fallback_fonts(figure, warn=warn):
             figure.savefig(io.BytesIO(), format="png", dpi=40)
     return [str(warning.message) for warning in caught]
 
 
-def test_letters_of_the_usual_font_change_nothing() -> None:
+def test_letters_of_the_usual_font_look_the_same() -> None:
+    plain, offered = io.BytesIO(), io.BytesIO()
     figure = figure_of("Zürich, μ, ж")
-    assert saved(figure) == []
-    assert figure.axes[0].title.get_fontfamily() == ["sans-serif"]
+    figure.savefig(plain, format="png", dpi=40)
+    with axes.fallback_fonts(figure):
+        figure.savefig(offered, format="png", dpi=40)
+    assert plain.getvalue() == offered.getvalue()
 
 
 def test_letters_of_another_font_are_drawn_with_it() -> None:
@@ -48,6 +52,11 @@ def test_letters_of_another_font_are_drawn_with_it() -> None:
     assert any(ord(ELSEWHERE) in get_font(findfont(FontProperties(family=name))).get_charmap() for name in others)
 
 
+def test_other_warnings_get_through() -> None:
+    with pytest.warns(UserWarning, match="something else"), axes.fallback_fonts(figure_of("a")):
+        warnings.warn("something else", stacklevel=1)
+
+
 def test_letters_that_no_font_has_are_one_line_that_says_what_to_do() -> None:
     told = saved(figure_of(f"a{NOWHERE}{ELSEWHERE}"))
     assert len(told) == 1
@@ -55,25 +64,11 @@ def test_letters_that_no_font_has_are_one_line_that_says_what_to_do() -> None:
     assert "fonts-noto-cjk" in told[0]
 
 
-def test_where_a_browser_draws_the_letters_nothing_is_told() -> None:
-    assert saved(figure_of(NOWHERE), tell=False) == []
+def test_where_a_browser_draws_the_letters_there_is_no_warning() -> None:
+    assert saved(figure_of(NOWHERE), warn=False) == []
 
 
-def test_very_many_missing_letters_are_not_all_told() -> None:
+def test_very_many_missing_letters_are_not_all_named() -> None:
     told = saved(figure_of("".join(map(chr, range(0x10FF00, 0x10FF40)))))
     assert len(told) == 1
     assert len(told[0]) < 300
-
-
-def test_a_font_that_was_installed_since_is_found() -> None:
-    before = list(fontManager.ttflist)
-    fonts._families_with.cache_clear()
-    try:
-        # As if Matplotlib's list were older than all fonts of the system; its own stay.
-        fontManager.ttflist[:] = [entry for entry in before if "matplotlib" in entry.fname]
-        known = {entry.fname for entry in fontManager.ttflist}
-        fonts._note_new_fonts()
-        assert {entry.fname for entry in before} - known <= {entry.fname for entry in fontManager.ttflist}
-    finally:
-        fontManager.ttflist[:] = before
-        fonts._families_with.cache_clear()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,13 +9,12 @@ import numpy as np
 import pytest
 from elm11_lua_driver import Job, analyse, significance
 from elm11_lua_driver.jobs.histogram import Histogram
-from elm11_lua_driver.levels.convergence import convergence
+from elm11_lua_driver.levels.convergence import track_convergence
 from elm11_lua_driver.levels.quantiles import quantiles, standard_errors
 from elm11_lua_driver.plotting import coherence
 from matplotlib.figure import Figure
 from matplotlib.testing.compare import compare_images
-from matplotlib.text import Text
-from pictures import BASELINES, PICTURES, analysis, draw, engines, instructions, result
+from pictures import BASELINES, PICTURES, analysis, assert_legible, draw, result
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,29 +54,6 @@ def test_every_baseline_is_of_a_picture_and_small() -> None:
     files = sorted(BASELINES.glob("*.png"))
     assert [file.stem for file in files] == sorted(PICTURES)
     assert sum(file.stat().st_size for file in files) < 250_000
-
-
-def assert_legible(ax: Axes) -> None:
-    """All letters are inside of the picture, and the numbers of an axis do not touch."""
-    figure = ax.get_figure(root=True)
-    assert figure is not None
-    figure.canvas.draw()
-    inside = figure.bbox.padded(1)
-    for text in filter(Text.get_text, (ax.title, ax.xaxis.label, ax.yaxis.label, *ax.texts)):
-        box = text.get_window_extent()
-        assert inside.x0 <= box.x0, text.get_text()
-        assert box.x1 <= inside.x1, text.get_text()
-        assert inside.y0 <= box.y0, text.get_text()
-        assert box.y1 <= inside.y1, text.get_text()
-    legend = ax.get_legend()
-    if legend is not None:
-        assert inside.x0 <= legend.get_window_extent().x0
-    for axis in (ax.xaxis, ax.yaxis):
-        low, high = sorted(axis.get_view_interval())
-        ticks = [tick for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
-        boxes = [tick.label1.get_window_extent() for tick in ticks if tick.label1.get_text()]
-        assert boxes
-        assert not any(a.overlaps(b) for a, b in itertools.pairwise(boxes)), axis.get_label().get_text()
 
 
 @pytest.mark.parametrize("name", PICTURES)
@@ -160,7 +135,7 @@ class TestSignificance:
 
     def test_labels(self) -> None:
         ax = coherence.plot_significance(result(), time_unit="$ \udcff years")
-        assert (ax.get_xlabel(), ax.get_ylabel()) == ("Period ($ ? years)", "Squared coherence (no unit)")
+        assert (ax.get_xlabel(), ax.get_ylabel()) == ("Period ($ ? years)", "Squared coherence")
         ax = coherence.plot_significance(result())
         assert ax.get_xlabel() == "Period (unit of dt)"
         assert ax.get_legend_handles_labels()[1] == ["95 % level, 128 simulations, numpy"]
@@ -189,7 +164,7 @@ class TestHistogram:
 class TestConvergence:
     def test_steps_are_those_of_the_first_parts(self) -> None:
         histogram = result().histogram
-        found = convergence(histogram, 0.9)
+        found = track_convergence(histogram, 0.9)
         assert found.simulations[-1] == 128
         assert (np.diff(found.simulations) > 0).all()
         for step, n in enumerate(found.simulations):
@@ -201,7 +176,7 @@ class TestConvergence:
 
     def test_the_curves_are_of_the_scales_that_are_asked_for(self) -> None:
         ax = coherence.plot_convergence(result().histogram, scales=[3, 7])
-        found = convergence(result().histogram, 0.95)
+        found = track_convergence(result().histogram, 0.95)
         for line, scale in zip(ax.get_lines(), [3, 7], strict=True):
             np.testing.assert_array_equal(line.get_ydata(), found.levels[:, scale])
 
@@ -213,56 +188,6 @@ class TestConvergence:
     def test_nothing_to_converge(self) -> None:
         with pytest.raises(ValueError, match="without simulations has no levels"):
             coherence.plot_convergence(Histogram(result().histogram.job, []))
-
-
-class TestEngines:
-    def test_rows_and_dicts_give_the_same_curves(self) -> None:
-        by_rows = engines()
-        curves = {"first": {20: 20.0, 10: 2.0, 28: 66.0}, "second": {10: 0.1, 28: 3.0, 20: 0.6}}
-        by_dict = coherence.plot_engine_scaling(curves)
-        for one, other in zip(by_rows.get_lines(), by_dict.get_lines(), strict=False):
-            np.testing.assert_array_equal(one.get_xydata(), other.get_xydata())
-        assert len(by_rows.get_lines()) == 3, "the ratio is no engine"
-        assert list(by_rows.get_xticks()) == [10, 20, 28]
-
-    def test_names_at_the_ends_do_not_overlap(self) -> None:
-        ax = coherence.plot_engine_scaling({name: {1: 1.0, 2: 10.0} for name in "abc"})
-        heights = sorted(text.xyann[1] for text in ax.texts)  # type: ignore[attr-defined]
-        assert np.diff(heights).min() >= 12
-
-    @pytest.mark.parametrize(
-        ("times", "problem"),
-        [
-            ([], "1 to 6 engines, not 0"),
-            ([{"J": 1, "ratio": 2.0}], "1 to 6 engines, not 0"),
-            ({str(i): {1: 1.0} for i in range(7)}, "1 to 6 engines, not 7"),
-            ({"a": {1: 0.0}}, "greater than 0 ms"),
-            ({"a": {1: float("nan")}}, "greater than 0 ms"),
-        ],
-    )
-    def test_what_cannot_be_drawn(self, times: dict[str, dict[int, float]], problem: str) -> None:
-        with pytest.raises(ValueError, match=problem):
-            coherence.plot_engine_scaling(times)
-
-
-class TestInstructions:
-    def test_bars_numbers_and_shares(self) -> None:
-        ax = instructions()
-        assert [bar.get_width() for bar in ax.patches] == [41, 230, 310, 0.9]  # type: ignore[attr-defined]
-        assert [text.get_text() for text in ax.texts] == ["41 (7 %)", "230 (40 %)", "310 (53 %)", "0.9 (< 1 %)"]
-        assert ax.get_xlabel() == "Instructions per simulation (millions)\nall together 582 million"
-        bottom, top = ax.get_ylim()
-        assert bottom > top, "the first stage is on top"
-
-    def test_very_many_and_very_few(self) -> None:
-        ax = coherence.plot_instruction_budget({"smoothing": 9.01e13, "set-up": 12.0, "nothing": 0.0})
-        assert [text.get_text() for text in ax.texts] == ["90,100,000 (100 %)", "< 0.01 (< 1 %)", "0 (0 %)"]
-        assert_legible(ax)
-
-    @pytest.mark.parametrize("stages", [{}, {"a": 0.0}, {"a": -1.0, "b": 2.0}, {"a": float("nan")}])
-    def test_what_cannot_be_drawn(self, stages: dict[str, float]) -> None:
-        with pytest.raises(ValueError, match="stages must be names with numbers"):
-            coherence.plot_instruction_budget(stages)
 
 
 def test_coherence_on_axes_that_are_given() -> None:

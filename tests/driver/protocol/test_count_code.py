@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 from elm11_lua_driver.errors import ProtocolError
-from elm11_lua_driver.protocol.count_code import MAX_COUNT, decode_counts, encode_counts
+from elm11_lua_driver.protocol.frame import MAX_COUNT, decode_counts, encode_counts
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from elm11_lua_driver.errors import ProtocolError
 from elm11_lua_driver.protocol import frame
-from elm11_lua_driver.protocol.count_code import MAX_COUNT
 from elm11_lua_driver.protocol.frame import (
     BLOCK_BINS,
+    MAX_COUNT,
     MAX_LINE_BYTES,
     DamagedLine,
     Frame,

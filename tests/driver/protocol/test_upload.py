@@ -7,8 +7,16 @@ from elm11_lua_driver.errors import BoardTimeoutError, CommandRefusedError, Elm1
 from elm11_lua_driver.protocol.repl.recovery import Recovery
 from elm11_lua_driver.protocol.repl.session import ReplSession
 from elm11_lua_driver.protocol.repl.tokenizer import PromptKind
-from elm11_lua_driver.protocol.upload import Upload, UploadEvent, UploadProgress, UploadRestarted, UploadResult
-from elm11_lua_driver.protocol.upload_plan import UploadSettings, estimate_s, n_bytes_written
+from elm11_lua_driver.protocol.upload import (
+    Upload,
+    UploadEvent,
+    UploadProgress,
+    UploadRestarted,
+    UploadResult,
+    UploadSettings,
+    estimate_s,
+    n_bytes_written,
+)
 from fake_board import FakeBoard, Peer, TranscriptBoard, converse, transcript
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -18,12 +18,12 @@ from elm11_lua_driver.cli import main
 from elm11_lua_driver.jobs import storage
 from elm11_lua_driver.jobs.checkpoint import Checkpoint
 from elm11_lua_driver.jobs.histogram import Part
-from elm11_lua_driver.jobs.provenance import Session, extended, versions
-from elm11_lua_driver.jobs.storage import Aim
+from elm11_lua_driver.jobs.provenance import Provenance, extended, versions
+from elm11_lua_driver.jobs.storage import StoppingRule
 from elm11_lua_driver.levels.levels import Significance
 from elm11_lua_driver.levels.quantiles import quantiles, standard_errors
 from elm11_lua_driver.protocol.commands import job_name
-from elm11_lua_driver.report.caveats import doubts
+from elm11_lua_driver.report.caveats import caveats
 from elm11_lua_driver.report.html import report_html
 from elm11_lua_driver.report.reproduce import command, python_lines
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 JOB = Job(0.72, -0.5, 0.25, 0.25, 0.5, 6, n_simulations=128, seed=7)
 LEVELS = significance(JOB, 0.9)
 HISTOGRAM = LEVELS.histogram
-SESSIONS = (Session("numpy", 64, 0.032), Session("board", 64, 7300.0))
+SESSIONS = (Provenance("numpy", 64, 0.032), Provenance("board", 64, 7300.0))
 
 
 def halved() -> Histogram:
@@ -89,7 +89,7 @@ class TestPage:
 
     def test_nothing_from_outside_is_markup(self) -> None:
         evil = "</title><script>alert('&')</script>$title"
-        sessions = [Session(evil, 128, 1.0, evil, {evil: evil, "elm11-lua-driver": evil})]
+        sessions = [Provenance(evil, 128, 1.0, evil, {evil: evil, "elm11-lua-driver": evil})]
         page = report_html(HISTOGRAM, sessions=sessions, time_unit=evil, title=evil, source=evil)
         assert "<script" not in page
         assert text_of(page).count("<script>alert('&')</script>$title") > 8
@@ -137,16 +137,16 @@ class TestPage:
             report_html(HISTOGRAM, level=level)
 
 
-class TestDoubts:
-    def told(self, histogram: Histogram, level: float = 0.95, sessions: tuple[Session, ...] = ()) -> str:
+class TestCaveats:
+    def told(self, histogram: Histogram, level: float = 0.95, sessions: tuple[Provenance, ...] = ()) -> str:
         return " ".join(
-            f"{'!' if doubt.grave else ''}{doubt.what} {doubt.advice}"
-            for doubt in doubts(as_result(histogram, level), sessions)
+            f"{'!' if caveat.severity == 'severe' else ''}{caveat.what} {caveat.advice}"
+            for caveat in caveats(as_result(histogram, level), sessions)
         )
 
     def test_a_good_result_has_none(self) -> None:
         job = dataclasses.replace(JOB, n_simulations=2048)
-        assert self.told(run(job), sessions=(Session("numpy", 2048, 1.0),)) == ""
+        assert self.told(run(job), sessions=(Provenance("numpy", 2048, 1.0),)) == ""
 
     def test_one_block_has_no_standard_errors(self) -> None:
         block = Histogram(JOB, [Part(0, 128, HISTOGRAM.counts)])
@@ -175,7 +175,7 @@ class TestDoubts:
 
     def test_white_noise_other_wavelets_other_versions(self) -> None:
         job = dataclasses.replace(JOB, surrogates="white", wavelet="paul")
-        old = Session("numpy", 128, 1.0, versions={"elm11-lua-driver": "0.0.1"})
+        old = Provenance("numpy", 128, 1.0, versions={"elm11-lua-driver": "0.0.1"})
         told = self.told(run(job), sessions=(old,))
         for part in ("The noise is white", "smoothing of the paul wavelet", "Version 0.0.1 of this program"):
             assert part in told
@@ -186,10 +186,10 @@ class TestDoubts:
         moved[:, -1] = counts.sum(axis=1)
         assert "!The level lies in the last bin" in self.told(Histogram(JOB, [Part(0, 128, moved)]))
 
-    def test_the_grave_come_first(self) -> None:
-        grave = [doubt.grave for doubt in doubts(as_result(halved(), 0.99))]
-        assert grave == sorted(grave, reverse=True)
-        assert {True, False} == set(grave)
+    def test_the_severe_come_first(self) -> None:
+        found = [caveat.severity for caveat in caveats(as_result(halved(), 0.99))]
+        assert found == sorted(found, reverse=True)
+        assert set(found) == {"severe", "remark"}
 
 
 class TestReproduction:
@@ -205,10 +205,10 @@ class TestReproduction:
         assert line is not None
         file = tmp_path / "again.npz"
         assert invoke(*shlex.split(line)[1:], "--checkpoint", file).exit_code == 0
-        again, aim = storage.load_with_aim(file)
-        assert again.job == job
-        assert again.sha256 == run(job).sha256
-        assert aim.level == 0.9
+        stored = storage.load_run(file)
+        assert stored.histogram.job == job
+        assert stored.histogram.sha256 == run(job).sha256
+        assert stored.rule.level == 0.9
 
     def test_what_stopped_early_is_told_and_stops_there_again(self, tmp_path: Path) -> None:
         first, again = tmp_path / "first.npz", tmp_path / "again.npz"
@@ -238,21 +238,26 @@ class TestReproduction:
 
 class TestSessions:
     def test_the_same_engine_goes_on_in_one_session(self) -> None:
-        first, second = Session("numpy", 10, 1.0), Session("numpy", 5, 0.5)
+        first, second = Provenance("numpy", 10, 1.0), Provenance("numpy", 5, 0.5)
         (joined,) = extended(extended((), first), second)
         assert (joined.n_simulations, joined.seconds) == (15, 1.5)
 
     @pytest.mark.parametrize(
-        "other", [Session("lua", 5, 0.5), Session("numpy", 5, None), Session("numpy", 5, 0.5, versions={"Python": "2"})]
+        "other",
+        [
+            Provenance("lua", 5, 0.5),
+            Provenance("numpy", 5, None),
+            Provenance("numpy", 5, 0.5, versions={"Python": "2"}),
+        ],
     )
-    def test_others_stand_apart(self, other: Session) -> None:
-        assert len(extended((Session("numpy", 10, 1.0),), other)) == 2
+    def test_others_stand_apart(self, other: Provenance) -> None:
+        assert len(extended((Provenance("numpy", 10, 1.0),), other)) == 2
 
     @pytest.mark.parametrize("suffix", [".npz", ".json"])
     def test_files_keep_them(self, tmp_path: Path, suffix: str) -> None:
         path = tmp_path / f"a{suffix}"
-        storage.save(HISTOGRAM, path, sessions=SESSIONS)
-        assert storage.load_sessions(path) == SESSIONS
+        storage.save(HISTOGRAM, path, provenance=SESSIONS)
+        assert storage.load_run(path).provenance == SESSIONS
         assert storage.load(path).sha256 == HISTOGRAM.sha256
 
     @pytest.mark.parametrize("sessions", [None, [{}], [{"engine": "a"}], 3, [{**SESSIONS[0].to_dict(), "seconds": -1}]])
@@ -264,13 +269,13 @@ class TestSessions:
         if sessions is None:
             del document["sessions"]
         path.write_text(json.dumps(document))
-        assert storage.load_sessions(path) == ()
+        assert storage.load_run(path).provenance == ()
         assert "does not say who computed them" in text_of(report_html(storage.load(path)))
 
     @pytest.mark.parametrize("suffix", [".npz", ".json"])
     def test_files_of_the_first_versions_are_read(self, tmp_path: Path, suffix: str) -> None:
         path = tmp_path / f"a{suffix}"
-        storage.save(HISTOGRAM, path, Aim(0.9))
+        storage.save(HISTOGRAM, path, StoppingRule(0.9))
         later = {"level", "target_standard_error", "job_sha256", "sessions"}
         if suffix == ".npz":
             with np.load(path) as file:
@@ -279,10 +284,10 @@ class TestSessions:
         else:
             document = {name: value for name, value in json.loads(path.read_text()).items() if name not in later}
             path.write_text(json.dumps(document))
-        histogram, aim = storage.load_with_aim(path)
-        assert histogram.sha256 == HISTOGRAM.sha256
-        assert aim == Aim()
-        assert storage.load_sessions(path) == ()
+        stored = storage.load_run(path)
+        assert stored.histogram.sha256 == HISTOGRAM.sha256
+        assert stored.rule == StoppingRule()
+        assert stored.provenance == ()
 
     def test_a_run_that_goes_on_keeps_both(self, tmp_path: Path) -> None:
         path = tmp_path / "a.npz"
@@ -290,7 +295,7 @@ class TestSessions:
         kept.add(NumpyEngine().simulate(JOB, range(64), lambda _: None), "lua", 2.0)
         kept.write()
         run(JOB, "numpy", checkpoint=path)
-        first, second = storage.load_sessions(path)
+        first, second = storage.load_run(path).provenance
         assert (first.engine, first.n_simulations, first.seconds) == ("lua", 64, 2.0)
         assert (second.engine, second.n_simulations) == ("numpy", 64)
         assert second.seconds is not None
@@ -302,7 +307,7 @@ class TestCommand:
     def saved(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.chdir(tmp_path)
         path = tmp_path / "levels.npz"
-        storage.save(HISTOGRAM, path, Aim(0.9), SESSIONS)
+        storage.save(HISTOGRAM, path, StoppingRule(0.9), SESSIONS)
         return path
 
     def test_it_writes_the_page_beside_the_result(self, saved: Path) -> None:
@@ -400,7 +405,7 @@ class TestInABrowser:
         )
         assert len(sizes) > 30
         assert np.median(sizes) > 7
-        assert browser.evaluate("document.querySelectorAll('.doubts .grave').length") >= 1
+        assert browser.evaluate("document.querySelectorAll('.caveats .severe').length") >= 1
         # The heat map is an image inside its picture, which the page's own security policy must let through.
         assert browser.evaluate("document.querySelectorAll('#figure-histogram image').length") >= 1
 

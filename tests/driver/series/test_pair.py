@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from elm11_lua_driver.series.pair import MIN_SAMPLES, Series, SeriesPair, pair, read_both, read_series
+from elm11_lua_driver.series.pair import MIN_SAMPLES, Series, SeriesPair, make_pair, read_both, read_series
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,7 +32,7 @@ def write(folder: Path, text: str | bytes, name: str = "data.txt") -> Path:
 
 
 def read_pair(path: Path, dt: float | None = None, columns: list[str] | None = None) -> SeriesPair:
-    return pair(*read_both(path, columns), dt)
+    return make_pair(*read_both(path, columns), dt)
 
 
 class TestFormats:
@@ -149,21 +149,21 @@ class TestFormats:
     def test_dates_of_two_files_are_cut_and_counted_from_the_first_in_common(self, tmp_path: Path) -> None:
         x = "".join(f"2024-01-{i:02},{i * i}\n" for i in range(1, 25))
         y = "".join(f"2024-01-{i:02},{i * i % 5}\n" for i in range(9, 32))
-        result = pair(read_series(write(tmp_path, x, "x.csv")), read_series(write(tmp_path, y, "y.csv")))
+        result = make_pair(read_series(write(tmp_path, x, "x.csv")), read_series(write(tmp_path, y, "y.csv")))
         assert (result.first_day, result.times[0], result.times[-1]) == ("2024-01-09", 0, 15)
         assert result.x[0] == 81
 
     def test_months_and_decimal_years_go_together(self, tmp_path: Path) -> None:
         y = "".join(f"{1990 + i / 12:.4f},{i * i}\n" for i in range(12))
         x = read_series(write(tmp_path, dated("1990-{:02}"), "x.csv"), ["1", "2"])
-        assert pair(x, read_series(write(tmp_path, y, "y.csv"))).time_unit == "years"
+        assert make_pair(x, read_series(write(tmp_path, y, "y.csv"))).time_unit == "years"
 
     def test_two_series_of_one_name_are_told_apart_by_their_files(self, tmp_path: Path) -> None:
         text = table(YEARS, X, header="year value")
         x, y = (read_series(write(tmp_path, text, name)) for name in ("rain.csv", "river.csv"))
-        result = pair(x, y)
+        result = make_pair(x, y)
         assert (result.name_x, result.name_y) == ("value (rain)", "value (river)")
-        assert pair(x, x).name_y == "value (y)"
+        assert make_pair(x, x).name_y == "value (y)"
 
     @pytest.mark.parametrize("mark", [-999, -99.9, 9999, 1e20, -9.96921e36])
     def test_a_mark_for_missing_values_is_told(self, tmp_path: Path, mark: float) -> None:
@@ -212,7 +212,7 @@ class TestTimes:
     def test_two_files_with_times_are_cut_to_the_common_range(self, tmp_path: Path) -> None:
         x = read_series(write(tmp_path, table(YEARS, X), "x.dat"))
         y = read_series(write(tmp_path, table(YEARS - 4, Y), "y.dat"))
-        result = pair(x, y)
+        result = make_pair(x, y)
         np.testing.assert_array_equal(result.times, YEARS[:-4])
         np.testing.assert_array_equal(result.x, X[:-4])
         np.testing.assert_array_equal(result.y, Y[4:])
@@ -221,7 +221,7 @@ class TestTimes:
     def test_two_files_without_times(self, tmp_path: Path) -> None:
         x = read_series(write(tmp_path, table(X, header="ao"), "x.dat"))
         y = read_series(write(tmp_path, table(Y), "y.dat"))
-        result = pair(x, y, 0.25)
+        result = make_pair(x, y, 0.25)
         assert (result.name_x, result.name_y, result.dt) == ("ao", "y", 0.25)
 
     def test_months_rounded_to_three_decimals_are_even(self, tmp_path: Path) -> None:
@@ -317,9 +317,9 @@ class TestFaults:
         x = read_series(write(tmp_path, table(X), "x.dat"))
         y = read_series(write(tmp_path, table(Y[:15]), "y.dat"))
         with pytest.raises(ValueError, match=r"y.dat:15: .*x.dat has 20 samples.* 15; "):
-            pair(x, y, 1)
+            make_pair(x, y, 1)
         with pytest.raises(ValueError, match=r"y.dat:15: "):
-            pair(y, x, 1)
+            make_pair(y, x, 1)
 
     @pytest.mark.parametrize(
         ("other", "what"),
@@ -334,19 +334,19 @@ class TestFaults:
         x = read_series(write(tmp_path, table(YEARS, X), "x.dat"))
         y = read_series(write(tmp_path, table(other, Y), "y.dat"))
         with pytest.raises(ValueError, match=what):
-            pair(x, y)
+            make_pair(x, y)
 
     def test_days_and_numbers_do_not_go_together(self, tmp_path: Path) -> None:
         x = read_series(write(tmp_path, table(YEARS, X), "x.dat"))
         y = read_series(write(tmp_path, dated("1990-02-{:02}"), "y.dat"), ["1", "3"])
         with pytest.raises(ValueError, match=r"y.dat:1: the times are dates, those of .*x.dat numbers; "):
-            pair(x, y)
+            make_pair(x, y)
 
     def test_one_file_with_times_and_one_without(self, tmp_path: Path) -> None:
         x = read_series(write(tmp_path, table(X), "x.dat"))
         y = read_series(write(tmp_path, table(YEARS, Y), "y.dat"))
         with pytest.raises(ValueError, match=r"x.dat: there is no time column, but .*y.dat has one; "):
-            pair(x, y, 1)
+            make_pair(x, y, 1)
 
     @pytest.mark.parametrize(
         ("dt", "what"),
@@ -360,7 +360,7 @@ class TestFaults:
     def test_dt(self, dt: float | None, what: str) -> None:
         series = Series("x", X, "x.dat", np.arange(N))
         with pytest.raises(ValueError, match=what):
-            pair(series, series, dt)
+            make_pair(series, series, dt)
 
     def test_dt_that_contradicts_the_times(self, tmp_path: Path) -> None:
         with pytest.raises(ValueError, match=r"dt = 0.5 is not the step of the times in .*, 1; "):

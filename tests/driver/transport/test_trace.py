@@ -12,10 +12,11 @@ import pytest
 from elm11_lua_driver.board import firmware_sync
 from elm11_lua_driver.board.board import Board
 from elm11_lua_driver.errors import ProtocolError
+from elm11_lua_driver.protocol.repl.machine import Execution
 from elm11_lua_driver.protocol.repl.session import ReplSession
 from elm11_lua_driver.protocol.repl.tokenizer import PromptKind
 from elm11_lua_driver.protocol.upload import Upload
-from elm11_lua_driver.transport.base import hold
+from elm11_lua_driver.transport.base import drive
 from elm11_lua_driver.transport.memory import MemoryTransport
 from elm11_lua_driver.transport.open import open_transport
 from elm11_lua_driver.transport.trace import ReplayTransport, Trace, TraceEntry, read_trace
@@ -46,7 +47,7 @@ def record(path: Path) -> bytes:
     port = MemoryTransport(board, trace=Trace(path, clock), clock=clock, sleep=clock.sleep)
     session = ReplSession()
     session.mode = PromptKind.COMMAND
-    hold(Upload(session, "n.lua", b"return 1\n" * 100), port)
+    drive(Upload(session, "n.lua", b"return 1\n" * 100), port)
     port.close()
     port.close()
     return board.programs["n.lua"]
@@ -60,7 +61,7 @@ def test_a_session_can_be_played_back_from_its_trace(tmp_path: Path) -> None:
     session = ReplSession()
     session.mode = PromptKind.COMMAND
     upload = Upload(session, "n.lua", stored)
-    hold(upload, replay)
+    drive(upload, replay)
     assert upload.done
     assert replay.finished
     replay.close()
@@ -72,7 +73,7 @@ def test_a_replay_notices_a_driver_that_speaks_otherwise(tmp_path: Path) -> None
     session = ReplSession()
     session.mode = PromptKind.COMMAND
     with pytest.raises(ProtocolError, match="but the trace goes on with"):
-        hold(Upload(session, "n.lua", stored[:-1] + b" "), replay)
+        drive(Upload(session, "n.lua", stored[:-1] + b" "), replay)
     with pytest.raises(ProtocolError, match="goes on with b''"):
         ReplayTransport([]).write(b"x")
 
@@ -132,8 +133,8 @@ def test_a_full_disk_ends_the_trace_with_one_warning_and_nothing_else(
     def five_lines() -> list[str]:
         answers = []
         for _ in range(5):
-            execution = session.execute("f()", timeout_s=5)
-            hold(execution, port)
+            execution = Execution(session, "f()", timeout_s=5)
+            drive(execution, port)
             answers.append(execution.result.text if execution.result is not None else "")
         port.close()
         return answers

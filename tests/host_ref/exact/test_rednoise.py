@@ -285,6 +285,28 @@ def test_deviates_of_different_series_and_simulations_are_unrelated() -> None:
 LAGS = (0.0, 0.72, 0.3, -0.5, 0.99, -0.99)
 
 
+# The last samples of `scipy.signal.lfilter([1], [1, -0.72], normal)` of SciPy 1.17.1, as the doubles' own digits, for
+# the normal deviates of series 0 of simulations 0 and 1, seed 1, 300 samples.
+RECORDED = ["0x1.5a5c0c75e0becp-1", "0x1.467b7d5292d1fp-1"]
+
+
+@pytest.mark.parametrize("n_series", [1, 2, 40])  # few are filtered in another way than many
+def test_red_noise_is_that_of_version_0_1_0(n_series: int) -> None:
+    normal = rednoise.normal_from_words(rednoise.random_words(1, range(n_series), 300))[:, 0]
+    noise = rednoise.red_noise(normal, 0.72, 300 - rednoise.burn_in(0.72))
+    assert [value.hex() for value in noise[:2, -1].tolist()] == RECORDED[:n_series]
+
+
+@pytest.mark.parametrize("shape", [(3000,), (7, 3000), (2, 3, 3000), (40, 3000), (40, 2, 2500)])
+@pytest.mark.parametrize("lag1", [0.72, 0.05, -0.5, 0.998, -0.99])
+def test_red_noise_equals_scipys_filter_bit_for_bit(lag1: float, shape: tuple[int, ...]) -> None:
+    signal = pytest.importorskip("scipy.signal")
+    normal = np.rint(np.random.default_rng(1).standard_normal(shape) / rednoise.NORMAL_UNIT) * rednoise.NORMAL_UNIT
+    dropped = rednoise.burn_in(lag1)
+    expected = signal.lfilter([1.0], [1.0, -lag1], normal)[..., dropped:]
+    np.testing.assert_array_equal(rednoise.red_noise(normal, lag1, shape[-1] - dropped), expected)
+
+
 @pytest.mark.parametrize("lag1", LAGS)
 def test_red_noise_obeys_its_definition(lag1: float) -> None:
     n_samples, dropped = 500, rednoise.burn_in(lag1)

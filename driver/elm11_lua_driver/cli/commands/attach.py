@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..._progress import progress_bar
 from ...board import run_registry
 from ...board.run_registry import RunRecord
-from ...engines import BoardEngine
+from ...engines.board import AttachedEngine
 from ...errors import Elm11Error
 from ...jobs import storage
-from ...jobs.checkpoint import Checkpoint, without_overlap
+from ...jobs.checkpoint import Checkpoint
 from ...jobs.job import Job
-from ...jobs.storage import Aim
+from ...jobs.storage import StoppingRule
+from ...levels.levels import Significance
+from ...levels.runner import run
 from ...protocol.commands import job_name
 from .._board_options import BoardOptions, board_options
 from .._errors import FailureError
@@ -26,11 +27,12 @@ from .._job_options import level_option
 from .._messages import info, quiet_option, remarks_option
 from .._options import json_option
 from .._output import plot_option
-from .._runs import follow, output_option, output_path, print_result
+from .._runs import BlockMeter, output_option, output_path, print_result
 from ..entry import INTERRUPTED
 
 if TYPE_CHECKING:
-    from ...board.board import Run
+    from ...board.board import Board, Run, RunProgress
+    from ...jobs.histogram import Histogram
     from ...protocol.commands import BoardStatus
 
 
@@ -75,31 +77,63 @@ def attach(
     """  # noqa: D301
     job = _job_from(job_path) if job_path is not None else None
     with where.open() as board:
-        run = board.attach()
+        found = board.attach()
         if status_only:
-            _print_status(run, as_json=as_json)
+            _print_status(found, as_json=as_json)
             return
-        record = _record_for(run, job, output)
+        record = _record_for(found, job, output)
         if ctx.get_parameter_source("level") is not click.core.ParameterSource.DEFAULT:
             record = RunRecord(record.job, record.output, level, record.started, record.fetched)
-        run.job = record.job
-        kept = _kept(record)
+        found.job = record.job
+        checkpoint = _checkpoint(record)
         try:
-            with progress_bar("run", "simulations", show=not quiet, lines=True) as update:
-                follow(run, update, 0, run.count)
-            where.pace(board)
-            fetched = run.fetch(fewer=partial)
+            with _AttachObserver(where, board, show=not quiet) as observer:
+                engine = AttachedEngine(found, observer, partial=partial)
+                histogram = run(record.job, engine, observer, checkpoint=checkpoint, fetch_only=True)
         except KeyboardInterrupt:
             msg = "left; the run goes on: elm11 attach follows it, elm11 cancel stops it"
             raise FailureError(msg, INTERRUPTED) from None
-    if without_overlap(fetched, kept.histogram).ranges == fetched.ranges:
-        # How long the board took nobody has watched: it may have waited with its results since last week.
-        kept.add(fetched, BoardEngine.name, None)
-    else:
+    if not observer.has_recovered:
         info(f"{record.output} has these simulations already")
     run_registry.mark_fetched(record)
-    seconds = time.time() - record.started
-    print_result(kept.histogram, record.level, record.output, seconds, as_json=as_json, plot=plot)
+    result = Significance.from_histogram(
+        histogram, record.level, engine=engine.name, seconds=time.time() - record.started
+    )
+    print_result(result, record.output, as_json=as_json, plot=plot)
+
+
+class _AttachObserver(BlockMeter):
+    """Shows the progress of one run, and paces the fetch of its results.
+
+    Args:
+        where: which board.
+        board: the board.
+        show: False for no progress.
+
+    Attributes:
+        has_recovered: True once results have been added to the file.
+    """
+
+    def __init__(self, where: BoardOptions, board: Board, *, show: bool) -> None:
+        super().__init__(show=show)
+        self.has_recovered = False
+        self._where = where
+        self._board = board
+
+    def heartbeat(self, run: Run, progress: RunProgress) -> None:
+        """Count the simulations of this run alone."""
+        self.finished, self.wanted = progress.done, progress.count
+        super().heartbeat(run, progress)
+
+    def block_ended(self, run: Run) -> None:
+        """Pace the bytes: a board that computes cannot say which one it is."""
+        del run
+        self._where.pace(self._board)
+
+    def recovered(self, piece: Histogram) -> None:
+        """See `Observer.recovered`."""
+        del piece
+        self.has_recovered = True
 
 
 def _job_from(path: str) -> Job:
@@ -124,22 +158,22 @@ def _job_from(path: str) -> Job:
         raise ValueError(msg) from error
 
 
-def _record_for(run: Run, job: Job | None, output: str | None) -> RunRecord:
+def _record_for(found: Run, job: Job | None, output: str | None) -> RunRecord:
     """What is known of a run: its job, and where its histogram belongs.
 
     Raises:
         FailureError: the job is not known here.
         ValueError: the run is of another job, or the file cannot be written.
     """
-    if job is not None and job_name(job) != run.job_name:
-        msg = f"--job: the board has job {run.job_name}, and this is {job_name(job)}"
+    if job is not None and job_name(job) != found.job_name:
+        msg = f"--job: the board has job {found.job_name}, and this is {job_name(job)}"
         raise ValueError(msg)
-    record = run_registry.load(run.job_name)
+    record = run_registry.load(found.job_name)
     if record is None:
         if job is None:
             raise FailureError(
-                f"the board has job {run.job_name}, simulations {run.first} to {run.first + run.count - 1}, which this "
-                "computer has not started; give the job with --job FILE",
+                f"the board has job {found.job_name}, simulations {found.first} to {found.first + found.count - 1}, "
+                "which this computer has not started; give the job with --job FILE",
                 1,
             )
         record = RunRecord(job, output_path(None, job).absolute(), 0.95, time.time())
@@ -147,26 +181,26 @@ def _record_for(run: Run, job: Job | None, output: str | None) -> RunRecord:
     return RunRecord(job or record.job, path.absolute(), record.level, record.started, record.fetched)
 
 
-def _kept(record: RunRecord) -> Checkpoint:
+def _checkpoint(record: RunRecord) -> Checkpoint:
     """The run's file, with what it holds of the job.
 
     Raises:
         ValueError: it holds something else.
     """
     try:
-        return Checkpoint.open(record.output, record.job, Aim(record.level))
+        return Checkpoint.open(record.output, record.job, StoppingRule(record.level))
     except ValueError as error:
         msg = f"--output: {error}"
         raise ValueError(msg) from error
 
 
-def _print_status(run: Run, *, as_json: bool) -> None:
-    progress = run.progress()
+def _print_status(found: Run, *, as_json: bool) -> None:
+    progress = found.progress()
     if as_json:
         document = {
-            "job_name": run.job_name,
-            "first": run.first,
-            "count": run.count,
+            "job_name": found.job_name,
+            "first": found.first,
+            "count": found.count,
             "done": progress.done,
             "running": progress.running,
             "usable": progress.usable,
@@ -175,11 +209,11 @@ def _print_status(run: Run, *, as_json: bool) -> None:
         click.echo(json.dumps(document, indent=2))
         return
     state = "running" if progress.running else "ended"
-    lost = "" if progress.usable else ", of no use: one was stopped in the midst"
-    click.echo(f"job {run.job_name}: {state}, {progress.done} of {progress.count} simulations done{lost}")
+    lost = "" if progress.usable else ", unusable: the board was stopped during a simulation"
+    click.echo(f"job {found.job_name}: {state}, {progress.done} of {progress.count} simulations done{lost}")
 
 
-@click.command(short_help="Stop the run on a board.")
+@click.command(short_help="Stop what runs on a board.")
 @board_options
 @json_option
 @remarks_option
@@ -200,14 +234,14 @@ def cancel(where: BoardOptions, *, as_json: bool) -> None:
             with contextlib.suppress(Elm11Error):  # that it has stopped is what matters
                 status = board.status()
     if as_json:
-        run = None if status is None or not status.job else status
+        shown = None if status is None or not status.job else status
         document = {
             "stopped": stopped,
-            "job_name": run.job if run else None,
-            "first": run.first if run else None,
-            "count": run.count if run else None,
-            "done": run.done if run else None,
-            "usable": run.is_usable if run else None,
+            "job_name": shown.job if shown else None,
+            "first": shown.first if shown else None,
+            "count": shown.count if shown else None,
+            "done": shown.done if shown else None,
+            "usable": shown.is_usable if shown else None,
         }
         click.echo(json.dumps(document, indent=2))
     elif not stopped:
@@ -215,7 +249,7 @@ def cancel(where: BoardOptions, *, as_json: bool) -> None:
     elif status is None or not status.job:
         click.echo("stopped; the board is at its prompt")
     elif not status.is_usable:
-        click.echo(f"stopped in the midst of a simulation: the {status.done} that were finished are lost")
+        click.echo(f"stopped during a simulation: the {status.done} that were finished are lost")
     elif status.done:
         partial = " --partial" * (status.done < status.count)
         click.echo(f"stopped; {status.done} of {status.count} simulations can be fetched: elm11 attach{partial}")

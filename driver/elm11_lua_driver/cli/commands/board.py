@@ -52,10 +52,10 @@ def detect_command(where: BoardOptions, *, as_json: bool) -> None:
         delay_s = {} if where.tx_delay_s is None else {"tx_delay_s": where.tx_delay_s}
         return transport.open_transport(port, trace_path=where.trace if only is not None else None, **delay_s)
 
-    found, others = boards.detect.detect(only, open_port=open_port)
+    found, others = boards.detect.detect_boards(only, open_port=open_port)
     named = where.port
     if only is None and named and named not in {one.port for one in found}:
-        of_named, _ = boards.detect.detect(named, open_port=open_port)
+        of_named, _ = boards.detect.detect_boards(named, open_port=open_port)
         found += [dataclasses.replace(one, reason=f"named by {where.configured['port']}") for one in of_named]
         others = [line for line in others if not line.startswith(f"{named}:")]
     hw_id = where.hw_id if "hw_id" in where.given() else None

@@ -247,17 +247,18 @@ def resume(
       elm11 resume levels.npz --engine pool
     """  # noqa: D301
     try:
-        histogram, aim = jobs.storage.load_with_aim(file)
+        stored = jobs.storage.load_run(file)
     except OSError as error:
         msg = f"{file} cannot be read: {error.strerror}"
         raise ValueError(msg) from error
+    histogram, rule = stored.histogram, stored.rule
     info(f"{file} holds {histogram.n_simulations} of {histogram.job.n_simulations} simulations")
     _significance(
         histogram.job,
-        aim.level if level is None else level,
+        rule.level if level is None else level,
         chosen,
         file,
-        aim.target_standard_error if target_standard_error is None else target_standard_error,
+        rule.target_standard_error if target_standard_error is None else target_standard_error,
         plot,
         as_json=as_json,
         quiet=quiet,
@@ -407,7 +408,7 @@ def _read(x: str, y: str | None, columns: Sequence[str], percentiles: str | None
         series_x = series_x.as_percentiles()
     if percentiles in {"y", "both"}:
         series_y = series_y.as_percentiles()
-    return series.pair.pair(series_x, series_y, dt)
+    return series.make_pair(series_x, series_y, dt)
 
 
 def _write_picture(

@@ -14,7 +14,7 @@ import click
 from ..._files.atomic import check_writable
 from ...diagnostics import bundle
 from ...diagnostics import doctor as checks
-from ...diagnostics.doctor import Check, State
+from ...diagnostics.check import Check, State
 from .._board_options import complete_port
 from .._messages import confirm, info, quiet_option, warn
 from .._options import json_option, yes_option

@@ -17,8 +17,7 @@ from .._messages import info, remarks_option
 from .._options import json_option
 
 if TYPE_CHECKING:
-    from ...jobs.histogram import Histogram
-    from ...jobs.storage import Aim
+    from ...jobs.storage import StoredRun
 
 
 @click.command(short_help="Build a one-page HTML report to share.")
@@ -50,7 +49,8 @@ def report(result: str, output: str | None, level: float | None, time_unit: str,
     """  # noqa: D301  click's mark for "do not wrap" is the character
     if not result or output == "":
         raise ValueError(f"{'--output' if result else 'RESULT'}: the name is empty; give a file")
-    histogram, aim = _histogram(result)
+    stored = _stored(result)
+    histogram = stored.histogram
     page = Path(output) if output is not None else Path(result).with_suffix(".html")
     try:
         check_writable(page)
@@ -62,12 +62,12 @@ def report(result: str, output: str | None, level: float | None, time_unit: str,
         raise ValueError(msg) from error
     text = report_package.report_html(
         histogram,
-        level=aim.level if level is None else level,
-        sessions=jobs.storage.load_sessions(result),
+        level=stored.rule.level if level is None else level,
+        sessions=stored.provenance,
         time_unit=time_unit,
         title=title,
         source=Path(result).name,
-        target_standard_error=aim.target_standard_error,
+        target_standard_error=stored.rule.target_standard_error,
     )
     with atomic_file(page) as file:
         file.write(text.encode(errors="replace"))
@@ -80,8 +80,8 @@ def report(result: str, output: str | None, level: float | None, time_unit: str,
         info(f"{result} holds {histogram.n_simulations} of {histogram.job.n_simulations} simulations")
 
 
-def _histogram(path: str) -> tuple[Histogram, Aim]:
-    """The histogram in a file and what it is for, if there are simulations in it.
+def _stored(path: str) -> StoredRun:
+    """What a histogram's file holds, if there are simulations in it.
 
     Raises:
         ValueError: there are none, or it cannot be read.
@@ -89,14 +89,14 @@ def _histogram(path: str) -> tuple[Histogram, Aim]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # the page shows the caveats
-            histogram, aim = jobs.storage.load_with_aim(path)
+            stored = jobs.storage.load_run(path)
     except OSError as error:
         msg = f"{path} cannot be read: {error.strerror}"
         raise ValueError(msg) from error
     except ValueError as error:
         msg = f"{error}; give a file that elm11 run or --checkpoint has written"
         raise ValueError(msg) from error
-    if not histogram.n_simulations:
+    if not stored.histogram.n_simulations:
         msg = f"{path} holds no simulations yet; continue its run first"
         raise ValueError(msg)
-    return histogram, aim
+    return stored

@@ -1,10 +1,10 @@
-"""`elm11 run`: start a run on a board, follow it or leave it, go on where it was broken off."""
+"""`elm11 run`: run a job on a board, follow it or leave it, go on where it was broken off."""
 
 from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -13,13 +13,11 @@ from ..._text import duration
 from ...board import calibration, firmware_sync, run_registry
 from ...board.run_registry import RunRecord
 from ...engines import BoardEngine
-from ...engines.scheduler import single_groups
-from ...jobs import storage
-from ...jobs.checkpoint import Checkpoint, missing
-from ...jobs.histogram import Histogram, block_ranges
+from ...jobs.checkpoint import Checkpoint
 from ...jobs.job import Job
-from ...jobs.storage import Aim
-from ...levels import stopping
+from ...jobs.storage import StoppingRule
+from ...levels.levels import Significance
+from ...levels.runner import run
 from ...planning import memory as memory_plan
 from ...planning.deadlines import RunBudget
 from ...protocol.commands import job_name
@@ -30,19 +28,22 @@ from .._job_options import job_options, simulation_options, target_option
 from .._messages import confirm, info, warn
 from .._options import yes_option
 from .._output import plot_option
-from .._runs import follow, output_option, output_path, print_result
+from .._runs import BlockMeter, output_option, output_path, print_result
 from ..entry import INTERRUPTED
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ..._progress import Update
     from ...board.board import Board, Run, RunProgress
+    from ...jobs.histogram import Histogram
+    from ...protocol.commands import BoardStatus
 
-_N_BLOCKS: Final = 16
+
+class _DetachedError(Exception):
+    """Ends a run on this computer once its first block has started on the board."""
 
 
-@click.command("run", short_help="Compute significance levels on a board.")
+@click.command("run", short_help="Have a board compute significance levels.")
 @job_options
 @output_option
 @click.option("--detach", is_flag=True, help="Start the run and leave; elm11 attach fetches its results.")
@@ -95,98 +96,161 @@ def run_command(
         raise ValueError("--plot: a detached run has no levels yet; give --plot to elm11 attach")
     if detach and target_standard_error is not None:
         raise ValueError("--detach: nobody is there to look at the standard errors; leave --target-standard-error out")
-    kept = _continued(path, job, Aim(level, target_standard_error), yes=yes)
-    if target_standard_error is not None and stopping.spans_groups(kept.histogram):
-        msg = f"--target-standard-error: {path} has blocks of several groups; finish it without, or name another file"
-        raise ValueError(msg)
     started = time.time()
-    histogram = _stopped_early(kept.histogram, target_standard_error, level) or kept.histogram
-    if not histogram.is_complete:
-        with where.open_paced() as board:
-            _prepare(board, upload_first=upload_first, quiet=quiet)
-            record = RunRecord(job, path.absolute(), level, started)
-            _collect(board, record, kept, yes=yes, by_group=target_standard_error is not None)
-            if detach:
-                _detach(board, record, kept.histogram, as_json=as_json)
-                return
-            histogram = _compute(board, record, kept, target_standard_error, quiet=quiet)
-    print_result(histogram, level, path, time.time() - started, target_standard_error, as_json=as_json, plot=plot)
+    rule = StoppingRule(level, target_standard_error)
+    checkpoint = Checkpoint.open(
+        path, job, rule, confirm_overwrite=lambda what: confirm(f"{what}. Overwrite it", yes=yes)
+    )
+    record = RunRecord(job, path.absolute(), level, started)
+
+    def prepare(board: Board) -> None:
+        where.pace(board)
+        if upload_first:
+            _upload(board, quiet=quiet)
+
+    with _RunObserver(record, path, detach=detach, yes=yes, show=not quiet) as observer:
+        engine = BoardEngine(
+            where.port,
+            where.hw_id,
+            where.tx_delay_s,
+            trace=where.trace,
+            upload=False,
+            n_blocks=1 if detach else 16,
+            on_open=prepare,
+            observer=observer,
+        )
+        try:
+            histogram = run(
+                job,
+                engine,
+                observer,
+                checkpoint=checkpoint,
+                target_standard_error=target_standard_error,
+                level=level,
+            )
+        except _DetachedError:
+            _print_detached(engine.board, observer.block, record, as_json=as_json)
+            return
+        finally:
+            engine.close()
+    result = Significance.from_histogram(
+        histogram,
+        level,
+        engine=engine.name,
+        seconds=time.time() - started,
+        target_standard_error=target_standard_error,
+    )
+    print_result(result, path, as_json=as_json, plot=plot)
 
 
-def _continued(path: Path, job: Job, aim: Aim, *, yes: bool) -> Checkpoint:
-    """The file, with what it holds of the job already.
+def _upload(board: Board, *, quiet: bool) -> None:
+    """Bring the board's programs up to date."""
+    with progress_bar("uploading", "programs", show=not quiet, lines=True) as update:
+        before = firmware_sync.check(board)
+        outdated = [name for name, state in before.states.items() if state is not firmware_sync.ScriptState.SAME]
+        begun: list[str] = []
 
-    Raises:
-        FailureError: it holds something else, and the user wants to keep it.
+        def note(name: str, sent: int, total: int) -> None:
+            if name not in begun:
+                begun.append(name)
+            update(len(begun) - (sent < total), len(outdated), name)
+
+        firmware_sync.upload(board, before=before, on_progress=note)
+
+
+class _RunObserver(BlockMeter):
+    """Keeps the record of a run, shows its progress, asks before results are lost, and stops the board after Ctrl-C.
+
+    Args:
+        record: of the run.
+        path: the histogram's file, as the user names it.
+        detach: leave as soon as the first block has started.
+        yes: results on the board may be overwritten.
+        show: False for no progress.
+
+    Attributes:
+        block: the simulations that were started last.
     """
-    if not path.exists():
-        return Checkpoint(path, job, aim=aim)
-    try:
-        stored = storage.load(path)
-    except ValueError:
-        confirm(f"{path} is not a histogram. Overwrite it", yes=yes)
-        return Checkpoint(path, job, aim=aim)
-    if stored.job.sha256 != job.sha256:
-        confirm(f"{path} holds the histogram of another job. Overwrite it", yes=yes)
-        return Checkpoint(path, job, aim=aim)
-    kept = Checkpoint(path, job, stored, aim, storage.load_sessions(path))
-    info(f"{path} holds {kept.histogram.n_simulations} of {job.n_simulations} simulations already")
-    return kept
 
+    def __init__(self, record: RunRecord, path: Path, *, detach: bool, yes: bool, show: bool) -> None:
+        super().__init__(show=show)
+        self.block = range(0)
+        self._record = record
+        self._path = path
+        self._detach = detach
+        self._yes = yes
+        self._has_estimated = False
 
-def _prepare(board: Board, *, upload_first: bool, quiet: bool) -> None:
-    """See to it that the board's programs are this driver's."""
-    if upload_first:
-        with progress_bar("uploading", "programs", show=not quiet, lines=True) as update:
-            before = firmware_sync.check(board)
-            due = [name for name, state in before.states.items() if state is not firmware_sync.ScriptState.SAME]
-            begun: list[str] = []
+    def started(self, job: Job, finished: int) -> None:
+        """Say what the file holds."""
+        super().started(job, finished)
+        if finished:
+            info(f"{self._path} holds {finished} of {job.n_simulations} simulations already")
 
-            def note(name: str, sent: int, total: int) -> None:
-                if name not in begun:
-                    begun.append(name)
-                update(len(begun) - (sent < total), len(due), name)
-
-            firmware_sync.upload(board, before=before, on_progress=note)
-    board.handshake()
-
-
-def _collect(board: Board, record: RunRecord, kept: Checkpoint, *, yes: bool, by_group: bool) -> None:
-    """Save results that the board holds from being overwritten: fetch those of this job, ask about others.
-
-    Raises:
-        FailureError: the board holds another's results, and the user wants to keep them.
-    """
-    status = board.status()
-    if status is None or not status.job or not status.done or not status.is_usable:
-        return
-    if status.job != job_name(record.job):
+    def overwriting(self, status: BoardStatus) -> None:
+        """Ask, unless this computer has fetched the results."""
         theirs = run_registry.load(status.job)
         if theirs is None or not theirs.fetched:
             confirm(
                 f"The board holds {status.done} simulations of another job ({status.job}) that have not been fetched. "
                 "Overwrite them",
-                yes=yes,
+                yes=self._yes,
             )
-        return
-    done = range(status.first, status.first + status.done)
-    if not _is_new(kept.histogram, done) or (by_group and len(single_groups(record.job, [done])) > 1):
-        return
-    kept.add(board.attach(record.job).fetch(fewer=True), BoardEngine.name, None)
-    run_registry.mark_fetched(record)
-    info(f"fetched simulations {done.start} to {done.stop - 1}, which the board had computed before")
+
+    def recovered(self, piece: Histogram) -> None:
+        """Say what was fetched."""
+        run_registry.mark_fetched(self._record)
+        (found,) = piece.ranges
+        info(f"fetched simulations {found.start} to {found.stop - 1}, which the board had computed before")
+
+    def block_starting(self, board: Board, block: range) -> None:
+        """Estimate the time, and remember the run."""
+        super().block_starting(board, block)
+        self.block = block
+        if not self._has_estimated:
+            self._has_estimated = True
+            _say_estimate(board, self._record.job, len(block) if self._detach else self.wanted - self.finished)
+        run_registry.save(self._record)
+
+    def block_started(self, run: Run) -> None:
+        """Leave, if that is wanted.
+
+        Raises:
+            _DetachedError: it is.
+        """
+        if self._detach:
+            raise _DetachedError
+        super().block_started(run)
+
+    def piece_finished(self, piece: Histogram) -> None:
+        """Remember that the block is fetched."""
+        del piece
+        run_registry.mark_fetched(self._record)
+
+    def interrupted(self, board: Board, run: Run | None) -> NoReturn:
+        """Stop the board, and wait for its prompt.
+
+        Raises:
+            FailureError: always, with the exit code of an interruption.
+            KeyboardInterrupt: Ctrl-C came again.
+        """
+        info("stopping the board ... (Ctrl-C again leaves at once)")
+        try:
+            if run is None:  # Ctrl-C came while it was being started
+                board.interrupt()
+                stopped = "the board is at its prompt"
+            else:
+                stopped = _stopped(run.cancel())
+        except KeyboardInterrupt:
+            warn("left at once; the run on the board may go on: elm11 attach follows it, elm11 cancel stops it")
+            raise
+        path, finished = self._path, self.saved
+        kept = f"{path} holds {finished} simulations" if finished else f"{path} holds none yet"
+        msg = f"interrupted; {stopped}; {kept}, and the same command goes on with the rest"
+        raise FailureError(msg, INTERRUPTED)
 
 
-def _is_new(histogram: Histogram, simulations: range) -> bool:
-    """Whether these simulations can be added."""
-    try:
-        Histogram.check_range(histogram.job, simulations)
-    except ValueError:
-        return False
-    return not any(simulations.start < have.stop and have.start < simulations.stop for have in histogram.ranges)
-
-
-def _tell_plan(board: Board, job: Job, n: int) -> None:
+def _say_estimate(board: Board, job: Job, n: int) -> None:
     """Say how long it will take, where that is known."""
     known = calibration.load_all()
     found = known.get(board.identity()[3]) if known else None
@@ -199,93 +263,15 @@ def _tell_plan(board: Board, job: Job, n: int) -> None:
         info(f"{n} simulations, about {duration(found.seconds_for(job, n))} on this board")
 
 
-def _compute(board: Board, record: RunRecord, kept: Checkpoint, target: float | None, *, quiet: bool) -> Histogram:
-    """Compute what is missing, block by block; the file has every block that is done."""
-    job = record.job
-    left = sum(map(len, missing(kept.histogram)))
-    if left:
-        _tell_plan(board, job, left)
-    with progress_bar("run", "simulations", show=not quiet, lines=True) as update:
-        for stop in stopping.stops(job, target):
-            gaps = missing(kept.histogram, stop)
-            blocks = (
-                single_groups(job, gaps)
-                if target is not None
-                else [block for gap in gaps for block in block_ranges(job, gap, _N_BLOCKS)]
-            )
-            for block in blocks:
-                _compute_block(board, record, block, kept, update)
-            found = _stopped_early(kept.histogram, target, record.level)
-            if found is not None:
-                return found
-    return kept.histogram
-
-
-def _compute_block(board: Board, record: RunRecord, block: range, kept: Checkpoint, update: Update) -> None:
-    run_registry.save(record)
-    run = None
-    started_s = time.monotonic()
-    try:
-        run = board.start(record.job, block)
-        follow(run, update, kept.histogram.n_simulations, record.job.n_simulations)
-        piece = run.fetch()
-    except KeyboardInterrupt:
-        _stop_run(board, run, kept.histogram, record.output)
-    kept.add(piece, BoardEngine.name, time.monotonic() - started_s)
-    run_registry.mark_fetched(record)
-
-
-def _stopped_early(histogram: Histogram, target: float | None, level: float) -> Histogram | None:
-    """The result, if what is there reaches the target; None otherwise."""
-    if target is not None:
-        for stop in stopping.check_numbers(histogram.job):
-            found = stopping.stopped_at(histogram, stop, target, level)
-            if found is not None:
-                return found
-    return None
-
-
-def _stop_run(board: Board, run: Run | None, histogram: Histogram, path: Path) -> NoReturn:
-    """Stop the board after Ctrl-C, wait for its prompt, and tell what is left.
-
-    Raises:
-        FailureError: always, with the exit code of an interruption.
-        KeyboardInterrupt: Ctrl-C came again.
-    """
-    info("stopping the board ... (Ctrl-C again leaves at once)")
-    try:
-        if run is None:  # Ctrl-C came while it was being started
-            board.interrupt()
-            stopped = "the board is at its prompt"
-        else:
-            stopped = _stopped(run.cancel())
-    except KeyboardInterrupt:
-        warn("left at once; the run on the board may go on: elm11 attach follows it, elm11 cancel stops it")
-        raise
-    kept = (
-        f"{path} holds {histogram.n_simulations} simulations" if histogram.n_simulations else f"{path} holds none yet"
-    )
-    msg = f"interrupted; {stopped}; {kept}, and the same command goes on with the rest"
-    raise FailureError(msg, INTERRUPTED)
-
-
 def _stopped(progress: RunProgress) -> str:
     done = f"the board has stopped after {progress.done} of {progress.count} simulations"
     if not progress.usable:
-        return f"{done} and in the midst of one, so that these are lost"
+        return f"{done} and while it computed another, so that these are lost"
     return f"{done}, which can be fetched (elm11 attach --partial)" if progress.done else done
 
 
-def _detach(board: Board, record: RunRecord, histogram: Histogram, *, as_json: bool) -> None:
-    """Start what is missing as one block, and leave it."""
-    gaps = missing(histogram)
-    if not gaps:
-        info(f"nothing is missing in {record.output}")
-        return
-    block = block_ranges(record.job, gaps[0], 1)[0]
-    _tell_plan(board, record.job, len(block))
-    run_registry.save(record)
-    board.start(record.job, block)
+def _print_detached(board: Board, block: range, record: RunRecord, *, as_json: bool) -> None:
+    """Print which simulations the board computes now."""
     if as_json:
         document = {
             "job": json.loads(record.job.to_json()),

@@ -1,8 +1,7 @@
-from .execution import Execution
-from .recovery import Recovery
-from .session import ReplSession
-from .state import ExecutionResult, ReplSettings
-from .tokenizer import Line, Prompt, PromptKind, ReplReader
+from .machine import Execution
+from .recovery import Recovery, find_prompt
+from .session import ExecutionResult, ReplSession, ReplSettings
+from .tokenizer import Line, Prompt, PromptKind, ReplTokenizer
 
 __all__ = [
     "Execution",
@@ -11,7 +10,8 @@ __all__ = [
     "Prompt",
     "PromptKind",
     "Recovery",
-    "ReplReader",
     "ReplSession",
     "ReplSettings",
+    "ReplTokenizer",
+    "find_prompt",
 ]

@@ -1,4 +1,4 @@
-"""Errors that the board tells: Lua's, with their traceback, its start in the midst of a session, and its end."""
+"""Errors that the board reports: Lua's with their traceback, full memory, and a restart during a session."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def split_error(lines: list[Line]) -> tuple[list[Line], LuaError | None]:
         be damaged. (A program under `pcall` prints the first two lines of an error and goes on: that is output.)
     """
     texts = [line.text for line in lines]
-    trace = _place_of_traceback(texts)
+    trace = _start_of_traceback(texts)
     if trace is None:
         return lines, None
     # The message is one line, or several when it holds line feeds: it begins at a position in colours, or
@@ -55,49 +55,52 @@ def split_error(lines: list[Line]) -> tuple[list[Line], LuaError | None]:
     return lines[:printed], LuaError(message, message, "\n".join(texts[trace:]))
 
 
-def _place_of_traceback(texts: list[str]) -> int | None:
+def _start_of_traceback(texts: list[str]) -> int | None:
     """Where the traceback begins that ends the output; None if none does."""
     damaged = 0
-    for place in range(len(texts) - 1, -1, -1):
-        text = texts[place]
+    for index in range(len(texts) - 1, -1, -1):
+        text = texts[index]
         if text == _TRACEBACK:
-            return place
+            return index
         if text.startswith("\t"):
             continue
         damaged += 1
         if damaged > 1:
             return None
         if SequenceMatcher(None, text, _TRACEBACK).ratio() > _ALIKE:
-            return place if place + 1 < len(texts) else None
+            return index if index + 1 < len(texts) else None
         if ": in " not in text:  # nor a call without its tab
             return None
     return None
 
 
-def stopped_error(state: str, last_bytes: bytes) -> BoardStoppedError:
-    """The error for a board that has told that its memory is full.
+def stopped_error(state: str, last_bytes: bytes, output: str = "") -> BoardStoppedError:
+    """The error for a board that has reported that its memory is full.
 
     Args:
         state: what the driver was doing.
         last_bytes: the last bytes from the board.
+        output: what the running line had printed.
     """
-    return BoardStoppedError(
+    error = BoardStoppedError(
         "the board ran out of memory and stopped.",
         state=state,
         next_step="Switch the board off and on; then give it a smaller job.",
         last_bytes=last_bytes,
     )
+    error.output = output
+    return error
 
 
 def rebooted_error(state: str, last_bytes: bytes) -> BoardRebootedError:
-    """The error for a board that has told that it starts, in the midst of a session.
+    """The error for a board that has restarted during a session.
 
     Args:
         state: what the driver was doing.
         last_bytes: the last bytes from the board.
     """
     return BoardRebootedError(
-        "the board started anew; what it held in memory is gone.",
+        "the board restarted; what it held in memory is gone.",
         state=state,
         next_step="Look at its power supply and its USB cable, then start again.",
         last_bytes=last_bytes,

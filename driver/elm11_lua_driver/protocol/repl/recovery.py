@@ -10,15 +10,26 @@ from typing import TYPE_CHECKING
 
 from ...errors import BoardTimeoutError
 from .lua_errors import rebooted_error, stopped_error
+from .machine import Execution
 from .tokenizer import TERMINAL_SIZE_ANSWER, Booted, Event, PromptKind, Stopped
 
 if TYPE_CHECKING:
-    from .execution import Execution
     from .session import ReplSession
 
 # A page is at most one count and 256 bytes, a length 4 bytes; one more zero leaves the dialogue.
 _MAX_ZEROS = 272
 _ZEROS_AT_ONCE = 16
+
+
+def find_prompt(session: ReplSession, *, timeout_s: float = 5.0, expect_reboot: bool = False) -> Execution:
+    """A machine that sends an empty line and waits for the prompt that answers it.
+
+    Args:
+        session: what is known of the prompt.
+        timeout_s: longest time from the line feed to the prompt, seconds.
+        expect_reboot: whether boot text is no error.
+    """
+    return Execution(session, "", timeout_s=timeout_s, repeatable=True, expect_reboot=expect_reboot)
 
 
 class Recovery:
@@ -45,7 +56,7 @@ class Recovery:
         self._zeroing = in_upload
         self._tried_zeros = in_upload
         self._in_upload = in_upload
-        self._inner: Execution | None = None if in_upload else session.find_prompt()
+        self._inner: Execution | None = None if in_upload else find_prompt(session)
         self._out = bytearray()
         self._deadline_s: float | None = None
 
@@ -65,9 +76,9 @@ class Recovery:
         Raises:
             BoardTimeoutError: no prompt came, whatever was tried.
             BoardBusyError: the board talks by itself: it is running a program.
-            BoardRebootedError: it started anew.
+            BoardRebootedError: it restarted.
             BoardStoppedError: it ran out of memory.
-            Elm11Error: as `Conversation.receive`.
+            Elm11Error: as `Execution.receive`.
         """
         if self.result is not None:
             return self._session.receive(data)
@@ -76,7 +87,7 @@ class Recovery:
         events = self._session.receive(data)
         if Stopped() in events:
             raise stopped_error(self.state, self._session.last_bytes)
-        if Booted() in events and self._session.in_step and not self._in_upload:
+        if Booted() in events and self._session.synchronised and not self._in_upload:
             raise rebooted_error(self.state, self._session.last_bytes)
         if self._session.mode is not None:
             self._ask_for_prompt()
@@ -122,7 +133,7 @@ class Recovery:
     def _ask_for_prompt(self) -> None:
         # Zeros may still be on their way, and the answers about the terminal's size may stand on the line.
         self._session.may_be_stray = True
-        self._inner = self._session.find_prompt(expect_reboot=self._in_upload)
+        self._inner = find_prompt(self._session, expect_reboot=self._in_upload)
 
     def _turn_to_zeros(self) -> None:
         """No prompt came: the board may be in the upload dialogue."""
@@ -143,5 +154,5 @@ class Recovery:
                 self.result = prompt
             else:
                 line = "exit" if self._want is PromptKind.LUA else "cmd"
-                self._inner = self._session.execute(line, timeout_s=inner.timeout_s, repeatable=True)
+                self._inner = Execution(self._session, line, timeout_s=inner.timeout_s, repeatable=True)
         return events

@@ -1,97 +1,176 @@
-"""The board's prompt, line by line: bytes in, events out. Knows no port and no clock.
-
-`ReplSession` is what is known of the board's state over several lines, and makes the conversation for each:
-
-===================  ===========================================================================
-`repl_reader`        what the board sends, cut into lines, prompts, questions and boot messages
-`board_errors`       what of it is an error of Lua's
-`line_typing`        typing a line, each piece compared with its echo
-`execution`          a line from its first character to the prompt after its output
-===================  ===========================================================================
-"""
+"""What is known of the board's prompt from one line to the next; the settings of a line, its output and its result."""
 
 from __future__ import annotations
 
-from .execution import Execution
-from .state import ReplState
-from .tokenizer import MAX_LINE
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from .lua_errors import split_error
+from .tokenizer import STOPPED_TEXT, Booted, Event, Line, Prompt, PromptKind, ReplTokenizer, Stopped
+
+if TYPE_CHECKING:
+    from ...errors import LuaError
+
+_KEPT_LAST_BYTES = 400
+_INTERRUPTION = "<user interruption>"
+_MAX_KEPT_OUTPUT = 1 << 20
 
 
-class ReplSession(ReplState):
-    """What is known of the board's prompt, from one line to the next; and the next line.
+@dataclass(frozen=True)
+class ReplSettings:
+    """Sizes and times of typing and waiting.
+
+    Args:
+        byte_time_s: how long one byte takes to leave (pacing included): deadlines begin when the last has
+            left.
+        piece: characters typed before their echo is awaited.
+        echo_timeout_s: longest wait for an echo. USB adds 16 ms, a garbage collection 13 ms; the rest is
+            caution.
+        confirm_s: pause between the echo of the last character and the line feed, in which a doubled last
+            character would show. One USB period.
+        quiet_s: a pause this long ends what the board was saying.
+        settle_timeout_s: longest wait for a board that talks by itself to pause.
+        attempts: how often a line is typed before giving up.
+        interrupt_timeout_s: longest wait for the prompt after each `q`.
+    """
+
+    byte_time_s: float = 0.0012
+    piece: int = 32
+    echo_timeout_s: float = 1.0
+    confirm_s: float = 0.02
+    quiet_s: float = 0.25
+    settle_timeout_s: float = 5.0
+    attempts: int = 8
+    interrupt_timeout_s: float = 2.0
+
+
+@dataclass(frozen=True)
+class ExecutionResult:
+    """What came of one line.
+
+    Args:
+        lines: what the board printed, without the error.
+        prompt: the prompt that ended it; None when a question or a pause did.
+        question: the question that ended it, or empty.
+        error: the Lua error that ended it, or None.
+        interrupted: whether it was stopped by `q`.
+        attempts: how often the line was typed.
+        damaged: whether bytes of the output are known to be damaged or lost.
+        truncated: whether early output was dropped to bound the memory; events have had all of it.
+    """
+
+    lines: tuple[Line, ...]
+    prompt: PromptKind | None
+    question: str = ""
+    error: LuaError | None = None
+    interrupted: bool = False
+    attempts: int = 1
+    damaged: bool = False
+    truncated: bool = False
+
+    @property
+    def text(self) -> str:
+        """The output, lines separated by LF, without a line feed at the end."""
+        return "\n".join(line.text for line in self.lines)
+
+
+class Phase(Enum):
+    """What the machine is doing; the value is for messages."""
+
+    SETTLE = "waiting for the board to pause"
+    PROBE = "looking for the prompt"
+    ERASE = "erasing a damaged line"
+    TYPE = "typing a line"
+    MISMATCH = "reading a damaged echo"
+    CONFIRM = "making sure that the echo has ended"
+    SUBMIT = "waiting for the echo of the line feed"
+    RUN = "waiting for the prompt"
+    EARLY = "waiting for the prompt after a line that was submitted by a damaged byte"
+    LEAVE = "leaving an unfinished statement"
+    DONE = "done"
+
+
+class Output:
+    """What a running line has printed so far.
+
+    Attributes:
+        damaged: whether bytes of it are known to be damaged or lost.
+    """
+
+    def __init__(self) -> None:
+        self.damaged = False
+        self._lines: list[Line] = []
+        self._kept = 0
+        self._truncated = False
+
+    @property
+    def text(self) -> str:
+        """The lines, without the last words of a board whose memory is full."""
+        return "\n".join(line.text for line in self._lines if line.raw != STOPPED_TEXT)
+
+    def keep(self, line: Line) -> None:
+        """Add a line; the oldest ones go when there is too much."""
+        self._lines.append(line)
+        self._kept += len(line.raw) + 1
+        while self._kept > _MAX_KEPT_OUTPUT:
+            self._kept -= len(self._lines.pop(0).raw) + 1
+            self._truncated = True
+
+    def clear(self) -> None:
+        """Forget the lines."""
+        self._lines.clear()
+        self._kept = 0
+
+    def result(self, prompt: PromptKind | None, question: str, attempts: int) -> ExecutionResult:
+        """The result of a line that ended with that prompt or question, typed that many times."""
+        lines, error = split_error(self._lines)
+        interrupted = error is not None and _INTERRUPTION in error.lua_message
+        return ExecutionResult(
+            tuple(lines), prompt, question, error, interrupted, attempts, self.damaged, self._truncated
+        )
+
+
+class ReplSession:
+    """What is known of the board's prompt, from one line to the next.
 
     Args:
         settings: sizes and times.
+
+    Attributes:
+        mode: the prompt shown last; None when the board may be running something, or nothing is known.
+        tokenizer: every byte from the board passes through it.
+        last_bytes: the last bytes from the board.
+        synchronised: whether the board has echoed a line typed on this connection, or reported a run that is followed
+            on it. What it says comes in order, so from then on nothing is from before the connection; until then all
+            may be.
+        n_boots: how often the board has restarted.
     """
 
-    def execute(
-        self,
-        line: str,
-        *,
-        timeout_s: float,
-        silence_s: float | None = None,
-        repeatable: bool = False,
-        multi_line: bool = False,
-        expect_reboot: bool = False,
-        ends_when_quiet_s: float | None = None,
-    ) -> Execution:
-        """Drive one line.
+    def __init__(self, settings: ReplSettings | None = None) -> None:
+        self.settings = settings or ReplSettings()
+        self.tokenizer = ReplTokenizer()
+        self.mode: PromptKind | None = None
+        self.last_bytes = b""
+        self.may_be_stray = False
+        self.synchronised = False
+        self.n_boots = 0
+
+    def receive(self, data: bytes) -> list[Event]:
+        """Take bytes that came while no line was being driven.
 
         Args:
-            line: at most `MAX_LINE` printable ASCII characters. With at most 253, no single doubled byte
-                can submit the line early.
-            timeout_s: longest time from the line feed to the prompt.
-            silence_s: longest time without a byte while the line runs; None for no such limit.
-            repeatable: whether the line may be typed again although a part of it (up to a damaged byte) has
-                run. True for lines whose beginnings do nothing or the same, such as one call: ``f(1, 2)``.
-            multi_line: whether the continuation prompt is a good end. Otherwise an unfinished statement is
-                thrown away and reported as a `LuaError`.
-            expect_reboot: whether boot text is what the line is for.
-            ends_when_quiet_s: a pause this long is an end too (for commands that do not end with a prompt).
+            data: bytes, in pieces of any length.
 
         Returns:
-            The conversation, to be driven with bytes and the time.
-
-        Raises:
-            ValueError: the line is too long or has other characters.
+            What they complete: lines, prompts, boot text.
         """
-        if len(line) > MAX_LINE:
-            raise ValueError(f"line must have at most {MAX_LINE} characters, this one has {len(line)}")
-        if not (line.isascii() and line.isprintable()):
-            raise ValueError(f"line must be printable ASCII, not {line!r}")
-        if timeout_s <= 0:
-            raise ValueError(f"timeout_s must be above 0, not {timeout_s}")
-        return Execution(
-            self,
-            line.encode("ascii"),
-            timeout_s=timeout_s,
-            silence_s=silence_s,
-            repeatable=repeatable,
-            multi_line=multi_line,
-            expect_reboot=expect_reboot,
-            ends_when_quiet_s=ends_when_quiet_s,
-        )
-
-    def attach(self, *, timeout_s: float, silence_s: float | None = None) -> Execution:
-        """Collect the output of what is running already, until its prompt.
-
-        Args:
-            timeout_s: longest time to the prompt.
-            silence_s: longest time without a byte; None for no such limit.
-
-        Returns:
-            The conversation, to be driven with bytes and the time.
-        """
-        return Execution(self, None, timeout_s=timeout_s, silence_s=silence_s)
-
-    def find_prompt(self, *, timeout_s: float = 5.0, expect_reboot: bool = False) -> Execution:
-        """Send an empty line and wait for the prompt that answers it.
-
-        Args:
-            timeout_s: longest time from the line feed to the prompt.
-            expect_reboot: whether boot text is no error.
-
-        Returns:
-            The conversation, to be driven with bytes and the time.
-        """
-        return self.execute("", timeout_s=timeout_s, repeatable=True, expect_reboot=expect_reboot)
+        self.last_bytes = (self.last_bytes + data)[-_KEPT_LAST_BYTES:]
+        events = self.tokenizer.feed(data)
+        for event in events:
+            if isinstance(event, Prompt):
+                self.mode = event.kind
+            elif isinstance(event, (Booted, Stopped)):
+                self.mode = None
+                self.n_boots += isinstance(event, Booted)
+        return events

@@ -88,7 +88,7 @@ class Prompt:
 
 @dataclass(frozen=True)
 class SizeQuery:
-    """The board waits to be told the size of the terminal; `TERMINAL_SIZE_ANSWER` will do."""
+    """The board asks for the size of the terminal; `TERMINAL_SIZE_ANSWER` will do."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Booted:
-    """The board started anew."""
+    """The board restarted."""
 
 
 @dataclass(frozen=True)
@@ -115,14 +115,14 @@ class Stopped:
 Event = Line | Prompt | SizeQuery | Question | Booted | Stopped
 
 
-class ReplReader:
+class ReplTokenizer:
     """Bytes in, events out. Holds at most `MAX_EVENT_BYTES`; how the stream is cut makes no difference."""
 
     def __init__(self) -> None:
         self._line = bytearray()
         self._after_line_feed = False
         self._colours_seen = False
-        self._boot_told = False
+        self._boot_reported = False
 
     @property
     def pending(self) -> bytes:
@@ -172,8 +172,8 @@ class ReplReader:
         self._line.clear()
         if complete or visible(raw):
             events.append(Line(raw, complete))
-        if not self._boot_told and _BOOT.search(raw):
-            self._boot_told = True
+        if not self._boot_reported and _BOOT.search(raw):
+            self._boot_reported = True
             events.append(Booted())
 
     def _find_prompt(self, events: list[Event]) -> None:
@@ -202,7 +202,7 @@ class ReplReader:
         if not found:
             return
         self._colours_seen = self._colours_seen or coloured
-        self._boot_told = False
+        self._boot_reported = False
         cut = len(self._line) - len(tail) + (moves[-1].start() if moves else 0 if alone else match.start())
         del self._line[cut:]
         self._end_line(events, complete=False)
@@ -215,7 +215,7 @@ def command_body(lines: list[Line]) -> list[Line]:
     Args:
         lines: what came between the echo and the prompt of command mode.
     """
-    redraws = [place for place, line in enumerate(lines) if b"\x1b[K" in line.raw]
+    redraws = [index for index, line in enumerate(lines) if b"\x1b[K" in line.raw]
     body = lines[redraws[-1] + 1 :] if redraws else list(lines)
     blank = 0
     while blank < min(2, len(body)) and not body[blank].text:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from elm11_lua_driver.protocol.repl.session import ReplSession
-from elm11_lua_driver.protocol.repl.state import ReplSettings
+from elm11_lua_driver.protocol.repl.machine import Execution
+from elm11_lua_driver.protocol.repl.session import ReplSession, ReplSettings
 from elm11_lua_driver.protocol.repl.tokenizer import command_body
 from fake_board import TranscriptBoard, converse, transcript
 from prompt_bench import COMMAND, CONTINUATION, LUA, run, start
@@ -61,7 +61,7 @@ def test_a_running_loop_is_stopped_with_q() -> None:
     board = TranscriptBoard([(b"while true do end\n", exchanges[0][1]), *exchanges[1:3]])
     session = ReplSession()
     session.mode = LUA
-    execution = session.execute("while true do end", timeout_s=5)
+    execution = Execution(session, "while true do end", timeout_s=5)
     now_s = start(execution, board)
     execution.interrupt(now_s)
     converse(execution, board, start_s=now_s)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from random import Random
-from typing import TYPE_CHECKING
 
 import pytest
 from elm11_lua_driver.errors import (
@@ -15,17 +14,14 @@ from elm11_lua_driver.errors import (
     LuaError,
     ProtocolError,
 )
+from elm11_lua_driver.protocol.repl import session as repl_session
+from elm11_lua_driver.protocol.repl.machine import Execution
 from elm11_lua_driver.protocol.repl.session import ReplSession
 from elm11_lua_driver.protocol.repl.tokenizer import Line, Prompt, command_body
 from fake_board import FakeBoard, converse, transcript
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from prompt_bench import ALPHABET, COMMAND, CONTINUATION, LUA, run, start
-
-if TYPE_CHECKING:
-    from elm11_lua_driver.protocol.repl.execution import Execution
-
-from elm11_lua_driver.protocol.repl import execution
 
 
 def fake(**answers: bytes) -> FakeBoard:
@@ -141,7 +137,7 @@ def test_a_lost_byte_of_the_prompt_is_made_up_for_by_a_line_feed(place: int) -> 
     board.to_host = DamageOnce(len("f(1)\n\rone\n\r") + place, "lose")
     session = ReplSession()
     session.mode = LUA
-    execution = session.execute("f(1)", timeout_s=100.0)
+    execution = Execution(session, "f(1)", timeout_s=100.0)
     took_s = converse(execution, board)
     assert execution.result is not None
     assert execution.result.prompt is LUA
@@ -178,7 +174,7 @@ def test_nothing_is_typed_before_a_prompt_has_been_seen() -> None:
 
 
 def test_a_board_that_talks_by_itself_is_busy() -> None:
-    execution = ReplSession().execute("f(1)", timeout_s=5)
+    execution = Execution(ReplSession(), "f(1)", timeout_s=5)
 
     def ten_ticks_a_second() -> None:
         for tick in range(100):
@@ -218,7 +214,7 @@ def silence_after(seconds: list[float], silence_s: float, timeout_s: float = 100
     board = fake()
     session = ReplSession()
     session.mode = LUA
-    execution = session.execute("loop()", timeout_s=timeout_s, silence_s=silence_s)
+    execution = Execution(session, "loop()", timeout_s=timeout_s, silence_s=silence_s)
     now_s = start(execution, board)
     for pause_s in seconds:
         until_s = now_s + pause_s
@@ -258,7 +254,7 @@ def test_q_that_came_too_late_is_erased_from_the_prompt() -> None:
         return echo + line_end
 
     board.to_host = hold_back_the_output
-    execution = session.execute("f(1)", timeout_s=5)
+    execution = Execution(session, "f(1)", timeout_s=5)
     now_s = start(execution, board)
     execution.interrupt(now_s)
     board.write(execution.bytes_to_write(now_s))
@@ -275,7 +271,7 @@ def test_a_board_that_ignores_q_is_a_time_out() -> None:
     board = fake()
     session = ReplSession()
     session.mode = LUA
-    execution = session.execute("loop()", timeout_s=5)
+    execution = Execution(session, "loop()", timeout_s=5)
     start(execution, board)
     board.mode = "dead"
     execution.interrupt(0.0)
@@ -293,7 +289,7 @@ def test_a_reboot_is_an_error_unless_it_was_asked_for() -> None:
         run("reboot()", fake())
     session = ReplSession()
     session.mode = LUA
-    execution = session.execute("reboot()", timeout_s=5, expect_reboot=True)
+    execution = Execution(session, "reboot()", timeout_s=5, expect_reboot=True)
     converse(execution, fake())
     assert execution.result is not None
     assert execution.result.prompt is LUA
@@ -310,7 +306,7 @@ def test_a_board_that_is_just_starting_is_no_error(piece: int) -> None:
 
 def test_attaching_collects_what_runs_until_its_prompt() -> None:
     session = ReplSession()
-    execution = session.attach(timeout_s=100.0)
+    execution = Execution(session, None, timeout_s=100.0)
     assert execution.bytes_to_write(0.0) == b""
     execution.receive(b"of a line\n\r~P3 \n\r", 1.0)
     events = execution.receive(b"last\n\r\x1b[38;5;222m$ ", 2.0)
@@ -321,7 +317,7 @@ def test_attaching_collects_what_runs_until_its_prompt() -> None:
 
 def test_attaching_to_a_board_at_its_prompt_ends_by_itself() -> None:
     session = ReplSession()
-    execution = session.attach(timeout_s=100.0, silence_s=10.0)
+    execution = Execution(session, None, timeout_s=100.0, silence_s=10.0)
     took_s = converse(execution, fake())
     assert execution.result is not None
     assert execution.result.prompt is LUA
@@ -348,7 +344,7 @@ def test_a_lost_answer_about_the_terminal_is_sent_again() -> None:
 
 
 def test_output_is_bounded_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(execution, "_MAX_KEPT_OUTPUT", 1000)
+    monkeypatch.setattr(repl_session, "_MAX_KEPT_OUTPUT", 1000)
     result = run("f(1)", fake(**{"f(1)": b"0123456789\n\r" * 1000}))
     assert result.truncated
     assert 900 < len(result.text) <= 1000
@@ -357,12 +353,12 @@ def test_output_is_bounded_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("line", ["x" * 255, "a\n", "a\tb", "é"])
 def test_a_line_that_the_prompt_cannot_take_is_refused(line: str) -> None:
     with pytest.raises(ValueError, match="line must"):
-        ReplSession().execute(line, timeout_s=1)
+        Execution(ReplSession(), line, timeout_s=1)
 
 
 def test_a_time_out_must_be_positive() -> None:
     with pytest.raises(ValueError, match="timeout_s must be above 0"):
-        ReplSession().execute("x", timeout_s=0)
+        Execution(ReplSession(), "x", timeout_s=0)
 
 
 class Noise:
@@ -400,7 +396,7 @@ def test_over_a_noisy_line_every_line_ends_with_its_prompt_or_a_typed_error(seed
     session = ReplSession()
     session.mode = LUA
     for line, output in [("f(1)", "one"), ("g()", "two")] * 3:
-        execution = session.execute(line, timeout_s=5, repeatable=True)
+        execution = Execution(session, line, timeout_s=5, repeatable=True)
         try:
             took_s = converse(execution, board, limit_s=1000)
         except Elm11Error:
@@ -423,7 +419,7 @@ def test_random_bytes_never_crash_an_execution(seed: int, data: st.DataObject) -
     random = Random(seed)
     session = ReplSession()
     session.mode = data.draw(st.sampled_from([None, LUA, COMMAND, CONTINUATION]))
-    execution = session.execute("f(1)", timeout_s=5, repeatable=data.draw(st.booleans()))
+    execution = Execution(session, "f(1)", timeout_s=5, repeatable=data.draw(st.booleans()))
     now_s = 0.0
     try:
         for _ in range(300):

@@ -13,7 +13,7 @@ from elm11_lua_driver.protocol.repl.tokenizer import (
     Line,
     Prompt,
     Question,
-    ReplReader,
+    ReplTokenizer,
     SizeQuery,
     Stopped,
 )
@@ -26,7 +26,7 @@ NAMES = sorted(path.stem for path in TRANSCRIPTS.glob("*.json"))
 
 
 def feed_in_pieces(stream: bytes, cuts: list[int]) -> list[Event]:
-    reader = ReplReader()
+    reader = ReplTokenizer()
     edges = [0, *sorted(cut % (len(stream) + 1) for cut in cuts), len(stream)]
     return [event for start, end in itertools.pairwise(edges) for event in reader.feed(stream[start:end])]
 
@@ -43,7 +43,7 @@ def test_a_transcript_gives_the_same_events_however_it_is_cut(name: str) -> None
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_exchange_of_a_transcript_ends_with_what_the_board_waits_for(name: str) -> None:
-    reader = ReplReader()
+    reader = ReplTokenizer()
     waits_for: list[type[Event]] = []
     for _, board in transcript(name):
         events = reader.feed(board)
@@ -58,13 +58,13 @@ def test_each_exchange_of_a_transcript_ends_with_what_the_board_waits_for(name: 
 
 
 def test_boot_text_is_told_once() -> None:
-    events = ReplReader().feed(transcript("boot")[0][1])
+    events = ReplTokenizer().feed(transcript("boot")[0][1])
     assert events.count(Booted()) == 1
     assert events[-1] == Prompt(LUA)
 
 
 def test_lines_are_without_colours_and_line_ends() -> None:
-    events = ReplReader().feed(b"\x1b[1m\x1b[31mstdin\x1b[22m:1: x\n\rtwo\nlines\n\r\n\r\xe9\n\r")
+    events = ReplTokenizer().feed(b"\x1b[1m\x1b[31mstdin\x1b[22m:1: x\n\rtwo\nlines\n\r\n\r\xe9\n\r")
     assert [event.text for event in events if isinstance(event, Line)] == [
         "stdin:1: x",
         "two",
@@ -87,22 +87,22 @@ def test_lines_are_without_colours_and_line_ends() -> None:
     ],
 )
 def test_prompts_of_other_decoration_are_prompts(raw: bytes, prompt: Prompt) -> None:
-    assert ReplReader().feed(b"text\n\r" + raw) == [Line(b"text"), prompt]
+    assert ReplTokenizer().feed(b"text\n\r" + raw) == [Line(b"text"), prompt]
 
 
 def test_plain_prompts_do_not_count_once_coloured_ones_have_been_seen() -> None:
-    reader = ReplReader()
+    reader = ReplTokenizer()
     reader.feed(b"\x1b[38;5;222m$ \n\r")
     assert reader.feed(b"$ 5 for it\n\r/ \n\r") == [Line(b"$ 5 for it"), Line(b"/ ")]
 
 
 @pytest.mark.parametrize("text", [b"cost $ 5", b"a / b", b"$$$ ", b"say \x1b[1mhello / you"])
 def test_text_that_holds_a_prompts_characters_is_text(text: bytes) -> None:
-    assert ReplReader().feed(text + b"\n\r") == [Line(text)]
+    assert ReplTokenizer().feed(text + b"\n\r") == [Line(text)]
 
 
 def test_running_out_of_memory_is_seen_without_a_line_end() -> None:
-    assert ReplReader().feed(b"\n\r---- Malloc Error ----") == [
+    assert ReplTokenizer().feed(b"\n\r---- Malloc Error ----") == [
         Line(b""),
         Line(b"---- Malloc Error ----", complete=False),
         Stopped(),
@@ -110,7 +110,7 @@ def test_running_out_of_memory_is_seen_without_a_line_end() -> None:
 
 
 def test_a_line_without_an_end_does_not_fill_the_memory() -> None:
-    reader = ReplReader()
+    reader = ReplTokenizer()
     for _ in range(40):
         reader.feed(b"x" * 10_000)
         assert len(reader.pending) <= MAX_EVENT_BYTES

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from elm11_lua_driver.plotting.axes import LOOKS, axes_or_new, drawable, light_grid
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
-
-from .axes import LOOKS, axes_or_new, drawable, light_grid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,10 +34,10 @@ def plot_engine_scaling(
         The axes; time in milliseconds on a logarithmic scale, J (the number of scales less one) without a unit.
 
     Raises:
-        ValueError: there are no times, more engines than can be told apart (6), or a time is not above 0.
+        ValueError: there are no times, more than 6 engines, too many to distinguish, or a time is not above 0.
 
     Examples:
-        >>> from elm11_lua_driver.plotting.coherence import plot_engine_scaling
+        >>> from study.performance import plot_engine_scaling
         >>> ax = plot_engine_scaling([{"J": 10, "pycwt_ms": 2.1, "numpy_ms": 0.08}, {"J": 20, "pycwt_ms": 22.0}])
         >>> ax.get_ylabel()
         'Time per simulation (ms)'
@@ -71,7 +70,7 @@ def plot_engine_scaling(
     ax.set_xticks(sorted({size for curve in curves.values() for size in curve}))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.spines[["top", "right"]].set_visible(False)
-    ax.set_xlabel("J, number of scales less one (no unit)")
+    ax.set_xlabel("J, number of scales less one")
     ax.set_ylabel("Time per simulation (ms)")
     light_grid(ax)
     return ax
@@ -109,7 +108,7 @@ def _curves(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[int, float]]:
 
 
 def plot_instruction_budget(stages: Mapping[str, float], ax: Axes | None = None) -> Axes:
-    """Where the board's instructions go, stage by stage: a bar for each, with its number and its share.
+    """Instructions of the board by stage: a bar for each stage, with its number and its share.
 
     Args:
         stages: name of each stage to its instructions per simulation, >= 0, in the order of the work.
@@ -122,7 +121,7 @@ def plot_instruction_budget(stages: Mapping[str, float], ax: Axes | None = None)
         ValueError: there are no stages, a number is negative, or all are 0.
 
     Examples:
-        >>> from elm11_lua_driver.plotting.coherence import plot_instruction_budget
+        >>> from study.performance import plot_instruction_budget
         >>> ax = plot_instruction_budget({"noise": 4.1e6, "transform": 9.7e6, "coherence": 2.0e6})
         >>> [label.get_text() for label in ax.get_yticklabels()]
         ['noise', 'transform', 'coherence']
