@@ -3,11 +3,12 @@
     python tools/lint/docstrings.py [FILE ...]        (in `make lint`; without files, all of the four packages)
 
 ruff's D and DOC rules check that docstrings and their sections are there and fit the code (pyproject.toml says which).
-In addition, for public Python functions, methods, and fields of classes:
+In addition, for Python functions, methods, and fields of classes whose names have no underscore:
 
-- `Args` names every parameter, unless the docstring says "See `Other.name`" or "as `Other.name`". click's commands
-  are left out: their docstring is the help, and each option has help of its own.
-- `Returns` is there for a tuple, and where the first word is an order (`ORDERS`), not the thing returned.
+- In modules on the reference pages (docs/api*.md), which are the public ones, `Args` names every parameter, unless the
+  docstring says "See `Other.name`" or "as `Other.name`"; `Returns` is there for a tuple, and where the first word is an
+  order (`ORDERS`), not the thing returned; every field is explained. Elsewhere a docstring says what the signature does
+  not. click's commands are left out: their docstring is the help, and each option has help of its own.
 - An array has its shape; `QUANTITIES` have a unit or "no unit"; `RATIOS` have a range or "no unit".
 - A function in `SCIENCE`, or its class, names its `Source`: paper and equation, or the page that defines it.
 
@@ -23,6 +24,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -59,6 +61,14 @@ ENTRY: Final = re.compile(r"^ {4}(\*{0,2}\w+(?:, \*{0,2}\w+)*):((?:.*)(?:\n {5,}
 Definition = ast.FunctionDef | ast.AsyncFunctionDef
 
 
+@cache
+def reference() -> frozenset[str]:
+    """The modules on the reference pages."""
+    pages = "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs").glob("api*.md"))
+    named = re.findall(r"^::: ([\w.]+)", pages, re.MULTILINE)
+    return frozenset(name if name.rsplit(".")[-1].islower() else name.rpartition(".")[0] for name in named)
+
+
 def section(text: str, *names: str) -> str:
     """Text of the docstring's sections with these headings."""
     found = re.findall(rf"^(?:{'|'.join(names)}):\n((?:[ \t]+.*\n?|\n)*)", f"{text}\n", re.MULTILINE)
@@ -83,8 +93,8 @@ def lacks(name: str, annotation: str, said: str) -> Iterator[str]:
         yield f"{name} has neither range nor unit"
 
 
-def check_function(node: Definition, text: str, *, needs_source: bool) -> Iterator[str]:
-    """What the docstring of a public function lacks."""
+def check_function(node: Definition, text: str, *, needs_source: bool, is_public: bool) -> Iterator[str]:
+    """What the docstring of a function lacks."""
     decorators = {ast.unparse(one).split("(")[0].rsplit(".")[-1] for one in node.decorator_list}
     if not text or decorators & {"command", "group", "setter", "overload"}:
         return
@@ -94,14 +104,14 @@ def check_function(node: Definition, text: str, *, needs_source: bool) -> Iterat
     for name, annotation in parameters.items():
         if name in said:
             yield from lacks(name, annotation, said[name])
-        elif not name.startswith("_") and annotation != "Unpack[Kept]" and not REFERS.search(text):
+        elif is_public and not name.startswith("_") and annotation != "Unpack[Kept]" and not REFERS.search(text):
             yield f"Args lacks {name}"
     result = ast.unparse(node.returns).strip("'\"") if node.returns is not None else "None"
     returns, is_property = section(text, "Returns", "Yields"), bool(decorators & {"property", "cached_property"})
     is_order = text.split(None, 1)[0] in ORDERS or result.startswith("tuple[")
     if result in {"None", "NoReturn", "Self"} or REFERS.search(text):
         pass
-    elif not returns and is_order and not is_property:
+    elif is_public and not returns and is_order and not is_property:
         yield "no Returns"
     elif ARRAY.search(result) and not SHAPE.search(returns or text):
         yield "the result has no shape"
@@ -111,8 +121,8 @@ def check_function(node: Definition, text: str, *, needs_source: bool) -> Iterat
         yield "no Source"
 
 
-def check_fields(node: ast.ClassDef, text: str) -> Iterator[str]:
-    """What the descriptions of a class's public fields lack: in its docstring, or below the field."""
+def check_fields(node: ast.ClassDef, text: str, *, is_public: bool) -> Iterator[str]:
+    """What the descriptions of a class's fields lack: in its docstring, or below the field."""
     said = arguments(text)
     for this, below in zip(node.body, [*node.body[1:], ast.Pass()], strict=True):
         if isinstance(this, ast.AnnAssign) and isinstance(this.target, ast.Name) and not this.target.id.startswith("_"):
@@ -121,22 +131,24 @@ def check_fields(node: ast.ClassDef, text: str) -> Iterator[str]:
             description = value if isinstance(value, str) else said.get(name)
             if description is not None:
                 yield from lacks(name, annotation, description)
-            elif not re.search("ClassVar|KW_ONLY", annotation):
+            elif is_public and not re.search("ClassVar|KW_ONLY", annotation):
                 yield f"{name} is not explained"
 
 
 def check_python(path: Path) -> Iterator[str]:
     """Problems of a Python file."""
+    module = ".".join(path.resolve().with_suffix("").parts)
+    is_public = not path.resolve().is_relative_to(ROOT) or any(module.endswith(name) for name in reference())
 
     def walk(body: list[ast.stmt], owner: str, above: str) -> Iterator[str]:
         for node in body:
             if isinstance(node, ast.ClassDef | Definition) and not node.name.startswith("_"):
                 text = ast.get_docstring(node) or ""
                 if isinstance(node, ast.ClassDef):
-                    found = check_fields(node, text)
+                    found = check_fields(node, text, is_public=is_public)
                 else:
                     science = SCIENCE.search(path.as_posix()) is not None and "Source:" not in above
-                    found = check_function(node, text, needs_source=science)
+                    found = check_function(node, text, needs_source=science, is_public=is_public)
                 yield from (f"{node.lineno}: {owner}{node.name}: {what}" for what in found)
                 if isinstance(node, ast.ClassDef):
                     yield from walk(node.body, f"{owner}{node.name}.", text)
