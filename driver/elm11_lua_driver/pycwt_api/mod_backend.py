@@ -62,15 +62,19 @@ def register() -> None:
     Raises:
         ImportError: pycwt_mod is not installed.
     """
+    if "ELM11LuaBackend" not in globals():
+        return  # pycwt_mod calls while this module is importing it, whose last line registers
     from pycwt_mod import backends  # noqa: PLC0415  a user without it is no error
 
     if NAME in backends.list_backends():
         return
-    backends.MonteCarloBackend.register(ELM11LuaBackend)  # an abstract class: from here on ours is a subclass of it
+    if not issubclass(ELM11LuaBackend, backends.MonteCarloBackend):
+        # pycwt_mod could not be imported when this module was.
+        backends.MonteCarloBackend.register(ELM11LuaBackend)
     backends.register_backend(NAME, ELM11LuaBackend)
 
 
-class MonteCarloBackend(ABC):
+class _AbstractBackend(ABC):
     """The methods of pycwt_mod's `MonteCarloBackend`, which need not be installed."""
 
     def __init__(self) -> None:
@@ -110,6 +114,15 @@ class MonteCarloBackend(ABC):
     def validate_config(self, **config: Any) -> bool:  # noqa: ANN401, ARG002
         """True, or a `ValueError`. See `ELM11LuaBackend.validate_config`."""
         return True
+
+
+if TYPE_CHECKING:
+    MonteCarloBackend = _AbstractBackend
+else:
+    try:
+        from pycwt_mod.backends import MonteCarloBackend
+    except ImportError:
+        MonteCarloBackend = _AbstractBackend
 
 
 @dataclass(frozen=True)
@@ -420,3 +433,7 @@ def get_recommended_backend(
     seconds = (300 if n_simulations is None else n_simulations) * seconds_per_simulation
     saved_s = seconds * (1 - 1 / n_cores) - WORKERS_START_S
     return "joblib" if saved_s > 0 and importlib.util.find_spec("joblib") else "sequential"
+
+
+if MonteCarloBackend is not _AbstractBackend:
+    register()

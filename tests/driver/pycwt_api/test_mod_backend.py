@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 STAND_INS = ROOT / "tests" / "support" / "stand_ins"
 OURS = "elm11_lua_driver.pycwt_mod"
+BACKEND = "elm11_lua_driver.pycwt_api.mod_backend"
 JOB = Job(0.5, 0.3, 0.25, 0.25, 0.5, 4, n_simulations=16)
 CALL: dict[str, Any] = {"al1": 0.5, "al2": 0.3, "dt": 0.25, "dj": 0.25, "s0": 0.5, "J": 4, "mc_count": 16}
 DEADLINE_S = 60
@@ -37,7 +38,7 @@ GUIDE = (ROOT / "docs" / "pycwt-users.md").read_text(encoding="utf-8")
 
 def forget() -> None:
     for name in [*sys.modules]:
-        if name == OURS or name.partition(".")[0] == "pycwt_mod":
+        if name in {OURS, BACKEND} or name.partition(".")[0] == "pycwt_mod":
             del sys.modules[name]
 
 
@@ -56,7 +57,7 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     """Our module where there is no pycwt_mod."""
     forget()
     monkeypatch.setitem(sys.modules, "pycwt_mod", None)  # importing it fails
-    yield importlib.import_module(OURS)
+    yield importlib.import_module(BACKEND)
     forget()
 
 
@@ -158,7 +159,7 @@ class TestSimulations:
     def test_the_results_add_up_to_the_histogram(self, pycwt_mod: ModuleType, seed: int | None, expected: int) -> None:
         assert pycwt_mod
         worker, arguments = worker_call()
-        backend = importlib.import_module(OURS).ELM11LuaBackend(port="virtual://")
+        backend = importlib.import_module(BACKEND).ELM11LuaBackend(port="virtual://")
         results = backend.run_monte_carlo(worker, 16, arguments, seed=seed, verbose=False, n_jobs=-1)
         assert isinstance(results, list)
         assert {(result.shape, result.dtype) for result in results} == {((5, 1000), np.dtype(float))}
@@ -168,7 +169,7 @@ class TestSimulations:
     def test_options_reach_the_job(self, pycwt_mod: ModuleType) -> None:
         assert pycwt_mod
         worker, arguments = worker_call()
-        ours = importlib.import_module(OURS)
+        ours = importlib.import_module(BACKEND)
         white = run(Job(0.5, 0.3, 0.25, 0.25, 0.5, 4, n_simulations=8, seed=3, surrogates="white")).counts
         for config, options, more in (
             ({"port": "virtual://", "surrogates": "white"}, {"seed": 3}, {}),
@@ -183,7 +184,7 @@ class TestSimulations:
     def test_a_checkpoint_keeps_what_is_finished(self, pycwt_mod: ModuleType, tmp_path: Path) -> None:
         assert pycwt_mod
         worker, arguments = worker_call()
-        ours = importlib.import_module(OURS)
+        ours = importlib.import_module(BACKEND)
         backend = ours.ELM11LuaBackend(port="virtual://", checkpoint=tmp_path / "run.npz")
         first = sum(backend.run_monte_carlo(worker, 16, arguments, verbose=False))
         assert backend.get_info()["options"]["checkpoint"] == str(tmp_path / "run.npz")
@@ -194,7 +195,7 @@ class TestSimulations:
     def test_arguments_by_name(self, pycwt_mod: ModuleType) -> None:
         assert pycwt_mod
         worker, arguments = worker_call()
-        ours = importlib.import_module(OURS)
+        ours = importlib.import_module(BACKEND)
         names = ours.WORKER_ARGUMENTS
         settings = {"n_simulations": 16, "seed": 1}
         by_name = ours.job_of_worker(
@@ -221,7 +222,7 @@ class TestSimulations:
         rows = np.flatnonzero(counted.any(axis=1))
         arguments = (0.5, 0.3, N, 0.25, 0.25, s0, J, mother, sj, np.ones([1, N]) * sj[:, None], counted, rows[-1], 1000)
         worker = importlib.import_module("pycwt_mod.wavelet")._wct_significance_worker
-        job = importlib.import_module(OURS).job_of_worker(worker, arguments, {}, n_simulations=3)
+        job = importlib.import_module(BACKEND).job_of_worker(worker, arguments, {}, n_simulations=3)
         assert (job.n_samples, job.wavelet) == (N, wavelet.lower())
 
 
@@ -254,14 +255,14 @@ class TestRefused:
     ) -> None:
         assert pycwt_mod
         worker, arguments = worker_call(**changes)
-        backend = importlib.import_module(OURS).ELM11LuaBackend(port="/nowhere")
+        backend = importlib.import_module(BACKEND).ELM11LuaBackend(port="/nowhere")
         with pytest.raises(ForeignWorkerError, match=what):
             backend.run_monte_carlo(worker, 10, arguments)
 
     def test_too_few_too_many_and_unknown_arguments(self, pycwt_mod: ModuleType) -> None:
         assert pycwt_mod
         worker, arguments = worker_call()
-        backend = importlib.import_module(OURS).ELM11LuaBackend(port="/nowhere")
+        backend = importlib.import_module(BACKEND).ELM11LuaBackend(port="/nowhere")
         for positional, named, what in (
             (arguments[:-1], {}, "missing: nbins"),
             ((*arguments, 1), {}, "too many: 14"),
@@ -313,7 +314,7 @@ class TestAvailable:
 
     def available(self, **options: object) -> bool:
         started = time.monotonic()
-        backend = importlib.import_module(OURS).ELM11LuaBackend(**options)
+        backend = importlib.import_module(BACKEND).ELM11LuaBackend(**options)
         answer: bool = backend.is_available()
         assert time.monotonic() - started < 1
         assert backend.get_info()["available"] == answer
