@@ -35,9 +35,20 @@ def test_examples_on_the_page(page: Path) -> None:
     assert result.failed == 0
 
 
+MODULES_WITH_EXAMPLES = (
+    "analysis.from_cwt",
+    "jobs.job",
+    "levels.levels",
+    "planning.plan",
+    "plotting.coherence",
+    "plotting.levels",
+    "report.html",
+)
+
+
 @pytest.mark.parametrize(
     "module",
-    [f"elm11_lua_driver.{name}" for name in ("coherence_from_cwt", "job", "levels", "plot", "plot_levels", "report")],
+    [f"elm11_lua_driver.{name}" for name in MODULES_WITH_EXAMPLES],
 )
 def test_examples_in_docstrings(module: str) -> None:
     result = doctest.testmod(importlib.import_module(module))

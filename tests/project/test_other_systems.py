@@ -64,7 +64,7 @@ try:
 finally:
     engine.close()
 
-from elm11_lua_driver.virtual_cli import _server
+from elm11_lua_driver.cli.commands.virtual import _server
 from elm11_shim import VirtualBoard
 
 with VirtualBoard() as board:
