@@ -53,6 +53,10 @@ RENAMED: dict[str, tuple[str, ...]] = {
     "lvm": ("-Dstrcoll=board_strcoll",),
 }
 OWN_FLAGS = ("-Wall", "-Wextra", "-Werror")
+# The allocator alone, for replay_allocator.py: no Lua in it, so the compiler may be stricter.
+REPLAY_FILES = ("allocator.c", "replay.c")
+REPLAY_FLAGS = ("-std=c11", "-O2", "-Wconversion", "-Wsign-conversion", "-Wshadow")
+SANITIZERS = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 FLAGS = (
     "-std=gnu11",
     "-O2",
@@ -257,6 +261,30 @@ def build_machine(q_test: str = "line") -> Path:
     return _build((MACHINE_COMPILER, *MACHINE_FLAGS), "machine.c", "machine.elf", MACHINE_LINK_FLAGS, renamed)
 
 
+def build_replay(*, sanitized: bool = False) -> Path:
+    """Build the program that replays requests on the board's allocator, if it is not built yet.
+
+    Args:
+        sanitized: with the compiler's checks for bad addresses and undefined behaviour.
+
+    Returns:
+        The path of the binary.
+
+    Raises:
+        BuildError: no compiler, or the compilation failed.
+    """
+    command = (compiler(), *REPLAY_FLAGS, *OWN_FLAGS, *(SANITIZERS if sanitized else ()))
+    files = [HERE / name for name in REPLAY_FILES]
+    binary = cache_folder() / "build" / _fingerprint(command, [*files, HERE / "allocator.h"]) / "replay"
+    if not binary.is_file():
+        binary.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=binary.parent) as work_name:
+            built = Path(work_name) / binary.name
+            _run([*command, *map(str, files), "-o", str(built)])
+            built.replace(binary)
+    return binary
+
+
 def _build(
     command: tuple[str, ...],
     target: str,
@@ -325,9 +353,16 @@ def main() -> int:
     target = parser.add_mutually_exclusive_group()
     target.add_argument("--m32", action="store_true", help="a 32-bit program, to check the model of the heap")
     target.add_argument("--machine", choices=Q_TEST_RENAMED, help="for the rv32i machine: how it tests for 'q'")
+    target.add_argument("--replay", action="store_true", help="the allocator alone, for replay_allocator.py")
+    parser.add_argument("--sanitize", action="store_true", help="with --replay: the compiler's checks (ASan, UBSan)")
     arguments = parser.parse_args()
     try:
-        print(build_machine(arguments.machine) if arguments.machine else build(pointers_of_4_bytes=arguments.m32))
+        if arguments.replay:
+            print(build_replay(sanitized=arguments.sanitize))
+        elif arguments.machine:
+            print(build_machine(arguments.machine))
+        else:
+            print(build(pointers_of_4_bytes=arguments.m32))
     except BuildError as error:
         print(error, file=sys.stderr)
         return error.exit_code
