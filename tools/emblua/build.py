@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Build emblua, the board's Lua on this computer or on an emulated rv32i machine, and print the path of the binary.
 
-Stock Lua 5.4 sources come from the folder that ``ELM11_LUA_SOURCES`` names, or else from Debian's or
-Ubuntu's source package ``lua5.4``, fetched once into the user's cache folder (about three seconds; nothing
-of the system is changed, no root is needed). The binary lies in the cache as well, under a name made from
-everything it was built from, so a second call costs nothing.
+Stock Lua 5.4 sources come from the folder that ``ELM11_LUA_SOURCES`` names, or else from the source distribution
+of lupa 2.2 on PyPI, which has Lua 5.4.6 in it, the board's release; where that cannot be had, from Debian's or
+Ubuntu's source package ``lua5.4`` (Debian 12: 5.4.4). They are fetched once into the user's cache folder, in some
+twenty seconds; nothing of the system is changed, no root is needed. The binary lies in the cache as well, under a
+name made from everything it was built from, so a second call costs nothing.
 
 Exit codes: 0 built, 2 usage, 3 no compiler, 4 no Lua sources.
 """
@@ -21,11 +22,19 @@ import sys
 import tarfile
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 HERE = Path(__file__).resolve().parent
 SOURCES_VARIABLE = "ELM11_LUA_SOURCES"
 PACKAGE = "lua5.4"
+SDIST = "lupa==2.2"
+SDIST_HASH = "sha256:665a006bcf8d9aacdfdb953824b929d06a0c55910a662b59be2f157ab4c8924d"
+SDIST_FOLDER = "third-party/lua54"
+SDIST_RELEASE = "5.4.6"
 FETCH_TIMEOUT_S = 300.0
 COMPILE_TIMEOUT_S = 120.0
 
@@ -109,28 +118,34 @@ def lua_sources() -> Path:
             if (folder / "lua.h").is_file():
                 return folder.resolve()
         raise BuildError(f"{SOURCES_VARIABLE}={named}: no lua.h in it", exit_code=4)
-    fetched = cache_folder() / "lua-sources"
-    if not (fetched / "lua.h").is_file():
-        _fetch_source_package(fetched)
-    return fetched
+    boards = cache_folder() / f"lua-sources-{SDIST_RELEASE}"
+    other = cache_folder() / "lua-sources"
+    if (boards / "lua.h").is_file():
+        return boards
+    try:
+        _fetch(_download_sdist, SDIST_FOLDER, boards)
+    except BuildError as no_sdist:
+        if not (other / "lua.h").is_file():
+            try:
+                _fetch(_download_source_package, "src", other)
+            except BuildError as error:
+                raise BuildError(f"{no_sdist}\n{error}", exit_code=4) from None
+        return other
+    return boards
 
 
-def _fetch_source_package(destination: Path) -> None:
-    if shutil.which("apt-get") is None:
-        raise BuildError(
-            f"no Lua sources, and no apt-get to fetch them; set {SOURCES_VARIABLE} to a folder with some",
-            exit_code=4,
-        )
+def _fetch(download: Callable[[Path], Path], folder: str, destination: Path) -> None:
+    """Put the C files of an archive's folder into ``destination``."""
     destination.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=destination.parent) as work_name:
         work = Path(work_name)
-        archive = _download(work)
+        archive = download(work)
         unpacked = work / "unpacked"
         unpacked.mkdir()
         with tarfile.open(archive) as tar:
             for member in tar:
-                path = Path(member.name)
-                content = tar.extractfile(member) if path.parent.name == "src" else None
+                path = PurePosixPath(member.name)
+                content = tar.extractfile(member) if path.parent.as_posix().endswith(f"/{folder}") else None
                 if content is not None and path.suffix in {".c", ".h"}:
                     (unpacked / path.name).write_bytes(content.read())
         # In one step, so that two builds at once do not see half of the sources.
@@ -138,8 +153,43 @@ def _fetch_source_package(destination: Path) -> None:
             unpacked.rename(destination)
 
 
-def _download(work: Path) -> Path:
+def _download_sdist(work: Path) -> Path:
+    """Fetch the archive by pip, without building anything of it."""
+    # pip asks even for a download what the archive would need, and runs its setup.py for that. In an environment that
+    # has setuptools and no Cython it answers at once; with Cython it would translate six modules first.
+    environment = work / "environment"
+    python = environment / "bin" / "python"
+    pip = [str(python), "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    requirements = work / "requirements.txt"
+    requirements.write_text(f"{SDIST} --hash={SDIST_HASH}\n")
+    for command in (
+        [sys.executable, "-m", "venv", str(environment)],
+        [*pip, "install", "setuptools", "wheel"],
+        [
+            *pip,
+            "download",
+            "--no-deps",
+            "--no-build-isolation",
+            "--no-binary=:all:",
+            "-d",
+            f"{work}",
+            "-r",
+            f"{requirements}",
+        ],
+    ):
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=FETCH_TIMEOUT_S)
+        if done.returncode:
+            raise BuildError(f"{SDIST} cannot be fetched: {done.stderr.strip()[-500:]}", exit_code=4)
+    return next(work.glob("*.tar.gz"))
+
+
+def _download_source_package(work: Path) -> Path:
     """Fetch the source package's archive as apt does, with lists and caches of our own below ``work``."""
+    if shutil.which("apt-get") is None:
+        raise BuildError(
+            f"no Lua sources, and no apt-get to fetch them; set {SOURCES_VARIABLE} to a folder with some",
+            exit_code=4,
+        )
     parts = work / "sources"
     lists = work / "lists"
     (lists / "partial").mkdir(parents=True)
