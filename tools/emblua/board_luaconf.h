@@ -39,4 +39,19 @@ void target_write(const char *bytes, size_t length);
 /* The same hashes, and so the same order of pairs(), at every start. */
 #define luai_makeseed(L) 0u
 
+#ifdef BOARD_MEMORY_REAL
+/* The board's limit; its memory ends long before. */
+#undef LUAI_MAXSTACK
+#define LUAI_MAXSTACK 7168
+
+/* More names that live for ever, made where the state is made (session_real.c). */
+struct lua_State;
+void board_fix_names(struct lua_State *L);
+#define luai_userstateopen(L) board_fix_names(L)
+
+/* Addresses print as eight digits: "table: 80001C30". */
+#undef lua_pointer2str
+#define lua_pointer2str(buff, sz, p) board_snprintf((buff), (sz), "%08X", (unsigned)(size_t)(p))
+#endif
+
 #endif

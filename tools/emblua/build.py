@@ -75,6 +75,27 @@ FLAGS = (
 # board's 8-byte alignment and are computed in SSE, not in 80 bits.
 FLAGS_32 = ("-m32", "-msse2", "-mfpmath=sse", "-malign-double")
 
+# The board's memory: a model that builds anywhere, or what the board does, which needs the board's object sizes.
+MEMORIES: dict[str, tuple[str, ...]] = {
+    "model": ("session_model.c", "memory_model.c"),
+    "real": ("session_real.c", "memory_real.c", "allocator.c"),
+}
+REAL_FLAGS = ("-DBOARD_MEMORY_REAL",)
+# The q test without a hook, as the board has it; process.c says why.
+REAL_RENAMED = ("-DluaG_traceexec=board_traceexec",)
+# Changes of the stock sources for the real memory: file, old words, new words. Each has to occur once. The board has
+# six basic types more (pins and the like), so its tags have 16 bits, and there is room for six metatables more.
+REAL_CHANGES = (
+    ("lobject.h", "Value value_; lu_byte tt_", "Value value_; unsigned short tt_"),
+    (
+        "lobject.h",
+        "struct GCObject *next; lu_byte tt; lu_byte marked",
+        "struct GCObject *next; unsigned short tt; lu_byte marked",
+    ),
+    ("lobject.h", "lu_byte key_tt;", "unsigned short key_tt;"),
+    ("lstate.h", "struct Table *mt[LUA_NUMT", "struct Table *more_mt[6]; struct Table *mt[LUA_NUMT"),
+)
+
 # The machine on which instructions are counted; README.md says why these flags.
 MACHINE_COMPILER = "riscv64-unknown-elf-gcc"
 MACHINE_FLAGS = ("--specs=picolibc.specs", "-march=rv32i", "-mabi=ilp32", "-std=gnu11", "-O1")
@@ -265,33 +286,76 @@ def _fingerprint(command: tuple[str, ...], files: list[Path]) -> str:
     return digest.hexdigest()[:16]
 
 
-def build(*, pointers_of_4_bytes: bool = False) -> Path:
+def changed_sources(sources: Path) -> Path:
+    """A copy of the sources with `REAL_CHANGES`, in the cache.
+
+    Args:
+        sources: the stock sources.
+
+    Raises:
+        BuildError: they are of another release, in which the words to be changed are not found.
+    """
+    files = sorted(sources.glob("*.[ch]"))
+    copy = cache_folder() / "build" / f"sources-{_fingerprint((repr(REAL_CHANGES),), files)}"
+    if copy.is_dir():
+        return copy
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=copy.parent) as work_name:
+        work = Path(work_name) / "sources"
+        work.mkdir()
+        for path in files:
+            text = path.read_text("latin-1")
+            for name, old, new in REAL_CHANGES:
+                if name != path.name:
+                    continue
+                if text.count(old) != 1:
+                    raise BuildError(f"{path}: {old!r} is not there once; is this Lua 5.4?", exit_code=4)
+                text = text.replace(old, new)
+            (work / path.name).write_text(text, "latin-1")
+        if not copy.exists():
+            work.rename(copy)
+    return copy
+
+
+def build(*, pointers_of_4_bytes: bool = False, memory: str = "model", sanitized: bool = False) -> Path:
     """Build emblua if it is not built yet.
 
     Args:
         pointers_of_4_bytes: build a 32-bit program (needs the compiler's 32-bit libraries), in which
             sizes are the board's own and not modelled.
+        memory: a key of `MEMORIES`; "real" is always a 32-bit program.
+        sanitized: with the compiler's checks; but not for alignment, since half of the board's blocks lie four bytes
+            beside a multiple of eight.
 
     Returns:
-        The path of the binary. Without ``pointers_of_4_bytes`` a copy lies at ``<cache>/emblua``, where the
-        virtual board looks for it.
+        The path of the binary. A copy lies at ``<cache>/emblua`` or ``<cache>/emblua-real``, where the virtual board
+        looks for it, unless it was built for a test.
 
     Raises:
         BuildError: no compiler, no sources, or a compilation failed.
     """
     if os.name != "posix":
         raise BuildError("emblua needs poll() and pipes as POSIX has them; use WSL on Windows", exit_code=3)
-    binary = _build((compiler(), *FLAGS, *(FLAGS_32 if pointers_of_4_bytes else ())), "process.c", "emblua")
-    if not pointers_of_4_bytes:
+    real = memory == "real"
+    flags = (
+        *FLAGS,
+        *(FLAGS_32 if pointers_of_4_bytes or real else ()),
+        *((*SANITIZERS, "-fno-sanitize=alignment") if sanitized else ()),
+    )
+    renamed = {**RENAMED, "lvm": (*RENAMED["lvm"], *REAL_RENAMED)} if real else RENAMED
+    name = "emblua-real" if real else "emblua"
+    binary = _build((compiler(), *flags), "process.c", name, renamed=renamed, memory=memory)
+    if not sanitized and real >= pointers_of_4_bytes:
         _publish(binary)
     return binary
 
 
-def build_machine(q_test: str = "line") -> Path:
+def build_machine(q_test: str = "line", *, memory: str = "model") -> Path:
     """Build emblua for the rv32i machine if it is not built yet.
 
     Args:
         q_test: a key of `Q_TEST_RENAMED`.
+        memory: a key of `MEMORIES`.
 
     Returns:
         The path of the ELF file that QEMU loads.
@@ -308,7 +372,7 @@ def build_machine(q_test: str = "line") -> Path:
     renamed = {**RENAMED}
     for source, flags in Q_TEST_RENAMED[q_test].items():
         renamed[source] = (*renamed.get(source, ()), *flags)
-    return _build((MACHINE_COMPILER, *MACHINE_FLAGS), "machine.c", "machine.elf", MACHINE_LINK_FLAGS, renamed)
+    return _build((MACHINE_COMPILER, *MACHINE_FLAGS), "machine.c", "machine.elf", MACHINE_LINK_FLAGS, renamed, memory)
 
 
 def build_replay(*, sanitized: bool = False) -> Path:
@@ -341,10 +405,14 @@ def _build(
     name: str,
     link_flags: tuple[str, ...] = (),
     renamed: dict[str, tuple[str, ...]] = RENAMED,
+    memory: str = "model",
 ) -> Path:
-    """The binary ``name`` of the stock sources, host.c and the target's C file; compiled if it is not in the cache."""
+    """The binary ``name`` of Lua's sources, the target's C file and ours; compiled if it is not in the cache."""
     sources = lua_sources()
-    own = [HERE / "host.c", HERE / target]
+    own = [HERE / file for file in ("host.c", target, *MEMORIES[memory])]
+    if memory == "real":
+        sources = changed_sources(sources)
+        command = (*command, *REAL_FLAGS)
     stock = lua_files(sources)
     fingerprint = _fingerprint(
         (*command, *link_flags, repr(renamed)), [*own, *sorted(HERE.glob("*.h")), *sorted(sources.glob("*.h")), *stock]
@@ -389,7 +457,7 @@ def _run(command: list[str]) -> None:
 
 def _publish(binary: Path) -> None:
     """Put a copy where it is found without knowing the fingerprint, in one step."""
-    published = cache_folder() / "emblua"
+    published = cache_folder() / binary.name
     if published.is_file() and published.read_bytes() == binary.read_bytes():
         return
     with tempfile.TemporaryDirectory(dir=published.parent) as work:
@@ -404,15 +472,16 @@ def main() -> int:
     target.add_argument("--m32", action="store_true", help="a 32-bit program, to check the model of the heap")
     target.add_argument("--machine", choices=Q_TEST_RENAMED, help="for the rv32i machine: how it tests for 'q'")
     target.add_argument("--replay", action="store_true", help="the allocator alone, for replay_allocator.py")
-    parser.add_argument("--sanitize", action="store_true", help="with --replay: the compiler's checks (ASan, UBSan)")
+    parser.add_argument("--memory", choices=MEMORIES, default="model", help="the board's memory (default: %(default)s)")
+    parser.add_argument("--sanitize", action="store_true", help="with the compiler's checks (ASan, UBSan)")
     arguments = parser.parse_args()
     try:
         if arguments.replay:
             print(build_replay(sanitized=arguments.sanitize))
         elif arguments.machine:
-            print(build_machine(arguments.machine))
+            print(build_machine(arguments.machine, memory=arguments.memory))
         else:
-            print(build(pointers_of_4_bytes=arguments.m32))
+            print(build(pointers_of_4_bytes=arguments.m32, memory=arguments.memory, sanitized=arguments.sanitize))
     except BuildError as error:
         print(error, file=sys.stderr)
         return error.exit_code

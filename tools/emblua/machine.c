@@ -85,6 +85,11 @@ const char *target_find_program(const char *name, size_t *length) {
 
 void target_release_program(const char *text) { free((char *)text); }
 
+void *target_memory(uint32_t address, size_t size) {
+    (void)address;
+    return malloc(size);
+}
+
 /* The math library seeds its random numbers with the time whenever it is opened, which takes more or fewer instructions
  * by the second. Here the time stands still. */
 time_t time(time_t *now) {
@@ -258,28 +263,34 @@ static int with_traceback(lua_State *L) {
     return 1;
 }
 
-int main(void) {
+static int status;
+
+static void serve(lua_State *L) {
     static const luaL_Reg measuring[] = {{"instructions", instructions}, {"heap", heap_figures},
                                          {"heap_reset", heap_reset},     {"decimal", decimal},
                                          {"account", account},           {"back_to", back_to},
                                          {"booked", booked},             {NULL, NULL}};
-    char command_line[COMMAND_LINE_SIZE] = "";
-    sys_semihost_get_cmdline(command_line, sizeof command_line);
-    board_strict_heap = strstr(command_line, "--loose-heap") == NULL;
-    /* Another Lua, compiler or C library may count differently: these two say which they are. */
-    struct board_identity identity = {"rv32i", LUA_RELEASE, "gcc " __VERSION__ ", picolibc " _PICOLIBC_VERSION, 1, 66};
-    lua_State *L = board_open(&identity, LUA_MASKLINE, 0);
     for (const luaL_Reg *function = measuring; function->name; function++)
-        lua_register(L, function->name, function->func);
+        board_add_function(L, function->name, function->func);
     lua_pushcfunction(L, with_traceback);
+    int handler = lua_gettop(L);
     lua_getglobal(L, "run_program");
     lua_pushstring(L, main_program);
-    int status = lua_pcall(L, 1, 0, 1);
+    status = lua_pcall(L, 1, 0, handler);
     if (status != LUA_OK) {
         size_t length;
         const char *message = luaL_tolstring(L, -1, &length);
         target_write(message, length);
         target_write("\n\r", 2);
     }
+}
+
+int main(void) {
+    char command_line[COMMAND_LINE_SIZE] = "";
+    sys_semihost_get_cmdline(command_line, sizeof command_line);
+    board_strict_heap = strstr(command_line, "--loose-heap") == NULL;
+    /* Another Lua, compiler or C library may count differently: these two say which they are. */
+    struct board_identity identity = {"rv32i", LUA_RELEASE, "gcc " __VERSION__ ", picolibc " _PICOLIBC_VERSION, 1, 66};
+    board_session(&identity, LUA_MASKLINE, 0, serve);
     end(status == LUA_OK ? 0 : LUA_ERROR);
 }

@@ -9,19 +9,31 @@
  *               unless something runs)         S           syntax error
  *   P text      the program asked for          G name      asks for a stored program, while something runs
  *   N           there is no such program       Z           the board has stopped for good; the process ends
- *   H reset     asks for heap figures;         B           the board restarts; the process ends
- *               "1" starts a new peak          H figures   4 numbers in decimal (struct board_heap)
+ *   C text      a command of command mode      B           the board restarts; the process ends
+ *   H reset     asks for heap figures;         H figures   4 numbers in decimal (struct board_heap)
+ *               "1" starts a new peak
  *
- *   emblua HARDWARE SOFTWARE FIRMWARE CORE MHZ [--loose-heap]
+ *   emblua HARDWARE SOFTWARE FIRMWARE CORE MHZ [--loose-heap] [--memory-trace FILE]
+ *
+ * --memory-trace (real memory only) writes each request for memory, a line each: "m SIZE ADDRESS", "r SIZE ADDRESS
+ * OLD_ADDRESS", "f ADDRESS", and a line "# WORDS" for each frame that comes.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "board.h"
+#ifdef BOARD_MEMORY_REAL
+#include "host.h"
+#include "ldebug.h"
+#include "lopcodes.h"
+#include "lstate.h"
+#endif
 
 enum { STOPPED = 3, PROTOCOL_ERROR = 4, HOST_GONE = 5, HOOK_EVERY = 1000, OUTPUT_SIZE = 4096, FRAME_HEADER = 5 };
 
@@ -140,6 +152,28 @@ const char *target_find_program(const char *name, size_t *length) {
 
 void target_release_program(const char *text) { free((char *)text); }
 
+void *target_memory(uint32_t address, size_t size) {
+    /* At the board's own addresses, "table: 80001C30" is printed as there. */
+    void *wanted = sizeof(void *) == 4 ? (void *)(uintptr_t)address : NULL;
+    void *memory = mmap(wanted, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+#ifdef BOARD_MEMORY_REAL
+/* In lvm.c for luaG_traceexec, which stands between any two VM instructions while a hook is set. A stock hook makes
+ * room on Lua's stack before it is called, which may ask for memory; the board's test for 'q' does not. */
+int board_traceexec(lua_State *L, const Instruction *pc) {
+    static int left = HOOK_EVERY;
+    CallInfo *ci = L->ci;
+    ci->u.l.savedpc = pc + 1; /* error messages find their line by this */
+    if (--left) return 1;
+    left = HOOK_EVERY;
+    if (!isIT(*pc)) L->top.p = ci->top.p;
+    board_q_hook(L, NULL);
+    return 1; /* and again at the next one */
+}
+#endif
+
 /* ---- main loop ---------------------------------------------------------------------------------------------- */
 
 static void send_heap_figures(int new_peak) {
@@ -151,17 +185,30 @@ static void send_heap_figures(int new_peak) {
     send_frame('H', text, (size_t)length);
 }
 
-int main(int argc, char **argv) {
-    if (argc < 6) {
-        fprintf(stderr, "usage: emblua HARDWARE SOFTWARE FIRMWARE CORE MHZ [--loose-heap]\n");
-        return 2;
+static FILE *trace;
+
+static void write_trace(char kind, uint32_t old_address, uint32_t size, uint32_t address) {
+    switch (kind) {
+        case 'm': fprintf(trace, "m %" PRIu32 " %" PRIx32 "\n", size, address); break;
+        case 'r': fprintf(trace, "r %" PRIu32 " %" PRIx32 " %" PRIx32 "\n", size, address, old_address); break;
+        default: fprintf(trace, "f %" PRIx32 "\n", address); break;
     }
-    struct board_identity identity = {argv[1], argv[2], argv[3], atoi(argv[4]), atoi(argv[5])};
-    board_strict_heap = !(argc > 6 && strcmp(argv[6], "--loose-heap") == 0);
-    lua_State *L = board_open(&identity, LUA_MASKCOUNT, HOOK_EVERY);
+    fflush(trace); /* the host may end this process at any time */
+}
+
+static void start_trace(const char *path) {
+    trace = fopen(path, "w");
+    if (trace) board_memory_trace = write_trace;
+}
+
+static int status;
+
+/* Takes one frame after the other, until the host says something that makes no sense. */
+static void serve(lua_State *L) {
     for (;;) {
         static const char answers[] = {[BOARD_RAN] = 'D', [BOARD_INCOMPLETE] = 'I', [BOARD_SYNTAX] = 'S'};
         struct frame frame = read_frame();
+        if (trace) fprintf(trace, "# %c %.*s\n", frame.type, (int)strcspn(frame.bytes, "\n"), frame.bytes);
         interruptions = 0; /* a 'q' that came after the end stops nothing */
         switch (frame.type) {
             case 'L': send_after_output(answers[board_submit(L, frame.bytes, frame.length)], "", 0); break;
@@ -170,9 +217,25 @@ int main(int argc, char **argv) {
                 send_after_output('D', "", 0);
                 break;
             case 'H': send_heap_figures(frame.bytes[0] == '1'); break;
+            case 'C': board_command(frame.bytes, frame.length); break;
             case 'Q': break;
-            default: return PROTOCOL_ERROR;
+            default: status = PROTOCOL_ERROR;
         }
         free(frame.bytes);
+        if (status) return;
     }
+}
+
+int main(int argc, char **argv) {
+    if (argc < 6) {
+        fprintf(stderr, "usage: emblua HARDWARE SOFTWARE FIRMWARE CORE MHZ [--loose-heap] [--memory-trace FILE]\n");
+        return 2;
+    }
+    for (int i = 6; i < argc; i++) {
+        if (strcmp(argv[i], "--loose-heap") == 0) board_strict_heap = 0;
+        if (strcmp(argv[i], "--memory-trace") == 0 && i + 1 < argc) start_trace(argv[++i]);
+    }
+    struct board_identity identity = {argv[1], argv[2], argv[3], atoi(argv[4]), atoi(argv[5])};
+    board_session(&identity, LUA_MASKCOUNT, HOOK_EVERY, serve);
+    return status;
 }
