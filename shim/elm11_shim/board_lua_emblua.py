@@ -11,10 +11,12 @@ import subprocess
 import time
 from collections import deque
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from .board_lua import BoardIdentity, Ended, Ending, HeapFigures, LuaEvent, Output, ProgramLookup
 
 BINARY_VARIABLE = "ELM11_EMBLUA"
+REAL_BINARY_VARIABLE = "ELM11_EMBLUA_REAL"
 _HEADER = struct.Struct(">cI")
 _READ_SIZE = 65536
 # Frames that answer at once take microseconds; a child that needs longer than this is broken.
@@ -32,24 +34,35 @@ class EmbluaError(RuntimeError):
     """The child process is missing, ended by itself, or answered something that is not in its protocol."""
 
 
-def find_emblua() -> Path:
+Memory: TypeAlias = Literal["model", "real"]
+"""How emblua accounts for memory: a model of the board's heap, or the board's own allocator and object sizes."""
+
+
+def find_emblua(memory: Memory = "model") -> Path:
     """The emblua binary: from ``ELM11_EMBLUA``, from PATH, or where tools/emblua/build.py leaves it.
+
+    Args:
+        memory: which of the two binaries; the one with the real memory is called ``emblua-real``, and
+            ``ELM11_EMBLUA_REAL`` names it.
 
     Raises:
         EmbluaError: there is none; the message says how to build it.
     """
-    named = os.environ.get(BINARY_VARIABLE)
+    variable, name, option = (
+        (REAL_BINARY_VARIABLE, "emblua-real", " --memory real") if memory == "real" else (BINARY_VARIABLE, "emblua", "")
+    )
+    named = os.environ.get(variable)
     if named:
         if not Path(named).is_file():
-            raise EmbluaError(f"{BINARY_VARIABLE}={named}: no such file")
+            raise EmbluaError(f"{variable}={named}: no such file")
         return Path(named)
-    on_path = shutil.which("emblua")
+    on_path = shutil.which(name)
     if on_path:
         return Path(on_path)
     cache = os.environ.get("XDG_CACHE_HOME")
-    built = (Path(cache) if cache else Path.home() / ".cache") / "elm11-lua-driver" / "emblua"
+    built = (Path(cache) if cache else Path.home() / ".cache") / "elm11-lua-driver" / name
     if not built.is_file():
-        raise EmbluaError("emblua is not built; run: python tools/emblua/build.py")
+        raise EmbluaError(f"{name} is not built; run: python tools/emblua/build.py{option}")
     return built
 
 
@@ -60,17 +73,29 @@ class EmbluaBoardLua:
         EmbluaError: the process has ended, or said something that makes no sense.
     """
 
-    def __init__(self, binary: Path | None = None, *, strict_heap: bool = True) -> None:
+    def __init__(
+        self,
+        binary: Path | None = None,
+        *,
+        memory: Memory = "model",
+        strict_heap: bool = True,
+        memory_trace: Path | None = None,
+    ) -> None:
         """Choose the binary; the process starts at ``boot``.
 
         Args:
-            binary: the emblua binary; ``find_emblua()`` if None.
-            strict_heap: False lifts the allocator's limits, to see what a program would have needed.
+            binary: the emblua binary; ``find_emblua(memory)`` if None.
+            memory: see `Memory`.
+            strict_heap: False lifts the allocator's limits, to see what a program would have needed; with the real
+                memory it gives the board a heap of sixteen times the size, and the largest block stays what it is.
+            memory_trace: a file for every request for memory (tools/emblua/process.c says how it looks); the real
+                memory only.
 
         Raises:
             EmbluaError: there is no binary.
         """
-        self._binary = binary or find_emblua()
+        self._binary = binary or find_emblua(memory)
+        self._memory_trace = memory_trace
         self._strict_heap = strict_heap
         self._child: subprocess.Popen[bytes] | None = None
         self._received = bytearray()
@@ -94,6 +119,8 @@ class EmbluaBoardLua:
         ]
         if not self._strict_heap:
             arguments.append("--loose-heap")
+        if self._memory_trace is not None:
+            arguments += ["--memory-trace", str(self._memory_trace)]
         self._child = subprocess.Popen(  # noqa: S603 - our own program, no shell
             [str(self._binary), *arguments],
             stdin=subprocess.PIPE,
@@ -119,6 +146,14 @@ class EmbluaBoardLua:
         """
         self._running = True
         self._send(b"R", name.encode("latin-1"))
+
+    def command_answered(self, command: bytes) -> None:
+        """Tell what was typed in command mode: the board remembers it on the same heap as Lua (real memory only).
+
+        Args:
+            command: the line without its LF.
+        """
+        self._send(b"C", command)
 
     def limit_output(self, n_bytes: int) -> None:
         """Let what runs wait when so much of its output waits, and the pipe to it is full.

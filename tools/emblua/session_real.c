@@ -2,7 +2,7 @@
  * each line. What the board asks for is recorded (tests/data/board_memory/vectors_real.json); what the strings are
  * whose sizes are seen there is known for some of them only, and the others stand here by their lengths.
  *
- * The board's prompt is that of stock lua.c, so these functions are: pmain, pushline, addreturn, multiline, docall.
+ * The board's prompt is that of stock lua.c, so its functions are here, by other names: pushline, addreturn, multiline, docall.
  */
 #include <math.h>
 #include <stdio.h>
@@ -19,7 +19,7 @@
 #include "lualib.h"
 #include "memory.h"
 
-enum { PINS = 32, CORES = 8, SYSTEM_HARDWARE = 9, SYSTEM_FIRMWARE = 37, HISTORY = 10, LONGEST_REMEMBERED = 128 };
+enum { VALUES_BELOW = 3, PINS = 32, CORES = 8, SYSTEM_HARDWARE = 9, SYSTEM_FIRMWARE = 37, HISTORY = 10, LONGEST_REMEMBERED = 128 };
 
 #define BOARD_STATE_ADDRESS 0x80006204u
 
@@ -50,7 +50,7 @@ static int booting;
 
 /* Called by lstate.c after the reserved words (luai_userstateopen). */
 void board_fix_names(lua_State *L) {
-    static const unsigned char between[] = {4, 8, 7, 3, 8, 7, 7, 6, 3};
+    static const unsigned char between[] = {4, 8, 7, 3, 8, 7, 7, 6, 3}, last[] = {15, 16, 23, 24, 29};
     if (!booting) return; /* the state that only lends its functions */
     fix(L, "LOW");
     fix(L, "HIGH");
@@ -64,6 +64,7 @@ void board_fix_names(lua_State *L) {
             fix_unknown(L, between[i]);
     }
     fix_numbered(L, "CORE%d", CORES);
+    for (size_t i = 0; i < sizeof last; i++) fix_unknown(L, last[i]);
 }
 
 /* ---- functions -------------------------------------------------------------------------------------------------- */
@@ -152,7 +153,8 @@ static int load_program(lua_State *L, const char *name) {
     size_t length;
     const char *text = target_find_program(name, &length);
     if (!text) return -1;
-    const char *chunk_name = lua_pushfstring(L, "=%s", name);
+    /* Not "=%s": a chunk that a program loads under that name makes a new string. */
+    const char *chunk_name = lua_pushfstring(L, "@%s", name);
     int loaded = luaL_loadbuffer(L, text, length, chunk_name);
     target_release_program(text);
     lua_remove(L, -2);
@@ -324,8 +326,6 @@ void board_add_function(lua_State *L, const char *name, lua_CFunction function) 
     memory_hide(L, 0);
 }
 
-static void (*serve_session)(lua_State *L);
-
 /* The prompt's text can be set by two globals; the board asks for them each time. The answer stays on the stack until
  * a line has come. */
 static void prompt(lua_State *L, const char *name) {
@@ -334,13 +334,11 @@ static void prompt(lua_State *L, const char *name) {
     lua_remove(L, -2);
 }
 
-static int session(lua_State *L) {
-    static const unsigned char unknown[] = {16, 23, 24, 29};
+static void boot(lua_State *L) {
     static const luaL_Reg libraries[] = {{LUA_GNAME, open_base},         {LUA_TABLIBNAME, open_empty},
                                          {LUA_STRLIBNAME, open_string},  {LUA_MATHLIBNAME, open_math},
                                          {"user", open_empty},           {"interrupt", open_interrupt},
                                          {NULL, NULL}};
-    for (size_t i = 0; i < sizeof unknown; i++) fix_unknown(L, unknown[i]);
     for (const luaL_Reg *library = libraries; library->name; library++) {
         luaL_requiref(L, library->name, library->func, 1);
         lua_pop(L, 1);
@@ -349,13 +347,10 @@ static int session(lua_State *L) {
     lua_gc(L, LUA_GCGEN, 0, 0);
     add_constants(L);
     prompt(L, "_PROMPT");
-    serve_session(L);
-    return 0;
 }
 
 void board_session(const struct board_identity *who, int hook_mask, int hook_count, void (*serve)(lua_State *L)) {
     identity = who;
-    serve_session = serve;
     open_lender();
     board_stock_pcall = stock(LUA_GNAME, "pcall");
     board_stock_xpcall = stock(LUA_GNAME, "xpcall");
@@ -367,13 +362,15 @@ void board_session(const struct board_identity *who, int hook_mask, int hook_cou
     booting = 0;
     lua_gc(L, LUA_GCSTOP);
     lua_sethook(L, board_q_hook, hook_mask, hook_count);
-    lua_pushcfunction(L, session); /* stock lua.c has two arguments more */
-    lua_pushinteger(L, 0);
-    lua_pushlightuserdata(L, NULL);
-    if (lua_pcall(L, 2, 1, 0) != LUA_OK) {
-        board_write(lua_tostring(L, -1));
-        target_stop();
-    }
+    /* Stock lua.c pushes a function and two arguments and does the rest in a protected call of them. On the board there
+     * is no such call, or its record (36 bytes) would be seen; but two to four values lie below everything else: with
+     * fewer or more the stack grows at other moments than the recorded ones. */
+    for (int i = 0; i < VALUES_BELOW; i++) lua_pushnil(L);
+    L->ci->func.p += VALUES_BELOW;
+    L->ci->top.p += VALUES_BELOW;
+    boot(L);
+    board_heap_reset_peak();
+    serve(L);
 }
 
 /* ---- prompt ----------------------------------------------------------------------------------------------------- */
