@@ -32,9 +32,7 @@ SIZE_IS(sizeof(AbsLineInfo), 8);
 enum {
     HIDDEN_MOST = 1 << 20,
     LOOSE_UNITS = 16 * BOARD_UNITS, /* a heap that no program of ours fills */
-    FAST_SIZE = BOARD_HEAP_START - BOARD_FAST_START,
-    /* realloc reads as many bytes from the old block as the new one has, so it reads beyond the last block's end. */
-    READ_BEYOND = 1 << 16
+    FAST_SIZE = BOARD_HEAP_START - BOARD_FAST_START
 };
 
 static struct board_allocator allocator;
@@ -96,7 +94,8 @@ void *memory_allocate(void *ud, void *block, size_t old_size, size_t new_size) {
     count(); /* old and new at once: the peak is here */
     void *moved = block_at(address);
     if (block) {
-        memcpy(moved, block, new_size);
+        /* The board copies new_size bytes, which for a block that grows means whatever lies behind the old one. */
+        memcpy(moved, block, old_size < new_size ? old_size : new_size);
         board_free(&allocator, before);
         go_on_or_stop();
         count();
@@ -136,7 +135,7 @@ void memory_hide(lua_State *L, int on) {
 void memory_start(int strict) {
     unit_count = strict ? BOARD_UNITS : LOOSE_UNITS;
     memory_size = FAST_SIZE + (size_t)unit_count * BOARD_UNIT;
-    memory = target_memory(BOARD_FAST_START, memory_size + READ_BEYOND);
+    memory = target_memory(BOARD_FAST_START, memory_size);
     units = malloc(unit_count * sizeof *units);
     if (!memory || !units) abort();
     board_allocator_init(&allocator, units, unit_count);
