@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Run a Lua file as the board would, and count instructions.
 
-    python tools/cost/run_lua.py FILE.lua [MODULE.lua ...] [--q-test line|each] [--loose-heap] [--timeout S]
+    python tools/cost/run_lua.py FILE.lua [MODULE.lua ...] [--q-test line|each] [--memory model|real]
+                                [--loose-heap] [--timeout S]
 
 FILE is run; it finds the project's programs and every MODULE by run_program("name.lua"), MODULEs first, so that a
 changed copy of a program can be tried. Globals for measuring (tools/emblua/machine.c has them all):
@@ -33,6 +34,9 @@ def main() -> int:
     parser.add_argument("file", type=Path, help="the Lua file to run")
     parser.add_argument("modules", nargs="*", type=Path, help="further programs")
     parser.add_argument("--q-test", choices=["line", "each"], default="line", help="see docs/cost.md (default: line)")
+    parser.add_argument(
+        "--memory", choices=["model", "real"], default="model", help="of the board, see docs/virtual-board.md"
+    )
     parser.add_argument("--loose-heap", action="store_true", help="lift the limits of the board's heap")
     parser.add_argument("--timeout", type=float, default=rv32.TIMEOUT_S, help="seconds (default %(default)g)")
     arguments = parser.parse_args()
@@ -41,7 +45,7 @@ def main() -> int:
         for path in arguments.modules:
             programs[path.name] = path.read_text("latin-1")
         programs[rv32.MAIN] = arguments.file.read_text("latin-1")
-        output = rv32.machine(arguments.q_test).run(
+        output = rv32.machine(arguments.q_test, memory=arguments.memory).run(
             programs, strict_heap=not arguments.loose_heap, timeout_s=arguments.timeout
         )
     except rv32.MachineMissing as error:

@@ -24,6 +24,8 @@ MAIN: Final = "main.lua"
 
 QTest: TypeAlias = Literal["line", "each"]
 
+Memory: TypeAlias = Literal["model", "real"]
+
 QEMU: Final = "qemu-system-riscv32"
 TIMEOUT_S: Final = 600.0
 
@@ -109,12 +111,13 @@ def _quoted(output: str) -> str:
     return f" It had printed:\n{output[-4000:]}" if output else " It had printed nothing."
 
 
-def machine(q_test: QTest = "line") -> Machine:
+def machine(q_test: QTest = "line", *, memory: Memory = "model") -> Machine:
     """The machine, built if need be: four seconds once, and as many to fetch Lua's sources.
 
     Args:
         q_test: how the test for the 'q' key is counted that the board makes at every VM instruction: "line" by a stock
             line hook, "each" always the same. docs/cost.md compares both with the board.
+        memory: "real" is the board's own allocator and object sizes, "model" counts units (docs/virtual-board.md).
 
     Raises:
         MachineMissing: the cross compiler, its C library, the emulator or Lua's sources are missing.
@@ -126,7 +129,7 @@ def machine(q_test: QTest = "line") -> Machine:
             "or qemu-system-riscv in later releases"
         )
     done = subprocess.run(
-        [sys.executable, str(_BUILD), "--machine", q_test],
+        [sys.executable, str(_BUILD), "--machine", q_test, "--memory", memory],
         check=False,
         capture_output=True,
         text=True,
