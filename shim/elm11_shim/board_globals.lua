@@ -40,6 +40,8 @@ local function float_text(x)
         return "-inf"
     elseif x > PRINTED_LIMIT or x < -PRINTED_LIMIT then
         return ".0"
+    elseif x == 0 then
+        return "0.000000" -- no minus before a zero
     end
     return string_format("%f", x)
 end
@@ -258,8 +260,9 @@ local importable = {
 local function import(...)
     local first, second = ...
     local count = select("#", ...)
+    if count < 1 or count > 2 then error("unexpected argument", 2) end
     first = text_argument("import", 1, count, first)
-    if second == nil then
+    if count == 1 then
         if first == "all" then
             for name, value in next, importable_base do
                 globals[name] = value

@@ -42,7 +42,8 @@ local function board_message(message, info)
     if info.what ~= "C" and not is_ours(info) then
         local place = info.short_src .. ":" .. info.currentline .. ": "
         if sub(message, 1, #place) ~= place then return message end
-        local text = "Error: " .. sub(message, #place + 1)
+        local text = sub(message, #place + 1)
+        if find(text, "^attempt to ") then text = "Error: " .. text end -- the board has no word before the others
         emit(text .. LINE_END .. "source: " .. info.source .. " line: " .. info.currentline .. LINE_END)
         return place .. text
     end

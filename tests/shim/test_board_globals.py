@@ -136,7 +136,8 @@ def test_functions_of_libraries_come_one_by_one(library: str, run: Run) -> None:
         ("import('io', 'open')", "no such library"),
         ("table = nil import('table', 'sort')", "no such library"),
         ("import(1)", "no such function in base library"),
-        ("import()", "bad argument #1 to 'import' (string expected, got no value)"),
+        ("import()", "unexpected argument"),
+        ("import('math', 'sin', 'cos')", "unexpected argument"),
         ("import(nil)", "bad argument #1 to 'import' (string expected, got nil)"),
         ("import({})", "bad argument #1 to 'import' (string expected, got table)"),
         ("import('math', {})", "bad argument #2 to 'import' (string expected, got table)"),
@@ -177,7 +178,7 @@ IMPORTS = (
     ("expressions", "shown"),
     [
         ("1/3, 100.0, 1e9, 2^31, -2^31, -1/2, 1e-9", "0.333333 100.000000 1000000000.000000 .0 .0 -0.500000 0.000000"),
-        ("0/0, 1/0, -1/0, -0.0, 7, nil, true", "nan inf -inf -0.000000 7 nil true"),
+        ("0/0, 1/0, -1/0, -0.0, 7, nil, true", "nan inf -inf 0.000000 7 nil true"),
         ("tostring(1/3), tostring(2^31), tostring(nil)", "0.333333 .0 nil"),
         ("tonumber('0.1') == 1/10, tonumber('0x1.999999999999ap-4') == 1/10, tonumber('0.25')", "false true 0.250000"),
         ("tonumber('-0.5'), tonumber(' -0.5'), tonumber('-5'), tonumber('1e39')", "0.000000 0.000000 -5 inf"),

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DEADLINE_S = 20.0
+PLAIN = b"\x1b[38;5;222m\x1b[22m"
 MALLOC_ERROR = b"---- Malloc Error ----\n\r"
 RECURSION = b"local function f(n) if n==0 then return 0 end return 1+f(n-1) end "
 
@@ -65,6 +66,38 @@ def test_formats(board: VirtualBoard) -> None:
     assert run(board, b'string.format("%5.1f|%a|%f", 1/4, 1/10, 2^31)') == b"  0.2|0x1.999999999999ap-4|\n\r"
     for conversion in (b"e", b"g", b"E", b"G"):
         assert b"invalid conversion '%" + conversion in run(board, b'string.format("%' + conversion + b'", 1)')
+
+
+def test_more_than_nine_decimals_are_zeros(board: VirtualBoard) -> None:
+    run(board, b'import("string","format")')
+    assert run(board, b'string.format("%.15f|%.9f", 1/3, 1/3)') == b"0.333333333000000|0.333333333\n\r"
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (b"nil+1", b"Error: attempt to perform arithmetic on a nil value"),
+        (b"1%0", b"Error: attempt to perform 'n%0'"),
+        (b"3|1.5", b"number has no integer representation"),
+        (b"t={} t[nil]=1", b"index is nil"),
+        (b"for i=1,2,0 do end", b"'for' step is zero"),
+    ],
+)
+def test_a_word_stands_before_attempts_only(board: VirtualBoard, line: bytes, message: bytes) -> None:
+    first, source, _ = run(board, line).split(b"\n\r", 2)
+    assert first.endswith(message)
+    assert first.startswith(b"Error: ") == message.startswith(b"Error: ")
+    assert source == b"source: =stdin line: 1"
+
+
+def test_messages_of_libraries_and_of_the_compiler(board: VirtualBoard) -> None:
+    run(board, b'import("load")')
+    assert b":1: Error: attempt to add a 'string' with a 'number'" in run(board, b'"abc"+1').replace(PLAIN, b"")
+    assert b":1: Error: attempt to assign to const variable 'x'" in run(board, b'load("local x <const> = 1 x=2")')
+    assert b"\tError: attempt to load a text chunk (mode is 'b')" in run(board, b'load("return 1","x","b")')
+    run(board, b'import("user","is_even")')
+    assert run(board, b"user.is_even(4), user.is_even(-3)") == b"true\tfalse\n\r"
+    assert b"unexpected argument" in run(board, b"user.is_even()")
 
 
 def test_broken_string_functions(board: VirtualBoard) -> None:

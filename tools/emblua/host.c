@@ -50,6 +50,21 @@ double board_strtod(const char *text, char **end) {
     return negative ? 0.0 : (double)value;
 }
 
+/* "%f" computes nine decimals at most; zeros follow. (With a width and so many decimals the board's answer is not
+ * known.) */
+static int with_nine_decimals(char *out, size_t size, const char *format, double value) {
+    enum { MOST = 9 };
+    const char *point = strchr(format, '.');
+    int zeros = point ? atoi(point + 1) - MOST : 0;
+    if (zeros <= 0) return snprintf(out, size, format, value);
+    char shorter[32];
+    snprintf(shorter, sizeof shorter, "%.*s.%df", (int)(point - format), format, MOST);
+    int written = snprintf(out, size, shorter, value);
+    for (; zeros > 0 && (size_t)written + 1 < size; zeros--) out[written++] = '0';
+    out[written] = '\0';
+    return written;
+}
+
 /* In lobject.c and lstrlib.c for snprintf: "%f" is the only float format, and writes nothing above 1e9 (Lua then
  * adds the ".0" that it gives to anything that looks like an integer). */
 int board_snprintf(char *out, size_t size, const char *format, ...) {
@@ -66,8 +81,10 @@ int board_snprintf(char *out, size_t size, const char *format, ...) {
             written = snprintf(out, size, value < 0 ? "-inf" : "inf");
         else if (value > LARGEST_FLOAT_PRINTED || value < -LARGEST_FLOAT_PRINTED)
             written = snprintf(out, size, "%s", "");
+        else if (as_lua_prints)
+            written = snprintf(out, size, "%f", value == 0 ? 0.0 : value); /* no minus before a zero */
         else
-            written = snprintf(out, size, as_lua_prints ? "%f" : format, value);
+            written = with_nine_decimals(out, size, format, value);
     } else {
         written = vsnprintf(out, size, format, args);
     }
@@ -91,13 +108,35 @@ int board_strcoll(const char *a, const char *b) {
 
 /* ---- error text ------------------------------------------------------------------------------------------ */
 
+/* The board has a word in front of the messages that begin with "attempt to", and of no others. */
+static const char *attempt_vfstring(lua_State *L, const char *format, va_list args) {
+    static const char attempt[] = "attempt to ";
+    char with_word[128];
+    if (strncmp(format, attempt, sizeof attempt - 1) == 0) {
+        snprintf(with_word, sizeof with_word, "Error: %s", format);
+        format = with_word;
+    }
+    return lua_pushvfstring(L, format, args);
+}
+
+/* In ldo.c and lparser.c for luaO_pushfstring, and in luaL_error for lua_pushvfstring. */
+const char *board_attempt_fstring(lua_State *L, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    const char *text = attempt_vfstring(L, format, args);
+    va_end(args);
+    return text;
+}
+
+const char *board_attempt_vfstring(lua_State *L, const char *format, va_list args) {
+    return attempt_vfstring(L, format, args);
+}
+
 /* In ldebug.c for luaO_pushvfstring, where only run-time errors use it: the board prints the message and its place at
- * once, even under pcall, and puts a word in front of it. */
+ * once, even under pcall. */
 const char *board_pushvfstring(lua_State *L, const char *format, va_list args) {
     lua_Debug where;
-    lua_pushvfstring(L, format, args);
-    const char *message = lua_pushfstring(L, "Error: %s", lua_tostring(L, -1));
-    lua_remove(L, -2);
+    const char *message = attempt_vfstring(L, format, args);
     board_write(message);
     board_write(LINE_END);
     if (lua_getstack(L, 0, &where) && lua_getinfo(L, "Sl", &where) && where.currentline > 0) {
@@ -182,6 +221,12 @@ int board_format(lua_State *L) {
     return board_stock_format(L);
 }
 
+int board_is_even(lua_State *L) {
+    if (lua_gettop(L) != 1) return luaL_error(L, "unexpected argument");
+    lua_pushboolean(L, luaL_checkinteger(L, 1) % 2 == 0);
+    return 1;
+}
+
 int board_reboot(lua_State *L) {
     (void)L;
     target_reboot();
@@ -199,6 +244,7 @@ const char *const board_math_functions[] = {
 const char *const board_string_functions[] = {
     "byte", "char", "dump", "find", "format", "gmatch", "gsub", "len", "lower", "match", "rep", "reverse", "sub",
     "upper", "pack", "packsize", "unpack", NULL};
+const char *const board_user_functions[] = {"is_even", NULL};
 const char *const board_table_functions[] = {"concat", "insert", "remove", "unpack", "pack", "sort", "move", NULL};
 
 int board_one_of(const char *name, const char *const *list) {

@@ -10,7 +10,7 @@ void board_write(const char *text);
 
 /* Names of the functions that import() can bring; lists end with NULL. */
 extern const char *const board_base_functions[], *const board_math_functions[], *const board_string_functions[],
-    *const board_table_functions[];
+    *const board_table_functions[], *const board_user_functions[];
 int board_one_of(const char *name, const char *const *list);
 
 /* The board's forms of three functions, and where they find the stock ones, which the session has to set. */
@@ -20,6 +20,9 @@ int board_xpcall(lua_State *L);
 int board_format(lua_State *L);
 
 int board_reboot(lua_State *L);
+
+/* The one function of the library "user" of which it is known what it does. */
+int board_is_even(lua_State *L);
 
 /* The message handler: writes the error and its traceback. */
 int board_report(lua_State *L);

@@ -99,6 +99,7 @@ static lua_CFunction stock(const char *library, const char *name) {
 }
 
 static lua_CFunction boards(const char *library, const char *name) {
+    if (strcmp(library, "user") == 0) return board_is_even;
     lua_CFunction function = stock(library, name);
     if (function == board_stock_pcall) return board_pcall;
     if (function == board_stock_xpcall) return board_xpcall;
@@ -113,12 +114,15 @@ static void import_into(lua_State *L, int table, const char *library, const char
 }
 
 static int board_import(lua_State *L) {
+    static const char *const no_functions[] = {NULL};
     static const struct {
         const char *name;
         const char *const *functions;
     } libraries[] = {{LUA_MATHLIBNAME, board_math_functions},
                      {LUA_STRLIBNAME, board_string_functions},
-                     {LUA_TABLIBNAME, board_table_functions}};
+                     {LUA_TABLIBNAME, board_table_functions},
+                     {"user", board_user_functions},
+                     {"interrupt", no_functions}};
     int arguments = lua_gettop(L);
     if (arguments < 1 || arguments > 2) return luaL_error(L, "unexpected argument");
     const char *first = luaL_checkstring(L, 1);
