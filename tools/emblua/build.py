@@ -63,10 +63,10 @@ RENAMED: dict[str, tuple[str, ...]] = {
     "lstrlib": ("-Dmemchr=board_memchr",),
     "lvm": ("-Dstrcoll=board_strcoll",),
 }
-OWN_FLAGS = ("-Wall", "-Wextra", "-Werror")
+OWN_FLAGS = ("-Wall", "-Wextra", "-Wconversion", "-Werror")
 # The allocator alone, for replay_allocator.py: no Lua in it, so the compiler may be stricter.
 REPLAY_FILES = ("allocator.c", "replay.c")
-REPLAY_FLAGS = ("-std=c11", "-O2", "-Wconversion", "-Wsign-conversion", "-Wshadow")
+REPLAY_FLAGS = ("-std=c11", "-O2", "-Wsign-conversion", "-Wshadow")
 SANITIZERS = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 FLAGS = (
     "-std=gnu11",
