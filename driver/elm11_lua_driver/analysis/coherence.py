@@ -69,7 +69,7 @@ class CoherenceAnalysis:
 
     @property
     def job(self) -> Job:
-        """What was simulated."""
+        """The simulated job."""
         return self.levels.histogram.job
 
     @property
@@ -223,12 +223,10 @@ def analyse(
     series_x, series_y = check_series(names[0], x), check_series(names[1], y)
     n_samples = series_x.size
     if series_y.size != n_samples:
-        msg = f"{names[0]} and {names[1]} must have the same length, not {n_samples} and {series_y.size}"
-        raise ValueError(msg)
+        raise ValueError(f"{names[0]} and {names[1]} must have the same length, not {n_samples} and {series_y.size}")
     axis: FloatArray = np.asarray(np.arange(n_samples) * dt if times is None else times, np.float64)
     if axis.shape != series_x.shape:
-        msg = f"times must be as many as samples, {n_samples}, not of shape {axis.shape}"
-        raise ValueError(msg)
+        raise ValueError(f"times must be as many as samples, {n_samples}, not of shape {axis.shape}")
     level = check_level(level)
     mother = wavelets.WAVELETS[wavelet_name(wavelet)]
     s0, J = default_scales(n_samples, dt, dj, mother, s0, J)
@@ -273,5 +271,4 @@ def _lag1(name: str, series: FloatArray) -> float:
     try:
         return rednoise.lag1_autocorrelation(series)
     except ValueError as error:
-        msg = f"{name}: {error}"
-        raise ValueError(msg) from error
+        raise ValueError(f"{name}: {error}") from error

@@ -78,12 +78,10 @@ def coherence_from_cwt(
     """
     first, second = _transform("W1", W1), _transform("W2", W2)
     if first.shape != second.shape:
-        msg = f"W1 and W2 must have the same shape, not {first.shape} and {second.shape}"
-        raise ValueError(msg)
+        raise ValueError(f"W1 and W2 must have the same shape, not {first.shape} and {second.shape}")
     for name, value, least in (("dt", dt, 0.0), ("dj", dj, MIN_DJ)):
         if real(name, value) <= 0 or value < least:
-            msg = f"{name} must be {f'at least {least:g}' if least else 'greater than 0'}, not {value!r}"
-            raise ValueError(msg)
+            raise ValueError(f"{name} must be {f'at least {least:g}' if least else 'greater than 0'}, not {value!r}")
     one_of("norm", norm, NORMS)
     mother = wavelets.WAVELETS[wavelet_name(wavelet)]
     box = smoothing.scale_box(dj, mother, scale_box)
@@ -98,51 +96,38 @@ def coherence_from_cwt(
 
 
 def _transform(name: str, values: ArrayLike) -> NDArray[Any]:
-    """The transform in double precision, complex.
-
-    Raises:
-        ValueError: it is no table of finite numbers.
-    """
+    """The transform in double precision, complex."""
     try:
         table = np.asarray(values, dtype=complex)
     except (TypeError, ValueError) as error:
-        msg = f"{name} must be an array of numbers: {error}"
-        raise ValueError(msg) from error
+        raise ValueError(f"{name} must be an array of numbers: {error}") from error
     if table.ndim != 2 or 0 in table.shape:
-        msg = f"{name} must have the shape (n_scales, n_samples), not {table.shape}"
-        raise ValueError(msg)
+        raise ValueError(f"{name} must have the shape (n_scales, n_samples), not {table.shape}")
     wrong = np.argwhere(~np.isfinite(table))
     if wrong.size:
         row, sample = wrong[0].tolist()
-        msg = f"{name} must have finite values only; at scale {row}, sample {sample} it is {table[row, sample]}"
-        raise ValueError(msg)
+        raise ValueError(
+            f"{name} must have finite values only; at scale {row}, sample {sample} it is {table[row, sample]}"
+        )
     return table
 
 
 def _scales(scales: ArrayLike, n_scales: int, dj: float) -> FloatArray:
-    """The scales as doubles.
-
-    Raises:
-        ValueError: they are not n_scales positive numbers spaced by dj octaves.
-    """
+    """The scales as doubles."""
     try:
         column = np.asarray(scales, dtype=float)
     except (TypeError, ValueError) as error:
-        msg = f"scales must be an array of numbers: {error}"
-        raise ValueError(msg) from error
+        raise ValueError(f"scales must be an array of numbers: {error}") from error
     if column.shape != (n_scales,):
-        msg = f"scales must be as many as rows of W1, {n_scales}, not of shape {column.shape}"
-        raise ValueError(msg)
+        raise ValueError(f"scales must be as many as rows of W1, {n_scales}, not of shape {column.shape}")
     if not (np.isfinite(column).all() and (column > 0).all()):
-        msg = f"scales must be finite and greater than 0, not {column}"
-        raise ValueError(msg)
+        raise ValueError(f"scales must be finite and greater than 0, not {column}")
     spacing = np.diff(np.log2(column))
     wrong = np.flatnonzero(np.abs(spacing - dj) > _SPACING_TOLERANCE_OCTAVES)
     if wrong.size:
         j = int(wrong[0])
-        msg = (
+        raise ValueError(
             f"scales must grow by dj = {dj:g} octaves from row to row; from scale {j} ({column[j]:g}) to scale {j + 1} "
             f"({column[j + 1]:g}) it is {spacing[j]:.6g} octaves"
         )
-        raise ValueError(msg)
     return column

@@ -31,26 +31,19 @@ HEARTBEAT_INTERVAL_S: Final = 1.0
 class BoardObserver:
     """Follows the blocks of a job on a board. Every method does nothing: override those that you need.
 
-    An error that a method raises ends the run on this computer; a block on the board goes on.
+    `overwriting`: the board holds results of another job, which the first block will overwrite. `block_starting`,
+    `block_started`, `block_ended`: before a block is started, when the board computes it, and before it is fetched.
+    `heartbeat`: at least every `HEARTBEAT_INTERVAL_S` seconds of a block. `interrupted`: Ctrl-C during a block (run is
+    None while it is being started); unless this stops it, the board goes on. An error that a method raises ends the
+    run on this computer; a block on the board goes on.
     """
 
-    def overwriting(self, status: BoardStatus) -> None:
-        """The board holds results of another job, which the first block will overwrite."""
-
-    def block_starting(self, board: Board, block: range) -> None:
-        """A block of these simulations will be started."""
-
-    def block_started(self, run: Run) -> None:
-        """The board computes the block."""
-
-    def heartbeat(self, run: Run, progress: RunProgress) -> None:
-        """Called at least every `HEARTBEAT_INTERVAL_S` seconds with the block's progress."""
-
-    def block_ended(self, run: Run) -> None:
-        """The board is at its prompt; the results will be fetched."""
-
-    def interrupted(self, board: Board, run: Run | None) -> None:
-        """Ctrl-C during a block (None while it is being started). Unless this stops it, the board goes on."""
+    def overwriting(self, status: BoardStatus) -> None: ...  # noqa: D102
+    def block_starting(self, board: Board, block: range) -> None: ...  # noqa: D102
+    def block_started(self, run: Run) -> None: ...  # noqa: D102
+    def heartbeat(self, run: Run, progress: RunProgress) -> None: ...  # noqa: D102
+    def block_ended(self, run: Run) -> None: ...  # noqa: D102
+    def interrupted(self, board: Board, run: Run | None) -> None: ...  # noqa: D102
 
 
 def follow(run: Run, heartbeat: Callable[[RunProgress], None], stall_s: float | None = None) -> None:
@@ -281,11 +274,7 @@ class AttachedEngine:
         return histogram if all(map(is_missing, histogram.ranges)) else None
 
     def simulate(self, job: Job, simulations: range, progress: Progress) -> Histogram:
-        """Refuse.
-
-        Raises:
-            EngineError: always.
-        """
+        """See `Engine.simulate`: refuses."""
         del job, progress
         raise EngineError(
             f"this run on the board has no simulations {simulations.start} to {simulations.stop - 1}",

@@ -23,7 +23,7 @@ BOARD_RESOURCE: Final = "ELM11"
 """The resource with the number of boards that are plugged into a worker's computer: ``--resources "ELM11=1"``."""
 
 CONNECT_S: Final = 10.0
-"""How long to wait for the scheduler, and for the first worker."""
+"""Longest wait for the scheduler, and for the first worker."""
 
 FIRST_SILENCE_S: Final = 300.0
 """Longest time for a first, small chunk: a worker may have to import, and be busy with other tasks."""
@@ -34,16 +34,9 @@ _lock = threading.Lock()
 
 
 def compute(text: str, start: int, stop: int, engine_name: str) -> list[tuple[int, int, Any]]:
-    """Compute some simulations; runs on a worker.
+    """The parts of some simulations as `(start, stop, counts)`; runs on a worker, as `_Slot.simulate` asks it to.
 
-    Args:
-        text: the job in JSON.
-        start: first simulation.
-        stop: first simulation after them.
-        engine_name: "numpy", "lua" or "board". The worker keeps a board's port open until it ends.
-
-    Returns:
-        The parts as `(start, stop, counts)`.
+    The worker keeps a board's port open until it ends.
     """
     job, simulations = Job.from_json(text), range(start, stop)
     if engine_name != "board":
@@ -63,12 +56,7 @@ def _ignore(_: int) -> None:
 
 
 class _Slot:
-    """One thread of the cluster, wherever it is.
-
-    Args:
-        client: the `distributed.Client`.
-        engine_name: the engine on the worker.
-    """
+    """One thread of the cluster, wherever it is."""
 
     name = "dask"
 
@@ -132,8 +120,7 @@ class DaskEngine(Dispatcher):
 
     def __init__(self, client: Any, *, engine: str = "numpy", silence_s: float = FIRST_SILENCE_S) -> None:  # noqa: ANN401
         if engine not in {"numpy", "lua", "board"}:
-            msg = f"engine must be numpy, lua or board, not {engine!r}"
-            raise ValueError(msg)
+            raise ValueError(f"engine must be numpy, lua or board, not {engine!r}")
         if not client:
             raise ValueError("client must be a distributed.Client or the address of a scheduler")
         self._made = None
@@ -153,17 +140,13 @@ class DaskEngine(Dispatcher):
             EngineError: there are no suitable workers, or they failed repeatedly.
         """
         n_slots = min(_MAX_SLOTS, self._n_slots())
-        self._set_members(
-            [Member(_Slot(self._client, self._engine_name), f"dask {i + 1}", self._silence_s) for i in range(n_slots)]
-        )
+        self.members = [
+            Member(_Slot(self._client, self._engine_name), f"dask {i + 1}", self._silence_s) for i in range(n_slots)
+        ]
         yield from super().stream(job, simulations, progress, by_group=by_group)
 
     def _n_slots(self) -> int:
-        """Number of chunks that the cluster can compute at the same time; waits for a first worker.
-
-        Raises:
-            EngineError: none came.
-        """
+        """Number of chunks that the cluster can compute at the same time; waits for a first worker."""
         try:
             self._client.wait_for_workers(1, timeout=CONNECT_S)
             threads = self._client.nthreads()
@@ -183,14 +166,9 @@ class DaskEngine(Dispatcher):
         return int(boards)
 
     def abandon(self, member: Member) -> None:
-        """Cancel the task.
-
-        Args:
-            member: the engine and its state.
-        """
-        slot = member.engine
-        assert isinstance(slot, _Slot)
-        slot.cancel()
+        """See `Dispatcher.abandon`: cancels the task."""
+        assert isinstance(member.engine, _Slot)
+        member.engine.cancel()
 
     def close(self) -> None:
         """Leave the cluster; a client that was given stays open."""
@@ -205,11 +183,7 @@ def _boards(dask_scheduler: Any) -> int:  # noqa: ANN401
 
 
 def _connected(address: str) -> Any:  # noqa: ANN401
-    """A client of the scheduler.
-
-    Raises:
-        EngineError: distributed is not installed, or the scheduler does not answer.
-    """
+    """A client of the scheduler."""
     try:
         import distributed  # noqa: PLC0415  an extra
     except ImportError as error:

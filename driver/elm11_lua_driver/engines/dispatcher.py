@@ -43,56 +43,32 @@ _STOP_S: Final = 5.0  # how long an engine may take to notice that its result is
 
 @dataclass
 class Shares:
-    """Where the time went, in seconds over all members; for `tools/bench/bench.py`.
+    """Where the time went, in seconds over all members; for `tools/bench/bench.py`."""
 
-    Attributes:
-        start: until a member was ready, such as a new process with its imports.
-        compute: from the start of a chunk to its result.
-    """
-
-    start: float = 0.0
-    compute: float = 0.0
+    start: float = 0.0  # until a member was ready, such as a new process with its imports
+    compute: float = 0.0  # from the start of a chunk to its result
 
 
 @dataclass(eq=False)
 class Member:
-    """An engine of a dispatcher, and its state.
-
-    Attributes:
-        engine: the engine.
-        name: for messages: the engine's, numbered where several have the same.
-        longest_silence_s: the longest time without a report, seconds; None where the engine has deadlines of its own.
-        speed: simulations per second, as measured last; None before the first chunk.
-        failures: how often it has failed in a row.
-        errors: the messages of its errors, each once.
-        not_before_s: when it may be tried again, seconds on the dispatcher's clock.
-        is_out: True if it gets no more chunks of this job.
-        thread: runs its chunks; None before the first.
-        chunk: the simulations that it computes now; None for none.
-        ticket: number of the assignment; an answer with an earlier ticket is ignored.
-        is_ready: True once `prepare` is done and it computes.
-        assigned_s: when it got the chunk, seconds on the dispatcher's clock.
-        last_heartbeat_s: when it last reported, seconds on the dispatcher's clock.
-        longest_gap_s: longest time between two reports so far, seconds.
-        partial: simulations of the chunk that are finished.
-    """
+    """An engine of a dispatcher, and its state; times are seconds on the dispatcher's clock."""
 
     engine: Engine
-    name: str
-    longest_silence_s: float | None = None
-    speed: float | None = None
-    failures: int = 0
-    errors: list[str] = field(default_factory=list)
-    not_before_s: float = 0.0
-    is_out: bool = False
+    name: str  # for messages: the engine's, numbered where several have the same
+    longest_silence_s: float | None = None  # without a report; None where the engine has deadlines of its own
+    speed: float | None = None  # simulations per second, as measured last
+    failures: int = 0  # in a row
+    errors: list[str] = field(default_factory=list)  # each message once
+    not_before_s: float = 0.0  # when it may be tried again
+    is_out: bool = False  # it gets no more chunks of this job
     thread: threading.Thread | None = None
-    chunk: range | None = None
-    ticket: int = 0
-    is_ready: bool = False
+    chunk: range | None = None  # the simulations that it computes now
+    ticket: int = 0  # number of the assignment; an answer with an earlier ticket is ignored
+    is_ready: bool = False  # `prepare` is done and it computes
     assigned_s: float = 0.0
     last_heartbeat_s: float = 0.0
-    longest_gap_s: float = 0.0
-    partial: int = 0
+    longest_gap_s: float = 0.0  # between two reports so far
+    partial: int = 0  # simulations of the chunk that are finished
 
 
 @dataclass(frozen=True)
@@ -108,53 +84,37 @@ class _Event:
 
 
 class Dispatcher:
-    """Base of the engines that run a job on several members at once, as `FleetEngine` describes.
-
-    Args:
-        engines: the engines of the members; `close` closes all of them.
-        retry_s: pause after a member's first failure; it doubles with each failure in a row.
-
-    Attributes:
-        shares: where the time went.
-    """
+    """Base of the engines that run a job on several members at once, as `FleetEngine` describes."""
 
     name: str
     worth_doubling_s = _CHUNK_S[0]  # what must be gained when a chunk is computed a second time
 
     def __init__(self, engines: Sequence[Engine], retry_s: float) -> None:
         names = [engine.name for engine in engines]
-        self._members = [
+        self.members = [
             Member(engine, f"{engine.name} {i + 1}" if names.count(engine.name) > 1 else engine.name)
             for i, engine in enumerate(engines)
         ]
-        self._retry_s = retry_s
+        self.retry_s = retry_s
         self._job: Job | None = None
         self.shares = Shares()
 
     @property
     def joins_groups(self) -> bool:
-        """Whether parts may span several groups."""
-        return any(joins_groups(member.engine) for member in self._members)
+        """True if parts may span several groups."""
+        return any(joins_groups(member.engine) for member in self.members)
 
     def simulate(self, job: Job, simulations: range, progress: Progress) -> Histogram:
-        """See `Engine.simulate`.
-
-        Raises:
-            EngineError: no engine is left; the message has the errors of each.
-        """
+        """See `Engine.simulate`."""
         return Histogram(job, [part for result in self.stream(job, [simulations], progress) for part in result.parts])
 
     def stream(
         self, job: Job, simulations: Sequence[range], progress: Progress, *, by_group: bool = False
     ) -> Iterator[Histogram]:
-        """See `StreamingEngine.stream`.
-
-        Raises:
-            EngineError: no engine is left; the message has the errors of each.
-        """
+        """See `StreamingEngine.stream`."""
         if job != self._job:
             self._job = job
-            for member in self._members:
+            for member in self.members:
                 member.speed, member.longest_gap_s = None, 0.0
                 member.is_out, member.failures, member.errors = False, 0, []
         stream = _Stream(self, job, simulations, progress, by_group=by_group)
@@ -164,13 +124,9 @@ class Dispatcher:
             stream.stop()
 
     def close(self) -> None:
-        """Close all engines, also when one of them fails to close.
-
-        Raises:
-            Exception: the first error of those that failed, when all have been closed.
-        """
+        """Close all engines, also when one of them fails to close."""
         first: BaseException | None = None
-        for member in self._members:
+        for member in self.members:
             try:
                 member.engine.close()
             except BaseException as error:  # noqa: BLE001  Ctrl-C, too, must leave no port open
@@ -181,33 +137,11 @@ class Dispatcher:
         if first is not None:
             raise first
 
-    @property
-    def members(self) -> Sequence[Member]:
-        """The engines and their states."""
-        return self._members
-
-    def _set_members(self, members: list[Member]) -> None:
-        """Replace the members; only between two streams."""
-        self._members = members
-
-    @property
-    def retry_s(self) -> float:
-        """Pause after a failure."""
-        return self._retry_s
-
     def prepare(self, member: Member) -> None:
-        """Make a member ready; called in its thread before each chunk, and not counted as computing.
-
-        Args:
-            member: the engine and its state.
-        """
+        """Make a member ready; called in its thread before each chunk, and not counted as computing."""
 
     def abandon(self, member: Member) -> None:
-        """Make a member stop at once, where that is possible; its thread ends when its engine returns.
-
-        Args:
-            member: the engine and its state.
-        """
+        """Make a member stop at once, where that is possible; its thread ends when its engine returns."""
 
 
 class _Stream:
@@ -238,11 +172,7 @@ class _Stream:
     # ---- in the caller's thread ------------------------------------------------------------------------------
 
     def results(self) -> Iterator[Histogram]:
-        """Assign chunks until all results are there.
-
-        Raises:
-            EngineError: no member is left for the rest; what has arrived is yielded first.
-        """
+        """Assign chunks until all results are there."""
         while self._missing and self._error is None:
             self._assign_chunks()
             self._check_members()

@@ -48,6 +48,5 @@ class FleetEngine(Dispatcher):
             raise ValueError("engines must name at least one engine")
         for name in engines:
             if isinstance(name, str) and name not in _BY_NAME:
-                msg = f"engine must be one of {', '.join(_BY_NAME)}, or an engine, not {name!r}"
-                raise ValueError(msg)
+                raise ValueError(f"engine must be one of {', '.join(_BY_NAME)}, or an engine, not {name!r}")
         super().__init__([_BY_NAME[engine]() if isinstance(engine, str) else engine for engine in engines], retry_s)

@@ -54,7 +54,7 @@ _END_S: Final = 5.0
 
 
 def n_cores() -> int:
-    """How many cores this process may use."""
+    """Number of cores that this process may use."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on this system
@@ -62,11 +62,7 @@ def n_cores() -> int:
 
 
 class WorkerProcess:
-    """An engine in a process of its own. The process is started at the first use, and again after it was killed.
-
-    Args:
-        engine_name: the engine that runs in it.
-    """
+    """An engine in a process of its own. The process is started at the first use, and again after it was killed."""
 
     def __init__(self, engine_name: str) -> None:
         self.name = "process"
@@ -84,11 +80,7 @@ class WorkerProcess:
         return process.pid if process is not None and process.poll() is None else None
 
     def prepare(self) -> None:
-        """Start the process, unless it runs.
-
-        Raises:
-            EngineError: it could not be started.
-        """
+        """Start the process, unless it runs."""
         with self._starting:  # the thread of an abandoned chunk may still start it
             process = self._started()
             if process is None:
@@ -231,14 +223,11 @@ class PoolEngine(Dispatcher):
     ) -> None:
         n_workers = n_cores() if n_workers is None else n_workers
         if not isinstance(n_workers, int) or not 1 <= n_workers <= MAX_WORKERS:
-            msg = f"n_workers must be a whole number from 1 to {MAX_WORKERS}, not {n_workers!r}"
-            raise ValueError(msg)
+            raise ValueError(f"n_workers must be a whole number from 1 to {MAX_WORKERS}, not {n_workers!r}")
         if engine not in {"numpy", "lua"}:
-            msg = f"engine must be numpy or lua, not {engine!r}"
-            raise ValueError(msg)
+            raise ValueError(f"engine must be numpy or lua, not {engine!r}")
         if not silence_s > 0:
-            msg = f"silence_s must be greater than 0, not {silence_s!r}"
-            raise ValueError(msg)
+            raise ValueError(f"silence_s must be greater than 0, not {silence_s!r}")
         self._workers = [WorkerProcess(engine) for _ in range(n_workers)]
         super().__init__(self._workers, retry_s=0.0)  # a new process is a fresh start, nothing to wait for
         for member in self.members:
@@ -250,21 +239,11 @@ class PoolEngine(Dispatcher):
         return [worker.pid for worker in self._workers if worker.pid is not None]
 
     def prepare(self, member: Member) -> None:
-        """Start the process.
-
-        Args:
-            member: the engine and its state.
-        """
-        worker = member.engine
-        assert isinstance(worker, WorkerProcess)
-        worker.prepare()
+        """See `Dispatcher.prepare`: starts the process."""
+        assert isinstance(member.engine, WorkerProcess)
+        member.engine.prepare()
 
     def abandon(self, member: Member) -> None:
-        """Kill the process; the next chunk starts another.
-
-        Args:
-            member: the engine and its state.
-        """
-        worker = member.engine
-        assert isinstance(worker, WorkerProcess)
-        worker.kill()
+        """See `Dispatcher.abandon`: kills the process; the next chunk starts another."""
+        assert isinstance(member.engine, WorkerProcess)
+        member.engine.kill()

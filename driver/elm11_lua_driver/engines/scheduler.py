@@ -23,12 +23,7 @@ CHUNK_S: Final = 1.0
 
 
 class WorkQueue:
-    """Simulations that are still to be computed, taken in chunks, each of which can be one `Part`.
-
-    Args:
-        job: gives the groups.
-        simulations: ranges, ascending, none twice.
-    """
+    """Simulations that are still to be computed, taken in chunks, each of which can be one `Part`."""
 
     def __init__(self, job: Job, simulations: Sequence[range]) -> None:
         self._job = job
@@ -39,15 +34,7 @@ class WorkQueue:
         return sum(map(len, self._free))
 
     def take(self, wanted: int, *, one_group: bool = False) -> range:
-        """Take the next chunk.
-
-        Args:
-            wanted: how many simulations; at most so many are given, at least 1.
-            one_group: True if the chunk must lie in one group.
-
-        Returns:
-            Some simulations of one group, or several whole groups.
-        """
+        """Take the next chunk."""
         free, size, end = self._free[0], self._job.group_size, self._job.n_simulations
         wanted = max(1, wanted)
         stop = free.start
@@ -72,15 +59,7 @@ class WorkQueue:
 def stream(
     engine: Engine, job: Job, simulations: Sequence[range], progress: Progress, *, by_group: bool = False
 ) -> Generator[Histogram]:
-    """Results of any engine, chunk by chunk; see `StreamingEngine.stream`.
-
-    Args:
-        engine: any engine.
-        job: what to compute.
-        simulations: ranges of simulation numbers, ascending, none twice.
-        progress: called as simulations are finished.
-        by_group: True if every part must lie in one group of the job.
-    """
+    """Results of any engine, chunk by chunk; see `StreamingEngine.stream`."""
     if isinstance(engine, StreamingEngine):
         yield from engine.stream(job, simulations, progress, by_group=by_group)
         return
@@ -97,19 +76,10 @@ def stream(
 
 
 def joins_groups(engine: Engine) -> bool:
-    """True if the engine's parts may span several groups.
-
-    Args:
-        engine: any engine.
-    """
+    """True if the engine's parts may span several groups."""
     return bool(getattr(engine, "joins_groups", False))
 
 
 def single_groups(job: Job, simulations: Sequence[range]) -> list[range]:
-    """The same simulations, cut at the borders of the job's groups.
-
-    Args:
-        job: what is computed.
-        simulations: ranges of simulation numbers, ascending.
-    """
+    """The same simulations, cut at the borders of the job's groups."""
     return [group for part in simulations for group in group_ranges(job, part)]

@@ -27,9 +27,6 @@ def main(engine_name: str) -> None:
 
     A task is ``(job as JSON, start, stop)``. Answers are ``("ready",)`` once, ``("progress", n)`` any number of times,
     then ``("result", parts)`` with the parts as ``(start, stop, counts)``, or ``("error", exception)``.
-
-    Args:
-        engine_name: "numpy" or "lua".
     """
     # Ctrl-C reaches every process of the terminal; the parent decides what to do.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

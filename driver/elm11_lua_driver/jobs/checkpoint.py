@@ -29,15 +29,7 @@ _LEFT_OVER_S: Final = 60.0
 
 
 class Checkpoint:
-    """A file that holds what is finished.
-
-    Args:
-        path: the file; it is written at the first `add`.
-        job: what is to be computed.
-        stored: what the file holds: of this job, or of a longer one, which then stays in it.
-        rule: when the run stops; it is kept in the file.
-        provenance: which engines computed what is stored.
-    """
+    """A file that holds what is finished."""
 
     def __init__(
         self,
@@ -71,9 +63,6 @@ class Checkpoint:
         is several whole groups, which for a longer run holds of every engine but the board.
 
         Args:
-            path: the file, which need not exist.
-            job: what is to be computed.
-            rule: when the run stops.
             confirm_overwrite: called with what the file holds, where that is something else; raises an error to keep
                 it. None keeps it.
 
@@ -101,8 +90,7 @@ class Checkpoint:
             theirs, ours = asdict(found.histogram.job), asdict(job)
             differing = [name for name in ours if theirs[name] != ours[name] and name != "n_simulations"]
             differences = ", ".join(f"{name} is {theirs[name]!r} there, not {ours[name]!r}" for name in differing)
-            msg = f"{path} holds another job: {differences}; give another file, or delete this one"
-            raise ValueError(msg)
+            raise ValueError(f"{path} holds another job: {differences}; give another file, or delete this one")
         return cls(path, job, found.histogram, rule, found.provenance)
 
     @property
@@ -114,8 +102,6 @@ class Checkpoint:
         """Add finished simulations, and write the file: some 10 ms, for pieces that take a second.
 
         Args:
-            piece: the finished simulations.
-            engine: name of the engine that has computed them.
             seconds: how long it took; None where that is not known.
 
         Raises:
@@ -131,12 +117,7 @@ class Checkpoint:
         self.write()
 
     def write(self) -> None:
-        """Write what has not been written.
-
-        Raises:
-            ValueError: another program has written another job into the file meanwhile.
-            OSError: the file cannot be written.
-        """
+        """Write what has not been written."""
         if self._is_written:
             return
         if _stamp(self.path) != self._stamp:
@@ -153,8 +134,9 @@ class Checkpoint:
         except (OSError, ValueError):
             return  # it was taken away, or is of no use to anybody
         if found.job.sha256 != self._histogram.job.sha256:
-            msg = f"{self.path} has been written by another program meanwhile, with another job; give another file"
-            raise ValueError(msg)
+            raise ValueError(
+                f"{self.path} has been written by another program meanwhile, with another job; give another file"
+            )
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:
@@ -167,12 +149,7 @@ def _stamp(path: Path) -> tuple[int, int] | None:
 
 
 def of_length(histogram: Histogram, job: Job) -> Histogram:
-    """What of a histogram can be used for a job of the same experiment and another number of simulations.
-
-    Args:
-        histogram: of a job that differs in the number of simulations alone.
-        job: the job that is wanted.
-    """
+    """The parts of a histogram that a job of the same experiment and another number of simulations can use."""
     if histogram.job == job:
         return histogram
     fitting = []
@@ -187,12 +164,7 @@ def of_length(histogram: Histogram, job: Job) -> Histogram:
 
 
 def without_overlap(histogram: Histogram, other: Histogram) -> Histogram:
-    """The parts of a histogram of which the other has no simulation.
-
-    Args:
-        histogram: what is to be kept.
-        other: what is there already, of the same job.
-    """
+    """The parts of a histogram of which the other has no simulation."""
     return Histogram(
         histogram.job,
         [
@@ -207,7 +179,6 @@ def missing(histogram: Histogram, stop: int | None = None) -> list[range]:
     """The simulations that a histogram lacks, as few ranges as possible.
 
     Args:
-        histogram: what is there.
         stop: only simulations below this one are looked at; None for all.
     """
     stop = histogram.job.n_simulations if stop is None else stop

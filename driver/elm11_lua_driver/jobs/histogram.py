@@ -113,12 +113,12 @@ class Histogram:
 
     @property
     def n_simulations(self) -> int:
-        """How many simulations it contains."""
+        """Number of simulations that it contains."""
         return sum(part.stop - part.start for part in self.parts)
 
     @property
     def is_complete(self) -> bool:
-        """Whether it contains every simulation of the job."""
+        """True if it contains every simulation of the job."""
         return self.ranges == (range(self.job.n_simulations),)
 
     @property
@@ -127,11 +127,7 @@ class Histogram:
         return hashlib.sha256(self.counts.astype("<i8").tobytes()).hexdigest()
 
     def __add__(self, other: Histogram) -> Histogram:
-        """Union of two results of one experiment.
-
-        Raises:
-            ValueError: they are of different jobs, or have simulations in common.
-        """
+        """Union of two results of one experiment."""
         if self.job != other.job:
             raise ValueError(f"histograms of different jobs do not add: {self.job.to_json()}, {other.job.to_json()}")
         return Histogram(self.job, self.parts + other.parts)

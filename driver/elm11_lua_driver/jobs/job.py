@@ -67,12 +67,12 @@ class Job(Experiment):
 
     @cached_property
     def experiment(self) -> Experiment:
-        """What is simulated, without how often and how: jobs that differ only in that share plans."""
+        """The experiment without number of simulations and pipeline: jobs that differ only in these share plans."""
         return Experiment(**{field.name: getattr(self, field.name) for field in fields(Experiment)})
 
     @property
     def fast_plan(self) -> fast.FastPlan:
-        """What the fast pipeline does for the experiment; made once.
+        """The fast pipeline's plan of the experiment; made once.
 
         Raises:
             ValueError: it cannot do the experiment.
@@ -80,7 +80,7 @@ class Job(Experiment):
         return fast.plan_of(self.experiment)
 
     def expected_counts(self, simulations: range) -> IntArray:
-        """How many counts each scale has after some simulations.
+        """Number of counts that each scale has after some simulations.
 
         The exact pipeline counts every usable sample of every simulation. The fast one counts a scale only in the
         simulations in which it is active, and with weights.
@@ -127,15 +127,14 @@ class Job(Experiment):
         try:
             values: dict[str, Any] = dict(json.loads(text))
         except (TypeError, ValueError) as error:
-            msg = f"not a job in JSON: {error}"
-            raise ValueError(msg) from error
+            raise ValueError(f"not a job in JSON: {error}") from error
         if values.pop("format", None) != _FORMAT:
-            msg = f"not a job of format {_FORMAT}: {text[:80]}"
-            raise ValueError(msg)
+            raise ValueError(f"not a job of format {_FORMAT}: {text[:80]}")
         known = {field.name for field in fields(cls)}
         if set(values) != known:
-            msg = f"a job has the fields {', '.join(sorted(known))}; these differ: {sorted(set(values) ^ known)}"
-            raise ValueError(msg)
+            raise ValueError(
+                f"a job has the fields {', '.join(sorted(known))}; these differ: {sorted(set(values) ^ known)}"
+            )
         return cls(**values)
 
     @property

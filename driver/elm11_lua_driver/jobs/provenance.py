@@ -64,20 +64,10 @@ class Provenance:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """The entry that `to_dict` gave; unknown names are left out.
-
-        Args:
-            values: the dictionary that `to_dict` gave.
-
-        Raises:
-            KeyError: a name is missing.
-            TypeError: a value is of another kind.
-            ValueError: a value is out of its range.
-        """
+        """The entry that `to_dict` gave; unknown names are left out."""
         seconds = None if values["seconds"] is None else float(values["seconds"])
         if seconds is not None and not (math.isfinite(seconds) and seconds >= 0):
-            msg = f"an engine cannot have taken {seconds} s"
-            raise ValueError(msg)
+            raise ValueError(f"an engine cannot have taken {seconds} s")
         of_versions = {str(name): str(text) for name, text in dict(values["versions"]).items()}
         return cls(str(values["engine"]), int(values["n_simulations"]), seconds, str(values["ended"]), of_versions)
 
@@ -86,13 +76,6 @@ def extended(history: Sequence[Provenance], entry: Provenance) -> tuple[Provenan
     """A history with one more entry, joined with the last one if engine and versions are the same.
 
     An unknown time stays apart: its sum with a known one would be wrong.
-
-    Args:
-        history: the entries so far, in the order of the work.
-        entry: the next one.
-
-    Returns:
-        The new history.
     """
     last = history[-1] if history else None
     if (

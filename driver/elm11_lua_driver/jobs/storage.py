@@ -42,8 +42,7 @@ def check_suffix(path: Path | str) -> None:
         ValueError: it does not.
     """
     if Path(path).suffix.lower() not in SUFFIXES:
-        msg = f"{path} must end with {' or '.join(SUFFIXES)}"
-        raise ValueError(msg)
+        raise ValueError(f"{path} must end with {' or '.join(SUFFIXES)}")
 
 
 @dataclass(frozen=True)
@@ -172,11 +171,9 @@ def load_run(path: Path | str) -> StoredRun:
         )
     except (*_DAMAGED, KeyError, TypeError) as error:
         why = f"it has no {error}" if isinstance(error, KeyError) else str(error)
-        msg = f"{path} holds no histogram: {why}"
-        raise ValueError(msg) from error
+        raise ValueError(f"{path} holds no histogram: {why}") from error
     if job.sha256 != values.get("job_sha256", job.sha256) or histogram.sha256 != values["sha256"]:
-        msg = f"{path} is damaged: its job or its counts do not have the SHA-256 that it states"
-        raise ValueError(msg)
+        raise ValueError(f"{path} is damaged: its job or its counts do not have the SHA-256 that it states")
     return StoredRun(histogram, rule, _provenance(values.get("sessions")))
 
 

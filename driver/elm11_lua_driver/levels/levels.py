@@ -86,7 +86,7 @@ class Significance:
         return float(known.max()) if known.size else math.nan
 
     def precision(self) -> dict[str, float | int | bool | None]:
-        """How well the levels are known, as plain values for JSON.
+        """The precision of the levels, as plain values for JSON.
 
         Returns:
             All without a unit (squared coherence, numbers, truth): `max_standard_error` (None where it is not

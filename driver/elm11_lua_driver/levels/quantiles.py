@@ -14,13 +14,7 @@ if TYPE_CHECKING:
 
 
 def check_level(level: float) -> float:
-    """The level as a float, if it lies between 0 and 1.
-
-    Args:
-        level: the confidence, 0 < level < 1.
-
-    Returns:
-        The level, no unit.
+    """The level as a float, if it lies between 0 and 1 (no unit).
 
     Raises:
         ValueError: it does not.
@@ -32,8 +26,7 @@ def check_level(level: float) -> float:
     except (TypeError, ValueError):
         number = math.nan
     if not 0 < number < 1:
-        msg = f"significance_level must lie between 0 and 1 (both excluded), not {level!r}"
-        raise ValueError(msg)
+        raise ValueError(f"significance_level must lie between 0 and 1 (both excluded), not {level!r}")
     return number
 
 
@@ -45,10 +38,6 @@ def quantiles(counts: IntArray, level: float) -> FloatArray:
 
     Args:
         counts: shape (n_scales, n_bins).
-        level: 0 < level < 1.
-
-    Returns:
-        Shape (n_scales,), no unit; NaN for a scale without samples.
 
     Source: pycwt 0.5.0b0, `wct_significance`.
     """
@@ -65,6 +54,8 @@ def quantiles(counts: IntArray, level: float) -> FloatArray:
 def standard_errors(histogram: Histogram, level: float) -> FloatArray:
     """Standard error of `quantiles(histogram.counts, level)` from how much groups of simulations differ.
 
+    Its shape is (J + 1,), no unit; NaN where fewer than two groups have counts.
+
     The share of counts below the level is a ratio of sums over groups, whose standard error follows from the groups;
     the levels of shares that much smaller and larger are two standard errors apart. So no density is taken from single
     bins, which are nearly empty in short runs.
@@ -73,13 +64,6 @@ def standard_errors(histogram: Histogram, level: float) -> FloatArray:
     result of a board has fewer groups, and the same expectation. Groups may differ in size (the last one often does),
     and the fast pipeline counts a scale in some simulations only: at each scale a group has the weight of its counts
     there, and a group without any is left out.
-
-    Args:
-        histogram: the counts by group.
-        level: 0 < level < 1.
-
-    Returns:
-        Shape (J + 1,), no unit; NaN where fewer than two groups have counts.
 
     Source: Woodruff (1952), *Confidence intervals for medians and other position measures*, Journal of the American
     Statistical Association 47, 635-646; the ratio's error: Cochran (1977), *Sampling techniques*, Eq. (6.9).

@@ -26,23 +26,16 @@ if TYPE_CHECKING:
 class Observer:
     """Follows a run. Every method does nothing: override those that you need.
 
-    An error that a method raises ends the run; finished simulations are in the checkpoint.
+    `started` and `progressed` get numbers of simulations, finished and wanted, `recovered` what the engine held from
+    before, `piece_finished` what it has computed (both are in the checkpoint then), `stopped_early` the result when the
+    target standard error is reached. An error that a method raises ends the run; the checkpoint keeps what is finished.
     """
 
-    def started(self, job: Job, finished: int) -> None:
-        """The run begins; the checkpoint holds so many simulations already."""
-
-    def progressed(self, finished: int, wanted: int) -> None:
-        """So many simulations are finished, of so many that are wanted."""
-
-    def recovered(self, piece: Histogram) -> None:
-        """The engine held these simulations from before; the checkpoint has them now."""
-
-    def piece_finished(self, piece: Histogram) -> None:
-        """The engine has computed these simulations; the checkpoint has them now."""
-
-    def stopped_early(self, histogram: Histogram) -> None:
-        """The target standard error is reached; this is the result."""
+    def started(self, job: Job, finished: int) -> None: ...  # noqa: D102
+    def progressed(self, finished: int, wanted: int) -> None: ...  # noqa: D102
+    def recovered(self, piece: Histogram) -> None: ...  # noqa: D102
+    def piece_finished(self, piece: Histogram) -> None: ...  # noqa: D102
+    def stopped_early(self, histogram: Histogram) -> None: ...  # noqa: D102
 
 
 class _Callback(Observer):
@@ -116,11 +109,7 @@ def run(
 
 
 class _Work:
-    """The finished simulations of a run, and the engine that adds to them.
-
-    Raises:
-        ValueError: the checkpoint's parts span groups, and `by_group` forbids that.
-    """
+    """The finished simulations of a run, and the engine that adds to them."""
 
     def __init__(
         self,
@@ -141,11 +130,10 @@ class _Work:
         self._has_recovered = False
         self.histogram = Histogram(job, []) if checkpoint is None else checkpoint.histogram
         if checkpoint is not None and by_group and stopping.spans_groups(self.histogram):
-            msg = (
+            raise ValueError(
                 f"{checkpoint.path} has blocks of several groups, as boards and longer runs make them, which show "
                 "standard errors too roughly for a target; finish it without one, or begin another file"
             )
-            raise ValueError(msg)
         self._finished = self.histogram.n_simulations
         self.observer.started(job, self._finished)
         if self._finished:
@@ -168,11 +156,7 @@ class _Work:
             self.observer.recovered(piece)
 
     def compute(self, stop: int) -> None:
-        """Compute what is missing below `stop`.
-
-        Raises:
-            EngineError: the engine failed, or returned too little.
-        """
+        """Compute what is missing below `stop`."""
         try:
             if missing(self.histogram, stop):
                 self.recover()
@@ -193,11 +177,7 @@ class _Work:
         self.check(self.histogram, stop)
 
     def begun(self, stop: int) -> Histogram:
-        """The simulations below `stop`, in parts from which standard errors can be estimated.
-
-        Raises:
-            EngineError: the engine has joined groups.
-        """
+        """The simulations below `stop`, in parts from which standard errors can be estimated."""
         begun = stopping.prefix(self.histogram, stop)
         if begun.ranges != (range(stop),) or stopping.spans_groups(begun):
             raise EngineError(
@@ -208,11 +188,7 @@ class _Work:
         return begun
 
     def check(self, histogram: Histogram, stop: int, *, exactly: bool = False) -> None:
-        """Do nothing if the histogram has all simulations below `stop`; with `exactly`, and no others.
-
-        Raises:
-            EngineError: it has not.
-        """
+        """Do nothing if the histogram has all simulations below `stop`; with `exactly`, and no others."""
         has_all = histogram.ranges == (range(stop),) if exactly else not missing(histogram, stop)
         if not has_all or histogram.job != self._job:
             raise EngineError(

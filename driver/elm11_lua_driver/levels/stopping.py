@@ -25,14 +25,7 @@ MIN_GROUPS: Final = 8
 
 
 def check_target(target_standard_error: float, level: float) -> float:
-    """The target as a float, if it lies between 0 and 1, and the level does as well.
-
-    Args:
-        target_standard_error: largest standard error wanted, between 0 and 1.
-        level: the confidence, between 0 and 1.
-
-    Returns:
-        The target, no unit.
+    """The target as a float, if it lies between 0 and 1, and the level does as well (no unit).
 
     Raises:
         ValueError: one does not.
@@ -45,8 +38,9 @@ def check_target(target_standard_error: float, level: float) -> float:
     except (TypeError, ValueError):
         number = float("nan")
     if not 0 < number < 1:
-        msg = f"target_standard_error must lie between 0 and 1 (both excluded), not {target_standard_error!r}"
-        raise ValueError(msg)
+        raise ValueError(
+            f"target_standard_error must lie between 0 and 1 (both excluded), not {target_standard_error!r}"
+        )
     return number
 
 
@@ -54,9 +48,6 @@ def check_numbers(job: Job) -> list[int]:
     """Numbers of simulations after which to look: 8, 12, 16, 24, 32, 48 groups, and all.
 
     At most half as much again is computed as would do; more looks would find a small estimate by luck more often.
-
-    Args:
-        job: what is computed.
 
     Source: this project: docs/engines.md, "Early stopping".
     """
@@ -69,11 +60,7 @@ def stops(job: Job, target_standard_error: float | None) -> list[int]:
     """Numbers of simulations up to which to compute in one go: the last, and with a target those to look after.
 
     Args:
-        job: the job.
         target_standard_error: largest standard error wanted; None for no early stopping.
-
-    Returns:
-        Numbers of simulations, increasing.
 
     Source: this project: docs/engines.md, "Early stopping".
     """
@@ -83,10 +70,6 @@ def stops(job: Job, target_standard_error: float | None) -> list[int]:
 def prefix(histogram: Histogram, stop: int) -> Histogram:
     """The simulations below `stop`, which no part may contain in its midst.
 
-    Args:
-        histogram: of which no part spans the limit.
-        stop: the limit, a simulation number.
-
     Source: this project: docs/engines.md, "Early stopping".
     """
     return Histogram(histogram.job, [part for part in histogram.parts if part.stop <= stop])
@@ -94,10 +77,6 @@ def prefix(histogram: Histogram, stop: int) -> Histogram:
 
 def shortened(histogram: Histogram, n_simulations: int) -> Histogram:
     """The complete result of a job of so many simulations, from the first ones of a longer job.
-
-    Args:
-        histogram: holds at least these simulations.
-        n_simulations: one of `check_numbers`.
 
     Source: this project: docs/engines.md, "Early stopping".
     """
@@ -109,12 +88,6 @@ def shortened(histogram: Histogram, n_simulations: int) -> Histogram:
 
 def stopped_at(histogram: Histogram, stop: int, target: float, level: float) -> Histogram | None:
     """The result, if so many simulations are enough; None if they are not, or not all are there yet.
-
-    Args:
-        histogram: what is finished.
-        stop: one of `check_numbers`.
-        target: largest standard error wanted.
-        level: the confidence of the levels, 0 < level < 1.
 
     Returns:
         A histogram of a job of `stop` simulations, or None.
@@ -128,10 +101,7 @@ def stopped_at(histogram: Histogram, stop: int, target: float, level: float) -> 
 
 
 def spans_groups(histogram: Histogram) -> bool:
-    """Whether a part spans several groups, so that the groups' differences cannot be seen.
-
-    Args:
-        histogram: complete or not.
+    """True if a part spans several groups, so that the groups' differences cannot be seen.
 
     Source: this project: docs/engines.md, "Checkpoints".
     """
@@ -140,14 +110,7 @@ def spans_groups(histogram: Histogram) -> bool:
 
 
 def max_standard_error(histogram: Histogram, level: float) -> float:
-    """The largest standard error of all scales' levels; NaN where no scale has one.
-
-    Args:
-        histogram: complete or not.
-        level: the confidence, 0 < level < 1.
-
-    Returns:
-        No unit (squared coherence); NaN where no scale has one.
+    """The largest standard error of all scales' levels (no unit); NaN where no scale has one.
 
     Source: this project: `standard_errors` names the estimate's source.
     """

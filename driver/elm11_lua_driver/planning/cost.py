@@ -46,7 +46,7 @@ _RUNS_ON: Final = 5
 
 @dataclass(frozen=True)
 class Instructions:
-    """What a job costs on the board.
+    """Instructions that a job takes on the board.
 
     Attributes:
         load: to load and check all programs, once after a start of the board, and the job's own if they are not those
@@ -54,7 +54,7 @@ class Instructions:
         set_up: to make tables and arrays; once per job.
         simulation: of one simulation, on average.
         largest_simulation: of the simulation that costs most.
-        largest_step: about as much as lies between two signs of life, at most: of one scale of one simulation.
+        largest_step: about the most that lies between two heartbeats: of one scale of one simulation.
         total: set-up and all simulations.
     """
 
@@ -75,11 +75,7 @@ def figures() -> dict[str, Any]:
 
 @lru_cache(maxsize=16)
 def estimate(job: Job) -> Instructions:
-    """What a job costs on the board.
-
-    Args:
-        job: either pipeline.
-    """
+    """The estimate for a job."""
     costs = figures()["pipelines"][job.pipeline]
     load = figures()["hello"] + (costs["load"] if job.pipeline == "exact" else 0)
     set_up = priced(set_up_work(job), costs["set_up"])
@@ -98,11 +94,7 @@ def estimate(job: Job) -> Instructions:
 
 
 def mean_work(job: Job) -> Counter[str]:
-    """The work of one simulation, on average over many.
-
-    Args:
-        job: either pipeline.
-    """
+    """The work of one simulation, on average over many."""
     if job.pipeline == "exact":
         return simulation_work(job, 0)
     total = sum((simulation_work(job, number) for number in range(CYCLE)), Counter[str]())
@@ -110,12 +102,9 @@ def mean_work(job: Job) -> Counter[str]:
 
 
 def points(job: Job) -> FloatArray:
-    """How many different values of coherence each simulation of a cycle counts at each scale: shape (256, J + 1).
+    """Number of different values of coherence that each simulation of a cycle counts at each scale: shape (256, J + 1).
 
     Of the exact pipeline's samples those within 1.2 scales are counted as one, since they hardly differ.
-
-    Args:
-        job: either pipeline.
     """
     if job.pipeline == "exact":
         return np.tile(job.n_usable / (1.2 * job.sigma), (CYCLE, 1))
@@ -130,31 +119,17 @@ def points(job: Job) -> FloatArray:
 
 
 def priced(work: Mapping[str, float], costs: Mapping[str, float]) -> float:
-    """Instructions of some work.
-
-    Args:
-        work: amounts by kind.
-        costs: instructions for one of each kind.
-    """
+    """Instructions of some work."""
     return sum(amount * costs.get(kind, 0.0) for kind, amount in work.items())
 
 
 def simulation_work(job: Job, simulation: int) -> Counter[str]:
-    """The work of one simulation, by kind.
-
-    Args:
-        job: either pipeline.
-        simulation: its number, from 0.
-    """
+    """The work of one simulation, by kind."""
     return _fast_work(job, simulation) if job.pipeline == "fast" else _exact_work(job)
 
 
 def set_up_work(job: Job) -> Counter[str]:
-    """The work before the first simulation, by kind.
-
-    Args:
-        job: either pipeline.
-    """
+    """The work before the first simulation, by kind."""
     return _fast_set_up(job) if job.pipeline == "fast" else _exact_set_up(job)
 
 
@@ -235,23 +210,12 @@ def _add_part(work: Counter[str], planned: FastPlan, part: Part, lowest: int) ->
 
 
 def is_five(box: tuple[int, ...]) -> bool:
-    """Whether the board adds the rows of a box anew for every scale, five in one loop, as at dj = 1/4.
-
-    Args:
-        box: weights of a plan's box.
-    """
+    """True if the board adds the five rows of a box afresh for every scale, in one loop, as at dj = 1/4."""
     return box == (1, 2, 2, 2, 1)
 
 
 def work_arrays(planned: FastPlan) -> tuple[list[int], list[int], list[int]]:
-    """Sizes of the arrays that all parts of a fast job share, each as long as the longest use of it.
-
-    Args:
-        planned: the plan.
-
-    Returns:
-        Of the spectra (there are two of each), of the transforms' grids (four of each), and of smoothed products.
-    """
+    """Sizes of the arrays that all parts of a fast job share, each as long as the longest use of it."""
 
     def raised(sizes: list[int], count: int, size: int) -> None:
         """The first `count` sizes become `size` at least."""
@@ -272,21 +236,13 @@ def work_arrays(planned: FastPlan) -> tuple[list[int], list[int], list[int]]:
 
 
 def different_filters(planned: FastPlan) -> list[int]:
-    """How many frequencies each filter has: of all rows, of those alike one, which they share.
-
-    Args:
-        planned: the plan.
-    """
+    """Number of frequencies of each different filter; rows with equal filters share one."""
     different = {row.filter.tobytes(): row.filter.size for part in planned.parts for row in part.rows}
     return list(different.values())
 
 
 def different_responses(part: Part) -> list[int]:
-    """How many frequencies the noise's response has: of each kind, of equal ones once; nothing for white noise.
-
-    Args:
-        part: of a plan.
-    """
+    """Number of frequencies of each different response of the noise; empty for white noise."""
     return [re.size for re, _ in {re.tobytes() + im.tobytes(): (re, im) for re, im in part.noise}.values()]
 
 

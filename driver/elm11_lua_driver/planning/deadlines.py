@@ -39,19 +39,13 @@ class RunBudget:
 
     @classmethod
     def of(cls, job: Job, n_simulations: int) -> Self:
-        """The budget of a run.
-
-        Args:
-            job: what is computed.
-            n_simulations: how many simulations of it.
-        """
+        """The budget of a run."""
         cost = estimate(job)
         is_short = cost.largest_simulation <= 2 * _INSTRUCTIONS_PER_REPORT
         between = max(2 * _INSTRUCTIONS_PER_REPORT, cost.largest_step, cost.load + cost.set_up)
         work = cost.load + cost.set_up + cost.simulation * n_simulations + cost.largest_simulation
         silence_s = 30.0 + _slowest_s(between)
         n_counts = (job.J + 1) * job.n_bins
-        _MARGIN * n_counts * _BYTES_PER_COUNT * WIRE_BYTE_S
         return cls(
             progress_interval=max(1, int(_INSTRUCTIONS_PER_REPORT / cost.simulation)),
             heartbeat_interval=0 if is_short else max(1, int(_INSTRUCTIONS_PER_REPORT / cost.largest_step)),

@@ -50,7 +50,7 @@ _GROWING_BYTES = 12_288  # an array of 1024 that grows is there in its old and i
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """What a job needs on the board, in bytes.
+    """Bytes that a job needs on the board.
 
     Attributes:
         programs: those of the job's pipeline, loaded: code, tables, the prompt. Those that only plan the fast pipeline
@@ -78,15 +78,11 @@ class MemoryPlan:
 
     @property
     def fits(self) -> bool:
-        """Whether the board can hold it."""
+        """True if the board can hold it."""
         return self.total <= self.usable
 
     def check(self) -> None:
-        """Do nothing if it fits.
-
-        Raises:
-            ValueError: it does not; the message has the numbers and what would fit.
-        """
+        """Do nothing if it fits."""
         if not self.fits:
             advice = (
                 "with this n_bins, s0 and dt no J fits"
@@ -101,19 +97,14 @@ class MemoryPlan:
 
 
 def usable_bytes(job: Job) -> int:
-    """What a job may need of the board's memory, in bytes.
-
-    Args:
-        job: either pipeline.
-    """
+    """Bytes of the board's memory that a job may use."""
     return USABLE_IN_SMALL_BLOCKS if job.pipeline == "fast" else USABLE_BYTES
 
 
 def plan(job: Job, usable: int | None = None) -> MemoryPlan:
-    """What a job needs.
+    """The memory plan of a job.
 
     Args:
-        job: the job.
         usable: from 0 bytes, what may be used; by default `usable_bytes`.
     """
     if usable is None:
@@ -142,12 +133,7 @@ def plan(job: Job, usable: int | None = None) -> MemoryPlan:
 
 
 def programs_bytes(pipeline: str, which: str = "programs") -> int:
-    """In use when a pipeline's programs are loaded. Measured.
-
-    Args:
-        pipeline: "exact" or "fast".
-        which: "programs", or, for the fast one, "planning": with those that only make the plan.
-    """
+    """In use when a pipeline's programs are loaded. Measured."""
     garbage = _PLANNING_GARBAGE_UNITS if which == "planning" else 0
     return UNIT_BYTES * (_PROMPT_UNITS + garbage + int(cost_model.figures()["pipelines"][pipeline][which]))
 
@@ -189,9 +175,6 @@ def fast_units(planned: FastPlan) -> dict[str, dict[str, int]]:
 
     Of spectra, grids, products and of what has one element for each scale there is one array here; `cost_model.json`
     has how many there are in fact.
-
-    Args:
-        planned: the plan.
     """
 
     def made(sizes: Iterable[int]) -> int:

@@ -41,7 +41,7 @@ _BYTES_PER_RUN: Final = 900  # what else comes back from a run: echoes, prompts,
 
 @dataclass(frozen=True)
 class JobPlan:
-    """What a job will take.
+    """Time, memory and bytes that a job will take.
 
     Attributes:
         job: the job.
@@ -49,7 +49,7 @@ class JobPlan:
         instructions: on the board, within `cost_model.ERROR`.
         runs: how many runs a board needs, one for each block of simulations.
         board_s: seconds on the board, wire included: the shortest and the longest; the same twice if it is calibrated.
-        is_calibrated: whether the board's speed was measured.
+        is_calibrated: True if the board's speed was measured.
         programs_bytes: what goes up once, when a board has none of the programs.
         bytes_up: configuration and commands.
         bytes_down: histograms, progress and echoes; an estimate within 40 %.
@@ -101,7 +101,7 @@ def plan_job(job: Job, instructions_per_s: float | None = None, usable_bytes: in
         usable_bytes: what may be used of the board's memory.
 
     Returns:
-        What it takes on each engine. `plan_job(job).memory.check()` raises where it does not fit.
+        The plan for each engine. `plan_job(job).memory.check()` raises where it does not fit.
 
     Example:
         >>> from elm11_lua_driver import Job, plan_job

@@ -44,8 +44,7 @@ def engine_name(backend: str | Engine | None) -> str:
     if not isinstance(backend, str):
         return backend.name
     if backend not in BACKENDS:
-        msg = f"backend must be one of {', '.join(BACKENDS)}, an engine or None, not {backend!r}"
-        raise ValueError(msg)
+        raise ValueError(f"backend must be one of {', '.join(BACKENDS)}, an engine or None, not {backend!r}")
     return BACKENDS[backend]
 
 
@@ -61,8 +60,7 @@ def n_workers(n_jobs: int | None) -> int | None:
     if n_jobs is None:
         return None
     if isinstance(n_jobs, bool) or not isinstance(n_jobs, int) or n_jobs == 0:
-        msg = f"n_jobs must be a whole number other than 0 (-1: all cores), or None, not {n_jobs!r}"
-        raise ValueError(msg)
+        raise ValueError(f"n_jobs must be a whole number other than 0 (-1: all cores), or None, not {n_jobs!r}")
     return n_jobs if n_jobs > 0 else max(1, n_cores() + 1 + n_jobs)
 
 
@@ -73,7 +71,6 @@ def engine_of(
     """The engine that is meant; one that is made here is closed afterwards.
 
     Args:
-        backend: as for `engine_name`.
         n_jobs: worker processes, for "joblib" and None, as `n_workers` counts them; others have no use for it.
         port: the board's port, for "elm11_lua"; None takes ``ELM11_PORT``, or the only board found.
         client: a `distributed.Client` or the address of a scheduler, for "dask"; None takes the client made last.
@@ -99,12 +96,7 @@ def engine_of(
 
 
 def _default_client() -> object:
-    """The `distributed.Client` that was made last.
-
-    Raises:
-        ValueError: there is none.
-        EngineError: distributed is not installed.
-    """
+    """The `distributed.Client` that was made last."""
     try:
         import distributed  # noqa: PLC0415  an extra
     except ImportError as error:
@@ -124,23 +116,12 @@ def _default_client() -> object:
 def check_arguments(
     backend: str | Engine | None, n_jobs: int | None, *, port: str | None = None, client: object | None = None
 ) -> None:
-    """Do nothing if these arguments of `engine_of` go together; so that a wrong one is told also where nothing is run.
-
-    Args:
-        backend: as for `engine_of`.
-        n_jobs: likewise.
-        port: for the backend "elm11_lua" only.
-        client: for the backend "dask" only.
-
-    Raises:
-        ValueError: they do not.
-    """
+    """Do nothing if these arguments of `engine_of` go together; a wrong one is an error also where nothing is run."""
     engine_name(backend)
     n_workers(n_jobs)
     for argument, value, theirs in (("port", port, "elm11_lua"), ("client", client, "dask")):
         if value is not None and backend != theirs:
-            msg = f"{argument} is for backend={theirs!r}, not for {backend!r}"
-            raise ValueError(msg)
+            raise ValueError(f"{argument} is for backend={theirs!r}, not for {backend!r}")
 
 
 def histograms(
@@ -156,27 +137,7 @@ def histograms(
     target_standard_error: float | None = None,
     level: float = 0.95,
 ) -> list[Histogram]:
-    """The complete results of jobs, from the cache where they are there.
-
-    Args:
-        jobs: what to compute, one after the other.
-        progress: called with (simulations finished, simulations wanted) of all jobs that are not cached.
-        cache: whether the cache is read and written.
-        backend: as for `engine_of`, like the rest.
-        n_jobs: worker processes.
-        port: the board's port.
-        client: Dask's client.
-        checkpoint: as for `run`, where there is one job.
-        target_standard_error: as for `run`. What is stopped early is not cached: it is of fewer simulations.
-        level: the confidence, 0 < level < 1, as for `run`.
-
-    Returns:
-        One complete histogram per job.
-
-    Raises:
-        ValueError: an argument is outside its range.
-        EngineError: the engine failed. What was finished before is in the cache.
-    """
+    """The complete results of jobs, from the cache where they are there."""
     check_arguments(backend, n_jobs, port=port, client=client)
     cache = cache and target_standard_error is None
     by_board = engine_name(backend) == "board"

@@ -62,7 +62,7 @@ def wct_significance(
         mc_count: number of simulations, at least 1.
         progress: show a progress bar where standard error is a terminal.
         cache: read and keep the counts in the user's cache folder, under the job's hash (see `cache`).
-        backend: who computes; it does not change the result. None takes what is fastest here, and never a board.
+        backend: the engine; it does not change the result. None takes the fastest one here, and never a board.
             "numpy" or "sequential" is this process, "joblib" worker processes, "dask" a Dask cluster, "elm11_lua" a
             board, "lua" the board's programs in this process. An engine will do as well.
         n_jobs: worker processes for "joblib" and None; -1 for one on each core. Others have no use for it.
@@ -135,18 +135,14 @@ def wct(
     scale_box: Literal["pycwt", "grinsted"] = "pycwt",
     **kwargs: Any,  # noqa: ANN401  handed on to wct_significance, which checks them
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Wavelet coherence of two series, as `pycwt.wct`.
+    """Wavelet coherence of two series, as `pycwt.wct`; dt, dj, significance_level and wavelet as `wct_significance`.
 
     Args:
         y1: shape (n_samples,), evenly spaced.
         y2: shape (n_samples,).
-        dt: sampling interval, in any unit of time, > 0.
-        dj: spacing of the scales in octaves, > 0.
         s0: smallest scale, in the unit of dt; -1 takes the one whose Fourier period is 2 dt.
         J: number of scales less one; -1 goes up to the length of the series.
         sig: also compute significance levels.
-        significance_level: their confidence, between 0 and 1.
-        wavelet: a name or one of pycwt's instances, see `wavelet_name`.
         normalize: take off the mean and divide by the standard deviation first.
         scale_box: "pycwt" or "grinsted", for the coherence and its levels.
         **kwargs: for `wct_significance`: mc_count, progress, cache, backend, n_jobs, port, client, checkpoint,
@@ -165,8 +161,7 @@ def wct(
     """
     x, y = check_series("y1", y1), check_series("y2", y2)
     if x.size != y.size:
-        msg = f"y1 and y2 must have the same length, not {x.size} and {y.size}"
-        raise ValueError(msg)
+        raise ValueError(f"y1 and y2 must have the same length, not {x.size} and {y.size}")
     check_level(significance_level)
     mother = wavelets.WAVELETS[wavelet_name(wavelet)]
     s0, J = default_scales(x.size, dt, dj, mother, None if s0 == -1 else s0, None if J == -1 else J)

@@ -59,28 +59,14 @@ def wct_significance_many(
     equal after rounding share one simulation, in whichever order the two series stand: the coherence of (a, b) has the
     distribution of that of (b, a). The levels are those of the rounded numbers, with the smaller lag-1 first.
 
+    The other arguments are the same as `wct_significance` has; s0 = -1 and J = -1 as in `wct`. All jobs take the same
+    seed, and the engine is started once.
+
     Args:
         pairs: each a pair of series, a pair of lag-1 autocorrelations, or one of each; or a mapping with the keys "x"
             and "y" for these and any of "dt", "dj", "s0", "J" where a pair differs from the others.
-        dt: sampling interval, in any unit of time, > 0.
-        dj: spacing of the scales in octaves, > 0.
-        s0: smallest scale, in the unit of dt; -1 takes the one whose Fourier period is 2 dt.
-        J: number of scales less one; -1 goes up to the length of the series.
-        significance_level: the confidence, between 0 and 1.
-        wavelet: a name or one of pycwt's instances.
-        mc_count: number of simulations of each job, at least 1.
-        progress: show a progress bar over all jobs where standard error is a terminal.
-        cache: as for `wct_significance`.
-        backend: as for `wct_significance`; the engine is started once.
-        n_jobs: as for `wct_significance`.
         digits: decimals to which lag-1 autocorrelations are rounded, 0 to 15; None for not at all. One that would be
             rounded to 1 or -1 is left as it is.
-        port: as for `wct_significance`.
-        client: as for `wct_significance`.
-        target_standard_error: as for `wct_significance`.
-        seed: 0 to 2**64 - 1; None is 1. All jobs take the same.
-        pipeline: one of `elm11_host_ref.names.PIPELINES`.
-        scale_box: "pycwt" or "grinsted"; use the same for the coherence.
 
     Returns:
         For each pair its levels, shape (J + 1,), squared coherence, no unit.
@@ -94,8 +80,7 @@ def wct_significance_many(
     """
     level = check_level(significance_level)
     if digits is not None and not (isinstance(digits, int) and 0 <= digits <= 15):
-        msg = f"digits must be a whole number from 0 to 15, or None, not {digits!r}"
-        raise ValueError(msg)
+        raise ValueError(f"digits must be a whole number from 0 to 15, or None, not {digits!r}")
     axes = {"dt": dt, "dj": dj, "s0": s0, "J": J}
     settings: dict[str, Any] = {
         "wavelet": wavelet_name(wavelet),
@@ -109,8 +94,7 @@ def wct_significance_many(
         try:
             of_pair.append(_job(pair, axes, digits, settings))
         except ValueError as error:
-            msg = f"pair {number}: {error}"
-            raise ValueError(msg) from error
+            raise ValueError(f"pair {number}: {error}") from error
     jobs = list(dict.fromkeys(of_pair))
     with progress_bar(f"coherence significance, {len(jobs)} jobs", show=progress) as advance:
         results = histograms(
@@ -132,24 +116,22 @@ def wct_significance_many(
 
 
 def _job(pair: Any, axes: Mapping[str, Any], digits: int | None, settings: Mapping[str, Any]) -> Job:  # noqa: ANN401
-    """The job of a pair, rounded, in the unit of its dt.
-
-    Raises:
-        ValueError: it is no pair, or a number is outside its range.
-    """
+    """The job of a pair, rounded, in the unit of its dt."""
     if isinstance(pair, Mapping):
         unknown = sorted(map(str, set(pair) - {"x", "y", *axes}))
         if unknown or not {"x", "y"} <= set(pair):
-            msg = f"must have the keys x and y, and may have {', '.join(axes)}; it has {', '.join(map(str, pair))}"
-            raise ValueError(msg)
+            raise ValueError(
+                f"must have the keys x and y, and may have {', '.join(axes)}; it has {', '.join(map(str, pair))}"
+            )
         axes = {name: pair.get(name, value) for name, value in axes.items()}
         both = (pair["x"], pair["y"])
     else:
         try:
             x, y = pair
         except (TypeError, ValueError) as error:
-            msg = f"must be two series, two lag-1 autocorrelations, or a mapping with x and y, not {pair!r:.80}"
-            raise ValueError(msg) from error
+            raise ValueError(
+                f"must be two series, two lag-1 autocorrelations, or a mapping with x and y, not {pair!r:.80}"
+            ) from error
         both = (x, y)
     lag1, length = [], None
     for name, one in zip(("x", "y"), both, strict=True):
@@ -158,8 +140,7 @@ def _job(pair: Any, axes: Mapping[str, Any], digits: int | None, settings: Mappi
             continue
         series = check_series(name, one)
         if length not in {None, series.size}:
-            msg = f"x and y must have the same length, not {length} and {series.size}"
-            raise ValueError(msg)
+            raise ValueError(f"x and y must have the same length, not {length} and {series.size}")
         length = series.size
         lag1.append(_rounded_lag1(rednoise.lag1_autocorrelation(series), digits))
     J = axes["J"]

@@ -45,7 +45,7 @@ NAME: Final = "elm11_lua"
 """The backend's name in pycwt_mod's registry."""
 
 WORKER: Final = "wct_significance"
-"""What the name of a worker contains whose work this backend does (pycwt_mod's is `_wct_significance_worker`)."""
+"""Part of the name of the one worker that this backend replaces: pycwt_mod's `_wct_significance_worker`."""
 
 WORKER_ARGUMENTS: Final = (
     *("al1", "al2", "N", "dt", "dj", "s0", "J", "wavelet"),
@@ -96,10 +96,10 @@ class _AbstractBackend(ABC):
 
     @abstractmethod
     def is_available(self) -> bool:
-        """Whether it can be used here."""
+        """True if it can be used here."""
 
     def get_info(self) -> dict[str, Any]:
-        """What it is."""
+        """Name, description, availability and capabilities."""
         return {
             "name": self.name,
             "description": self.description,
@@ -108,7 +108,7 @@ class _AbstractBackend(ABC):
         }
 
     def get_capabilities(self) -> list[str]:
-        """What it can do, as single words."""
+        """Capabilities, as single words."""
         return []
 
     def validate_config(self, **config: Any) -> bool:  # noqa: ANN401, ARG002
@@ -127,7 +127,7 @@ else:
 
 @dataclass(frozen=True)
 class _Options:
-    """What a backend can be told; see `ELM11LuaBackend`."""
+    """The options of `ELM11LuaBackend`."""
 
     port: str | None = None
     hw_id: str | None = None
@@ -148,19 +148,13 @@ class _Options:
         for name in ("port", "hw_id"):
             value = getattr(self, name)
             if value is not None and not (isinstance(value, str) and value):
-                msg = f"{name} must be a text that is not empty, or None, not {value!r}"
-                raise ValueError(msg)
+                raise ValueError(f"{name} must be a text that is not empty, or None, not {value!r}")
         for name in ("tx_delay_s", "stall_s"):
             if getattr(self, name) is not None and real(name, getattr(self, name)) < 0:
-                msg = f"{name} must not be negative, not {getattr(self, name)!r}"
-                raise ValueError(msg)
+                raise ValueError(f"{name} must not be negative, not {getattr(self, name)!r}")
 
     def changed(self, options: Mapping[str, Any]) -> _Options:
-        """These, with some given anew.
-
-        Raises:
-            ValueError: one is unknown, or outside its range.
-        """
+        """A copy with some options changed."""
         known = {field.name for field in fields(self)}
         given = dict(options)
         n_workers(given.pop("n_jobs", None))
@@ -169,8 +163,9 @@ class _Options:
             given["tx_delay_s"] = None if milliseconds is None else real("tx_delay", milliseconds) / 1000
         unknown = sorted(set(given) - known)
         if unknown:
-            msg = f"{', '.join(unknown)}: no option of {NAME}; there are {', '.join(sorted(known))}, tx_delay, n_jobs"
-            raise ValueError(msg)
+            raise ValueError(
+                f"{', '.join(unknown)}: no option of {NAME}; there are {', '.join(sorted(known))}, tx_delay, n_jobs"
+            )
         for name in ("trace", "checkpoint"):
             if given.get(name) is not None:
                 given[name] = Path(given[name])
@@ -198,8 +193,8 @@ class ELM11LuaBackend(MonteCarloBackend):
             - hw_id: the board's hardware id.
             - tx_delay: milliseconds from byte to byte (or tx_delay_s, in seconds); None is 1 ms.
             - trace: a file for a byte trace.
-            - stall_s: longest time without a sign of life; None is three times what the slowest board would take.
-            - upload: whether programs that are missing on the board or differ are uploaded.
+            - stall_s: longest seconds without a heartbeat; None is three times what the slowest board would take.
+            - upload: upload programs that are missing on the board or differ.
             - seed: taken where `run_monte_carlo` gets none, which is how pycwt_mod calls it; 0 to 2**64 - 1.
             - pipeline: one of `elm11_host_ref.names.PIPELINES`.
             - surrogates: "ar1" (red noise), or "white", which is what pycwt_mod's own backends simulate.
@@ -226,11 +221,11 @@ class ELM11LuaBackend(MonteCarloBackend):
         self._options = _Options().changed({**(config or {}), **options})
 
     def is_available(self) -> bool:
-        """Whether there is a port that may have a board, or a virtual board is asked for.
+        """True if there is a port that may have a board, or the port is that of a virtual board.
 
-        Never raises, and opens no port: a named one must be there and permitted, an unnamed one must be FTDI's. What is
-        behind it shows when the board is used. A port given as a URL is not connected to either, since that could throw
-        out somebody else: it counts as available where its kind is known.
+        Never raises, and opens no port. A named port must exist and be permitted, an unnamed one must be FTDI's; the
+        first use shows if a board is behind it. A URL counts as available if its kind is known: connecting could
+        disconnect another user.
         """
         try:
             return self._port_is_there()
@@ -256,18 +251,18 @@ class ELM11LuaBackend(MonteCarloBackend):
         return f"{self.name} ({'available' if self.is_available() else 'unavailable'}): {self.description}"
 
     def get_capabilities(self) -> list[str]:
-        """What it can do: see the user's guide."""
+        """Capabilities, as the user's guide explains them."""
         return ["deterministic", "reproducible", "hardware", "wct_significance_only"]
 
     def get_info(self) -> dict[str, Any]:
-        """What it is, whether it is there, and its options."""
+        """As `MonteCarloBackend.get_info`, with the version and the options."""
         options = {
             key: str(value) if isinstance(value, Path) else value for key, value in asdict(self._options).items()
         }
         return {**super().get_info(), "version": version("elm11-lua-driver"), "options": options}
 
     def validate_config(self, **config: Any) -> bool:  # noqa: ANN401
-        """Whether `run_monte_carlo` would take these options.
+        """True if `run_monte_carlo` would accept these options.
 
         Args:
             **config: options as for the constructor, and `n_jobs`, which a board has no use for.
@@ -377,11 +372,7 @@ def job_of_worker(
 
 
 def _check_sizes(name: str, job: Job, arguments: Mapping[str, Any]) -> None:
-    """Do nothing if what pycwt_mod has derived from the parameters is what the job derives from them.
-
-    Raises:
-        ForeignWorkerError: it is not; the board would count other samples than the worker.
-    """
+    """Do nothing if what pycwt_mod has derived from the parameters is what the job derives from them."""
     if arguments["N"] != job.n_samples:
         raise _other_arguments(name, f"N is {arguments['N']}, and the other parameters give {job.n_samples}")
     shape = (job.J + 1, job.n_samples)
@@ -408,7 +399,7 @@ def _other_arguments(name: str, what: str) -> ForeignWorkerError:
 
 
 WORKERS_START_S: Final = 3.0
-"""What starting worker processes costs, measured on two cores: 1 to 3 s."""
+"""Seconds to start worker processes, measured on two cores: 1 to 3."""
 
 PYCWT_SIMULATION_S: Final = 0.022
 """One simulation of pycwt, measured at J = 20, dj = 1/4 on one core of a 2.7 GHz Xeon; 0.27 s at J = 75, dj = 1/12."""

@@ -88,8 +88,7 @@ def accelerate_pycwt(**options: Any) -> Acceleration:  # noqa: ANN401  checked b
     known |= {one.name for one in parameters if one.kind is one.KEYWORD_ONLY} - {"checkpoint"}
     unknown = sorted(set(options) - known)
     if unknown:
-        msg = f"{', '.join(unknown)}: no option of accelerate_pycwt; there are {', '.join(sorted(known))}"
-        raise ValueError(msg)
+        raise ValueError(f"{', '.join(unknown)}: no option of accelerate_pycwt; there are {', '.join(sorted(known))}")
     chosen = {name: options.get(name) for name in ("backend", "n_jobs", "port", "client")}
     check_arguments(chosen["backend"], chosen["n_jobs"], port=chosen["port"], client=chosen["client"])
     return Acceleration(options)

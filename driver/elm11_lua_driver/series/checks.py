@@ -18,12 +18,6 @@ _PARAMETERS: Final = {"Morlet": ("f0", 6, "morlet"), "Paul": ("m", 4, "paul"), "
 def wavelet_name(wavelet: object) -> str:
     """Name of a wavelet given by name or as one of pycwt's instances.
 
-    Args:
-        wavelet: a name, in any case, or `pycwt.Morlet(6)`, `Paul(4)`, `DOG(2)`, `MexicanHat()`.
-
-    Raises:
-        ValueError: it is another wavelet; smoothing lengths are known only for these four.
-
     Source: this project: pycwt's classes, by the names of Torrence & Compo (1998), Table 1.
     """
     if isinstance(wavelet, str):
@@ -40,41 +34,31 @@ def wavelet_name(wavelet: object) -> str:
         given = f"{kind}({getattr(wavelet, attribute, '?')})"
     else:
         given = repr(wavelet)
-    msg = f"wavelet must be one of {', '.join(WAVELETS)} (Morlet(6), Paul(4), DOG(2)), not {given}"
-    raise ValueError(msg)
+    raise ValueError(f"wavelet must be one of {', '.join(WAVELETS)} (Morlet(6), Paul(4), DOG(2)), not {given}")
 
 
 def check_series(name: str, values: ArrayLike) -> FloatArray:
     """A series as doubles.
 
     Args:
-        name: of the argument, for the error.
         values: shape (n_samples,), the series, any unit, at least 3 samples.
 
     Returns:
         Shape (n_samples,), finite doubles in the unit of `values`.
-
-    Raises:
-        ValueError: it is not one-dimensional, has fewer than 3 samples, is constant, or has values that are not
-            finite numbers.
 
     Source: this project: what the method of Grinsted, Moore & Jevrejeva (2004) needs.
     """
     try:
         series = np.asarray(values, dtype=float)
     except (TypeError, ValueError) as error:
-        msg = f"{name} must be a series of numbers: {error}"
-        raise ValueError(msg) from error
+        raise ValueError(f"{name} must be a series of numbers: {error}") from error
     if series.ndim != 1 or series.size < 3:
-        msg = f"{name} must have one dimension and at least 3 samples; its shape is {series.shape}"
-        raise ValueError(msg)
+        raise ValueError(f"{name} must have one dimension and at least 3 samples; its shape is {series.shape}")
     wrong = np.flatnonzero(~np.isfinite(series))
     if wrong.size:
-        msg = f"{name} must have finite values only; sample {wrong[0]} is {series[wrong[0]]}"
-        raise ValueError(msg)
+        raise ValueError(f"{name} must have finite values only; sample {wrong[0]} is {series[wrong[0]]}")
     if np.ptp(series) == 0:
-        msg = f"{name} must not be constant; all {series.size} samples are {series[0]}"
-        raise ValueError(msg)
+        raise ValueError(f"{name} must not be constant; all {series.size} samples are {series[0]}")
     return series
 
 
@@ -84,25 +68,18 @@ def default_scales(
     """Smallest scale and number of scales less one, where they are not given.
 
     Args:
-        n_samples: length of the series.
         dt: sampling interval, in any unit of time, > 0.
-        dj: spacing of the scales in octaves, > 0.
-        mother: the wavelet.
         s0: smallest scale, in the unit of dt; None takes the one whose Fourier period is 2 dt.
         J: number of scales less one; None goes up to the length of the series.
 
     Returns:
         `(s0, J)`: s0 in the unit of dt.
 
-    Raises:
-        ValueError: dt, dj or s0 is not greater than 0.
-
     Source: Torrence & Compo (1998), Eqs. (9) and (10), with s0 as pycwt chooses it.
     """
     for name, value in (("dt", dt), ("dj", dj), ("s0", 1 if s0 is None else s0)):
         if real(name, value) <= 0:
-            msg = f"{name} must be greater than 0, not {value!r}"
-            raise ValueError(msg)
+            raise ValueError(f"{name} must be greater than 0, not {value!r}")
     if s0 is None:
         s0 = 2 * dt / mother.fourier_factor
     if J is None:

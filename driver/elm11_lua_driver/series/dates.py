@@ -41,9 +41,6 @@ class DateTimes:
 def parse_date(cell: str) -> datetime | None:
     """A date as 1990-01, 1990-01-31, 1990-01-31 12:00 (or with T), 1990/01/31, or 31.1.1990.
 
-    Args:
-        cell: the text, without blanks around it.
-
     Returns:
         Its time; without a zone it counts as UTC. None if this is no such date.
     """
@@ -65,14 +62,7 @@ def parse_date(cell: str) -> datetime | None:
 
 
 def date_times(dates: Sequence[datetime]) -> DateTimes:
-    """Dates as numbers that are evenly spaced if the dates are.
-
-    Args:
-        dates: at least one.
-
-    Returns:
-        Years, where every date is the same day of its month at the same time, or the last day of it; days otherwise.
-    """
+    """Dates as numbers that are evenly spaced if the dates are."""
     same_day = len({(found.day, found.time()) for found in dates}) == 1
     last_day = len({found.time() for found in dates}) == 1 and all((found + _A_DAY).day == 1 for found in dates)
     if same_day or last_day:
@@ -81,9 +71,5 @@ def date_times(dates: Sequence[datetime]) -> DateTimes:
 
 
 def day_name(days: float) -> str:
-    """The date of a day, as 1990-01-31.
-
-    Args:
-        days: since the first day of 1970.
-    """
+    """The date of a day, as 1990-01-31."""
     return str(date(1970, 1, 1) + timedelta(days=int(np.floor(days))))

@@ -170,28 +170,28 @@ def make_pair(x: Series, y: Series, dt: float | None = None) -> SeriesPair:
             step of the times.
     """
     if dt is not None and real("dt", dt) <= 0:
-        msg = f"dt must be greater than 0, not {dt!r}"
-        raise ValueError(msg)
+        raise ValueError(f"dt must be greater than 0, not {dt!r}")
     if (x.times is None) != (y.times is None):
         with_times, without = (x, y) if y.times is None else (y, x)
-        msg = (
+        raise ValueError(
             f"{without.file}: there is no time column, but {with_times.file} has one; "
             "give both files a time column, or choose the value columns of both with --columns"
         )
-        raise ValueError(msg)
     step = x.dt
     if step is None:
         _check_lengths(x, y)
         if dt is None:
-            msg = f"dt must be given: {x.file} has no time column; give the sampling interval (--dt), greater than 0"
-            raise ValueError(msg)
+            raise ValueError(
+                f"dt must be given: {x.file} has no time column; give the sampling interval (--dt), greater than 0"
+            )
         step = dt
     else:
         x, y = _common_times(x, y)
         # Rounded times give dt to about their rounding over the length of the series; 1 % is generous.
         if dt is not None and abs(dt - step) > SPACING_TOLERANCE * step:
-            msg = f"dt = {dt:g} is not the step of the times in {x.file}, {step:g}; leave --dt out, or correct one"
-            raise ValueError(msg)
+            raise ValueError(
+                f"dt = {dt:g} is not the step of the times in {x.file}, {step:g}; leave --dt out, or correct one"
+            )
         step = dt or step
     for series in (x, y):
         _check_values(series)
@@ -293,11 +293,10 @@ def _common_times(x: Series, y: Series) -> tuple[Series, Series]:
     keep_y = slice(*np.searchsorted(y.times, (start, stop)).tolist())
     common = min(keep_x.stop - keep_x.start, keep_y.stop - keep_y.start)
     if common < 1:
-        msg = (
+        raise ValueError(
             f"{y.file}: its times, {y.times[0]:g} to {y.times[-1]:g}, have none in common with {x.file}, "
             f"{x.times[0]:g} to {x.times[-1]:g}; {_SAME_TIMES}"
         )
-        raise ValueError(msg)
     x, y = (series.cut(slice(keep.start, keep.start + common)) for series, keep in ((x, keep_x), (y, keep_y)))
     assert x.times is not None
     assert y.times is not None

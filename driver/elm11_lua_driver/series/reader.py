@@ -34,34 +34,17 @@ FIRST_LINE_OF_EXCEL: Final = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 
 
 def fault(file: str, line: int, what: str, remedy: str) -> ValueError:
-    """An error about a line of a file, as one line of text.
-
-    Args:
-        file: its name.
-        line: its number, from 1.
-        what: the fault.
-        remedy: what to do about it.
-    """
+    """An error about a line of a file, as one line of text."""
     return ValueError(f"{file}:{line}: {what}; {remedy}")
 
 
 def shown(text: str) -> str:
-    """A cell or name in quotes, cut if it is long.
-
-    Args:
-        text: the cell.
-    """
+    """A cell or name in quotes, cut if it is long."""
     return repr(text if len(text) <= 30 else text[:27] + "...")
 
 
 def read_text(path: Path | str) -> str:
     """The text of a file in UTF-8, UTF-16 or, with a warning, Windows-1252.
-
-    Args:
-        path: the file.
-
-    Raises:
-        ValueError: it cannot be read, or is no text.
 
     Warns:
         UserWarning: it is not UTF-8.
@@ -69,22 +52,20 @@ def read_text(path: Path | str) -> str:
     try:
         content = Path(path).read_bytes()
     except FileNotFoundError:
-        msg = f"{path}: there is no such file; check its name"
-        raise ValueError(msg) from None
+        raise ValueError(f"{path}: there is no such file; check its name") from None
     except IsADirectoryError:
-        msg = f"{path}: this is a folder; give a file"
-        raise ValueError(msg) from None
+        raise ValueError(f"{path}: this is a folder; give a file") from None
     except (OSError, ValueError) as error:
-        msg = f"{path!s}: the file cannot be read: {getattr(error, 'strerror', None) or error}; check it"
-        raise ValueError(msg) from error
+        raise ValueError(
+            f"{path!s}: the file cannot be read: {getattr(error, 'strerror', None) or error}; check it"
+        ) from error
     for start, what, remedy in (
         (b"PK\x03\x04", "a spreadsheet or zip archive", "save the sheet as CSV"),
         (b"\xd0\xcf\x11\xe0", "a spreadsheet", "save the sheet as CSV"),
         (b"\x1f\x8b", "compressed", "unpack it first"),
     ):
         if content.startswith(start):
-            msg = f"{path}:1: the file is {what}; {remedy}"
-            raise ValueError(msg)
+            raise ValueError(f"{path}:1: the file is {what}; {remedy}")
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # "Unicode text" of spreadsheets
         try:
             return content.decode("utf-16")
@@ -111,9 +92,6 @@ def decimal_points(rows: Sequence[list[str]]) -> list[list[str]]:
     """The rows with decimal commas replaced by points, if the commas are certainly decimal.
 
     They are not certain if there are also numbers with points, or if all commas could separate thousands.
-
-    Args:
-        rows: cells by row.
     """
     cells = [cell.strip() for row in rows for cell in row]
     with_commas = [cell for cell in cells if _DECIMAL_COMMA.fullmatch(cell)]
@@ -129,12 +107,7 @@ def splitter(texts: Sequence[str], file: str, named: str | None) -> Callable[[st
     """A function that cuts a line into cells: by the separator that the file names, else by one that most lines have.
 
     Args:
-        texts: the lines.
-        file: its name, for messages.
         named: the separator that the file names, or None.
-
-    Returns:
-        A function from a line to its cells; it raises ValueError for a line that no CSV file has.
     """
 
     def by_csv(separator: str) -> Callable[[str], list[str]]:
@@ -142,8 +115,9 @@ def splitter(texts: Sequence[str], file: str, named: str | None) -> Callable[[st
             try:
                 return next(csv.reader([text], delimiter=separator, skipinitialspace=True))
             except csv.Error as error:
-                msg = f"{file}: the file is not readable as columns: {error}; give columns of numbers as text"
-                raise ValueError(msg) from error
+                raise ValueError(
+                    f"{file}: the file is not readable as columns: {error}; give columns of numbers as text"
+                ) from error
 
         return split
 
@@ -168,37 +142,20 @@ def splitter(texts: Sequence[str], file: str, named: str | None) -> Callable[[st
 
 
 def like_a_number(cell: str) -> bool:
-    """True if a cell shows that its line is data and not a header: a number, a damaged number, or a date.
-
-    Args:
-        cell: the cell, without blanks around it.
-    """
+    """True if a cell shows that its line is data and not a header: a number, a damaged number, or a date."""
     return bool(_NUMBER.fullmatch(cell) or _DECIMAL_COMMA.fullmatch(cell) or two_numbers(cell)) or (
         cell.lower() in {"nan", *_INFINITE} or parse_date(cell) is not None
     )
 
 
 def two_numbers(cell: str) -> bool:
-    """True if blanks separate two numbers in a cell, so that commas do not separate columns here.
-
-    Args:
-        cell: the cell.
-    """
+    """True if blanks separate two numbers in a cell, so that commas do not separate columns here."""
     parts = cell.split()
     return len(parts) > 1 and all(_NUMBER.fullmatch(part) for part in parts)
 
 
 def number_in(cell: str, file: str, line: int) -> float:
-    """The finite number in a cell.
-
-    Args:
-        cell: the cell, without blanks around it.
-        file: its file, for messages.
-        line: its line, from 1.
-
-    Raises:
-        ValueError: there is none; the message says what the cell looks like, and what to do.
-    """
+    """The finite number in a cell."""
     cell = cell.replace("\N{MINUS SIGN}", "-")
     if _NUMBER.fullmatch(cell):
         value = float(cell.translate(str.maketrans("dD", "ee")))
@@ -230,11 +187,7 @@ def number_in(cell: str, file: str, line: int) -> float:
 
 
 def last_decimal(cell: str) -> float:
-    """Value of one unit in the last written digit: 0.01 for 1950.08.
-
-    Args:
-        cell: a number.
-    """
+    """Value of one unit in the last written digit: 0.01 for 1950.08."""
     exponent = Decimal(cell.translate(str.maketrans("dD\N{MINUS SIGN}", "ee-"))).as_tuple().exponent
     assert isinstance(exponent, int), "a finite number"
     return 10.0 ** min(exponent, 0)
@@ -243,17 +196,11 @@ def last_decimal(cell: str) -> float:
 class SeriesTable:
     """The cells of a file, as text.
 
-    Args:
-        path: the file.
-
     Attributes:
         file: the path as it was given.
         names: one per column, "" where the file has no header.
         rows: cells of every data line.
         lines: the number of every data line.
-
-    Raises:
-        ValueError: the file cannot be read, or has no table of one width.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -314,11 +261,6 @@ class SeriesTable:
 
         Args:
             columns: their names or numbers (from 1); None for all.
-            counts: how many there may be.
-            meaning: of the columns, for messages.
-
-        Raises:
-            ValueError: there are fewer or more, or no such columns.
         """
         described = ", ".join(f"{i} ({name})" if name else str(i) for i, name in enumerate(self.names, 1))
         if columns is None:
@@ -331,12 +273,12 @@ class SeriesTable:
                 )
             return list(range(len(self.names)))
         if len(columns) not in counts:
-            msg = f"{self.file}: columns {','.join(columns)}: needed is {meaning}; choose from {described}"
-            raise ValueError(msg)
+            raise ValueError(f"{self.file}: columns {','.join(columns)}: needed is {meaning}; choose from {described}")
         chosen = [self._index(column.strip(), described) for column in columns]
         if len(set(chosen)) < len(chosen):
-            msg = f"{self.file}: columns {','.join(columns)}: one column is named twice; choose from {described}"
-            raise ValueError(msg)
+            raise ValueError(
+                f"{self.file}: columns {','.join(columns)}: one column is named twice; choose from {described}"
+            )
         return chosen
 
     def _index(self, column: str, described: str) -> int:
@@ -345,48 +287,32 @@ class SeriesTable:
             if len(found) == 1:
                 return found[0]
             if found:
-                msg = f"{self.file}: columns: {len(found)} columns are named {shown(column)}; choose by number"
-                raise ValueError(msg)
+                raise ValueError(
+                    f"{self.file}: columns: {len(found)} columns are named {shown(column)}; choose by number"
+                )
         if re.fullmatch(r"[0-9]{1,9}", column) and 1 <= int(column) <= len(self.names):
             return int(column) - 1
-        msg = f"{self.file}: columns: there is no column {shown(column)}; choose from {described}"
-        raise ValueError(msg)
+        raise ValueError(f"{self.file}: columns: there is no column {shown(column)}; choose from {described}")
 
     def numbers(self, columns: Sequence[int]) -> list[FloatArray]:
         """Values of some columns.
 
-        Args:
-            columns: their indices.
-
         Returns:
             An array of shape (n_rows,) for each.
-
-        Raises:
-            ValueError: a cell is not a number; the message names the first one in the file.
         """
         rows = zip(self.lines, self.rows, strict=True)
         values = [[number_in(row[column].strip(), self.file, line) for column in columns] for line, row in rows]
         return list(np.ascontiguousarray(np.array(values).T))
 
     def has_dates(self, column: int) -> bool:
-        """True if the first cell of a column is a date.
-
-        Args:
-            column: its index.
-        """
+        """True if the first cell of a column is a date."""
         return parse_date(self.rows[0][column].strip()) is not None
 
     def dates_and_numbers(self, columns: Sequence[int]) -> tuple[list[FloatArray], str]:
         """As `numbers`, where the first column has dates.
 
-        Args:
-            columns: their indices.
-
         Returns:
             An array of shape (n_rows,) for each; and the unit of the dates, "years" or "days".
-
-        Raises:
-            ValueError: a cell is no number, or no date of the first one's kind.
         """
         dates, values = [], []
         for line, row in zip(self.lines, self.rows, strict=True):

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner, Result
-from elm11_lua_driver import EngineError, Job, NumpyEngine, run
+from elm11_lua_driver import EngineError, Job, NumpyEngine, engines, run
 from elm11_lua_driver.cli import main
-from elm11_lua_driver.engines import ENGINES
 from elm11_lua_driver.jobs import storage
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ class Failing(NumpyEngine):
 
 def test_what_was_broken_off_is_finished(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patched:
-        patched.setitem(ENGINES, "numpy", Failing)
+        patched.setattr(engines, "NumpyEngine", Failing)
         failed = elm11("significance", *OPTIONS, "--level", "0.9", "--checkpoint", "a.npz")
     assert failed.exit_code == 1
     n = storage.load("a.npz").n_simulations
@@ -79,7 +78,7 @@ def test_ctrl_c_tells_what_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
             del job, simulations, progress
             raise KeyboardInterrupt
 
-    monkeypatch.setitem(ENGINES, "numpy", Interrupted)
+    monkeypatch.setattr(engines, "NumpyEngine", Interrupted)
     for more, text in (([], "elm11: interrupted\n"), (["--checkpoint", "a.npz"], "elm11: interrupted; a.npz holds")):
         stopped = elm11("significance", *OPTIONS, *more)
         assert stopped.exit_code == 130

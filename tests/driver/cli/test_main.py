@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from elm11_lua_driver import EngineError, Job, LuaError, analysis, significance
+from elm11_lua_driver import EngineError, Job, LuaError, analysis, engines, significance
 from elm11_lua_driver.cli import _job_options, main
 from elm11_lua_driver.cli.commands import scripts
-from elm11_lua_driver.engines import ENGINES, NumpyEngine, Progress
+from elm11_lua_driver.engines import NumpyEngine, Progress
 
 if TYPE_CHECKING:
     import click
@@ -343,7 +343,7 @@ class TestFailures:
                     super().simulate(job, simulations[:8], progress)
                     raise error
 
-            monkeypatch.setitem(ENGINES, "numpy", Failing)
+            monkeypatch.setattr(engines, "NumpyEngine", Failing)
 
         return use
 
@@ -422,7 +422,7 @@ class TestDemo:
                 counts[row, 0] += taken
                 return histogram
 
-        monkeypatch.setitem(ENGINES, "lua", Off)
+        monkeypatch.setattr(engines, "LuaEngine", Off)
         result = invoke("demo", "--output-dir", tmp_path, "--lua-simulations", "40", "--simulations", "1")
         assert result.exit_code == exit_code
         if exit_code:
