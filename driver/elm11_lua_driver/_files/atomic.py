@@ -72,14 +72,14 @@ def check_writable(path: Path | str) -> None:
     try:
         # Only trying tells: permission bits say nothing about read-only file systems or full disks.
         temporary.touch(exist_ok=False)
-        temporary.unlink()
+        temporary.unlink(missing_ok=True)
     except OSError as error:
         msg = f"{path} cannot be written: {error.strerror}; give another name or folder"
         raise ValueError(msg) from error
 
 
 @contextlib.contextmanager
-def atomic_file(path: Path | str) -> Iterator[IO[bytes]]:
+def atomic_file(path: Path | str, *, follow_links: bool = True) -> Iterator[IO[bytes]]:
     """A binary file that takes its name only once it is complete.
 
     Whoever reads `path` finds the old content or the new, never a part; when the block ends with an exception, the
@@ -88,6 +88,7 @@ def atomic_file(path: Path | str) -> Iterator[IO[bytes]]:
 
     Args:
         path: the file to write.
+        follow_links: False to replace a symbolic link itself, for folders where another user may have planted one.
 
     Yields:
         The open file.
@@ -95,14 +96,14 @@ def atomic_file(path: Path | str) -> Iterator[IO[bytes]]:
     Raises:
         OSError: it could not be written.
     """
-    target = Path(os.path.realpath(path))
+    target = Path(os.path.realpath(path)) if follow_links else Path(path)
     temporary = _temporary_beside(target)
     try:
         with temporary.open("xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        if target.exists():
+        if target.exists() and (follow_links or not target.is_symlink()):
             shutil.copymode(target, temporary)
         replace_file(temporary, target)
     finally:

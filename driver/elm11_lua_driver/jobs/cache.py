@@ -10,23 +10,20 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import stat
 import threading
 import warnings
-import zipfile
-import zlib
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from .._files.user_dirs import cache_folder
 from . import storage
-from .job import Job
 
 if TYPE_CHECKING:
     from .histogram import Histogram
+    from .job import Job
 
 FOLDER_VARIABLE: Final = "ELM11_CACHE"
 """Environment variable that names another folder."""
@@ -94,6 +91,9 @@ def load(job: Job, *, by_board: bool = False) -> Histogram | None:
         UserWarning: the file cannot be read or holds something else; the result counts as not cached.
     """
     path = path_of(job, by_board=by_board)
+    if path.is_symlink():  # this program makes none
+        warnings.warn(f"a cached result is not used, and is computed again: {path} is a symbolic link", stacklevel=2)
+        return None
     try:
         histogram = storage.load(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -124,7 +124,9 @@ def save(histogram: Histogram, *, by_board: bool = False) -> None:
     try:
         with _lock:  # threads of one process would share the name of the unfinished file
             path.parent.mkdir(parents=True, exist_ok=True)
-            storage.save(histogram, path)
+            if path.is_dir() and not path.is_symlink():
+                path.rmdir()  # fails if something is in it, which is not ours
+            storage.save(histogram, path, follow_links=False)
             _make_room(path)
     except OSError as error:
         warnings.warn(
@@ -167,16 +169,16 @@ def _files() -> list[tuple[Path, os.stat_result]]:
     for path in folder().glob("*-*/*.npz"):
         if _NAME.fullmatch(path.name):
             with contextlib.suppress(FileNotFoundError):  # another process may be deleting
-                found.append((path, path.stat()))
+                status = path.lstat()
+                if stat.S_ISREG(status.st_mode):  # no folder, and no link that somebody else has planted
+                    found.append((path, status))
     return sorted(found, key=lambda file: file[1].st_mtime, reverse=True)
 
 
 def _job_of(path: Path) -> Job | None:
     try:
-        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the job gave its warnings when it was computed
-            return Job.from_json(str(file["job"]))
-    except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error):
+        return storage.load_job(path)
+    except (OSError, ValueError):
         return None
 
 

@@ -7,46 +7,49 @@ board, and the checkpoint of a run that was killed are one and the same kind of 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import glob
 import time
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
 from .._files.atomic import check_writable
+from .._files.lock import locked
 from . import storage
-from .histogram import Histogram
+from .histogram import Histogram, Part
 from .provenance import Provenance, extended
+from .storage import StoppingRule
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .job import Job
-    from .storage import StoppingRule
 
 _LEFT_OVER_S: Final = 60.0
 """Age from which the half-written file of a process that was killed is taken away; writing takes much less."""
 
 
 class Checkpoint:
-    """A file that holds what is finished."""
+    """A file that holds what is finished; it is written at the first `add`.
+
+    Several programs may add to one file, also with other numbers of simulations of the same experiment: each write adds
+    to what the file holds then, under a lock, so that the file never holds fewer simulations than it did.
+    """
 
     def __init__(
         self,
         path: Path | str,
         job: Job,
-        stored: Histogram | None = None,
+        stored: storage.StoredRun | None = None,
         rule: StoppingRule | None = None,
-        provenance: tuple[Provenance, ...] = (),
+        stamp: _Stamp | None = None,
     ) -> None:
         self.path = Path(path)
         self._rule = rule
-        self._provenance = provenance
-        self._histogram = of_length(stored, job) if stored is not None else Histogram(job, [])
-        is_longer = stored is not None and stored.job.n_simulations > job.n_simulations
-        self._longer = stored if is_longer else None
-        self._is_written = True
-        self._stamp = _stamp(self.path)
+        self._stored = stored  # as of `stamp`
+        self._histogram = of_length(stored.histogram, job) if stored is not None else Histogram(job, [])
+        self._unwritten: list[Provenance] = []
+        self._stamp = stamp
 
     @classmethod
     def open(
@@ -74,24 +77,25 @@ class Checkpoint:
         storage.check_suffix(path)
         check_writable(path)
         _clear_away(Path(path))
+        stamp = _stamp(Path(path))  # before it is read: another program may write meanwhile
         try:
             found = storage.load_run(path)
         except FileNotFoundError:
-            return cls(path, job, rule=rule)
+            return cls(path, job, rule=rule, stamp=stamp)
         except ValueError:
             if confirm_overwrite is None:
                 raise
             confirm_overwrite(f"{path} is not a histogram")
-            return cls(path, job, rule=rule)
+            return cls(path, job, rule=rule, stamp=stamp)
         if found.histogram.job.sha256 != job.sha256:
             if confirm_overwrite is not None:
                 confirm_overwrite(f"{path} holds the histogram of another job")
-                return cls(path, job, rule=rule)
-            theirs, ours = asdict(found.histogram.job), asdict(job)
+                return cls(path, job, rule=rule, stamp=stamp)
+            theirs, ours = dataclasses.asdict(found.histogram.job), dataclasses.asdict(job)
             differing = [name for name in ours if theirs[name] != ours[name] and name != "n_simulations"]
             differences = ", ".join(f"{name} is {theirs[name]!r} there, not {ours[name]!r}" for name in differing)
             raise ValueError(f"{path} holds another job: {differences}; give another file, or delete this one")
-        return cls(path, job, found.histogram, rule, found.provenance)
+        return cls(path, job, found, rule, stamp)
 
     @property
     def histogram(self) -> Histogram:
@@ -110,42 +114,90 @@ class Checkpoint:
             OSError: the file cannot be written.
         """
         self._histogram += piece
-        self._provenance = extended(self._provenance, Provenance(engine, piece.n_simulations, seconds))
-        if self._longer is not None:
-            self._longer += without_overlap(of_length(piece, self._longer.job), self._longer)
-        self._is_written = False
+        self._unwritten.append(Provenance(engine, piece.n_simulations, seconds))
         self.write()
 
     def write(self) -> None:
-        """Write what has not been written."""
-        if self._is_written:
-            return
-        if _stamp(self.path) != self._stamp:
-            self._refuse_another_job()
-        kept = self._histogram if self._longer is None else self._longer
-        storage.save(kept, self.path, self._rule, self._provenance)
-        self._stamp = _stamp(self.path)
-        self._is_written = True
+        """Add what has not been written to what the file holds now.
 
-    def _refuse_another_job(self) -> None:
-        """Two programs of one job may share a file, since each writes all that it has; those of two jobs may not."""
+        Raises:
+            ValueError: another program has written another job into the file meanwhile.
+            OSError: the file cannot be written, or another program has locked it for 30 s.
+        """
+        if not self._unwritten:
+            return
+        with locked(self.path):
+            if _stamp(self.path) != self._stamp:
+                self._stored = self._found() or self._stored
+            stored, rule = self._stored, self._rule
+            provenance: tuple[Provenance, ...] = ()
+            histogram, left = self._histogram, self._histogram.n_simulations
+            if stored is not None:
+                histogram, provenance = union(stored.histogram, self._histogram), stored.provenance
+                left = histogram.n_simulations - stored.histogram.n_simulations
+                if stored.histogram.job == histogram.job != self._histogram.job:
+                    rule = stored.rule  # that of the longer run
+            for entry in reversed(self._unwritten):  # what others have added meanwhile counts as theirs
+                if left > 0:
+                    n = min(left, entry.n_simulations)
+                    provenance, left = extended(provenance, dataclasses.replace(entry, n_simulations=n)), left - n
+            rule = rule or StoppingRule()
+            storage.save(histogram, self.path, rule, provenance)
+            self._stored, self._stamp = storage.StoredRun(histogram, rule, provenance), _stamp(self.path)
+        self._unwritten = []
+
+    def _found(self) -> storage.StoredRun | None:
+        """What another program has written into the file; None if that is of no use to anybody."""
         try:
-            found = storage.load(self.path)
-        except (OSError, ValueError):
-            return  # it was taken away, or is of no use to anybody
-        if found.job.sha256 != self._histogram.job.sha256:
+            found = storage.load_run(self.path)
+        except (FileNotFoundError, ValueError):
+            return None
+        if found.histogram.job.sha256 != self._histogram.job.sha256:
             raise ValueError(
                 f"{self.path} has been written by another program meanwhile, with another job; give another file"
             )
+        return found
 
 
-def _stamp(path: Path) -> tuple[int, int] | None:
+_Stamp: TypeAlias = tuple[int, int, int, int]
+
+
+def _stamp(path: Path) -> _Stamp | None:
     """What changes whenever a file is written; None without one."""
     try:
         status = path.stat()
     except OSError:
         return None
-    return status.st_ino, status.st_mtime_ns
+    return status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size
+
+
+def union(stored: Histogram, more: Histogram) -> Histogram:
+    """As many simulations of both as one histogram can hold, never fewer than `stored` has.
+
+    The two are of one experiment; the result is of the longer job, if it can be. Where their parts overlap, the ones
+    with more simulations stay.
+    """
+    longer, shorter = sorted((stored.job, more.job), key=lambda job: -job.n_simulations)
+    best = _joined(of_length(stored, longer), of_length(more, longer))
+    if best.n_simulations < stored.n_simulations:  # parts of several groups do not fit into the longer job
+        return _joined(of_length(stored, shorter), of_length(more, shorter))
+    return best
+
+
+def _joined(first: Histogram, second: Histogram) -> Histogram:
+    """The parts of both; of each cluster of overlapping ones, those of the histogram that has more of it."""
+    parts: list[Part] = []
+    cluster: tuple[list[Part], list[Part]] = ([], [])
+    end = 0
+    both = [(part, which) for which, one in enumerate((first, second)) for part in one.parts]
+    for part, which in [*sorted(both, key=lambda item: item[0].start), (None, 0)]:
+        if part is None or part.start >= end:
+            parts += max(cluster, key=lambda side: sum(one.stop - one.start for one in side))
+            cluster = ([], [])
+        if part is not None:
+            cluster[which].append(part)
+            end = max(end, part.stop)
+    return Histogram(first.job, parts)
 
 
 def of_length(histogram: Histogram, job: Job) -> Histogram:
@@ -161,18 +213,6 @@ def of_length(histogram: Histogram, job: Job) -> Histogram:
         if part.stop <= job.n_simulations:
             fitting.append(part)
     return Histogram(job, fitting)
-
-
-def without_overlap(histogram: Histogram, other: Histogram) -> Histogram:
-    """The parts of a histogram of which the other has no simulation."""
-    return Histogram(
-        histogram.job,
-        [
-            part
-            for part in histogram.parts
-            if not any(part.start < have.stop and have.start < part.stop for have in other.ranges)
-        ],
-    )
 
 
 def missing(histogram: Histogram, stop: int | None = None) -> list[range]:
@@ -191,8 +231,13 @@ def missing(histogram: Histogram, stop: int | None = None) -> list[range]:
 
 
 def _clear_away(path: Path) -> None:
-    """Delete half-written files that killed processes have left beside this one."""
-    for left_over in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
-        with contextlib.suppress(OSError):  # somebody else was faster, or may not be disturbed
-            if time.time() - left_over.stat().st_mtime > _LEFT_OVER_S:
-                left_over.unlink()
+    """Delete half-written files that killed processes have left beside this one.
+
+    Whoever writes holds the lock, so no clock of another computer makes a file look old that is being written.
+    """
+    left_over = list(path.parent.glob(f".{glob.escape(path.name)}.*.part"))
+    if left_over:
+        with contextlib.suppress(OSError), locked(path, wait_s=0.0):  # somebody writes, or may not be disturbed
+            for part in left_over:
+                if time.time() - part.stat().st_mtime > _LEFT_OVER_S:
+                    part.unlink()

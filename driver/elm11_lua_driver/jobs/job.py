@@ -126,7 +126,7 @@ class Job(Experiment):
         """
         try:
             values: dict[str, Any] = dict(json.loads(text))
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise ValueError(f"not a job in JSON: {error}") from error
         if values.pop("format", None) != _FORMAT:
             raise ValueError(f"not a job of format {_FORMAT}: {text[:80]}")
@@ -135,7 +135,10 @@ class Job(Experiment):
             raise ValueError(
                 f"a job has the fields {', '.join(sorted(known))}; these differ: {sorted(set(values) ^ known)}"
             )
-        return cls(**values)
+        try:
+            return cls(**values)
+        except (TypeError, ArithmeticError) as error:  # a list for a number; 10**400
+            raise ValueError(f"not a job: {error}") from error
 
     @property
     def sha256(self) -> str:

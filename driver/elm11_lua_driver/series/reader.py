@@ -7,18 +7,22 @@ import csv
 import re
 import warnings
 from decimal import Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from .._files.reading import open_regular
 from .dates import date_times, parse_date
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from elm11_host_ref.types import FloatArray
 
+MAX_BYTES: Final = 1 << 26
+"""Longest file: a million lines of 64 characters."""
+MAX_COLUMNS: Final = 10_000
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eEdD][+-]?[0-9]+)?")
 _DECIMAL_COMMA: Final = re.compile(r"[+-]?[0-9]*,[0-9]+(?:[eE][+-]?[0-9]+)?")
 _THOUSANDS: Final = re.compile(r"[+-]?[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]*)?")
@@ -50,7 +54,8 @@ def read_text(path: Path | str) -> str:
         UserWarning: it is not UTF-8.
     """
     try:
-        content = Path(path).read_bytes()
+        with open_regular(path, MAX_BYTES) as file:
+            content = file.read(MAX_BYTES)
     except FileNotFoundError:
         raise ValueError(f"{path}: there is no such file; check its name") from None
     except IsADirectoryError:
@@ -215,6 +220,7 @@ class SeriesTable:
         if not numbered:
             raise fault(self.file, 1, "the file has no data", "give a file with columns of numbers")
         self._split = splitter([text for _, text in numbered], self.file, separator_line[1] if separator_line else None)
+        self._check_columns(*numbered[0])
         first = [cell.strip() for cell in self._split(numbered[0][1])]
         # A line of "NA" only is a sample that is missing, not two columns of that name.
         names = not any(map(like_a_number, first)) and any(cell.lower() not in MISSING for cell in first)
@@ -242,6 +248,11 @@ class SeriesTable:
         while width > 1 and not self.names[width - 1] and not any(row[width - 1].strip() for row in self.rows):
             width -= 1
         self.names = self.names[:width]
+
+    def _check_columns(self, line: int, text: str) -> None:
+        """Refuse a line of very many cells before all lines are cut."""
+        if (n := len(self._split(text))) > MAX_COLUMNS:
+            raise fault(self.file, line, f"{n} columns, more than the {MAX_COLUMNS} that are read", "cut some out")
 
     def _width(self) -> int:
         """The number of columns, which must be the same in every row."""

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import pathlib
 import subprocess
 import sys
+import tempfile
 import time
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from elm11_lua_driver import BoardEngine, EngineError, Histogram, Job, NumpyEngine, run, significance
+from elm11_lua_driver._files import lock
 from elm11_lua_driver.jobs import storage
 from elm11_lua_driver.jobs.checkpoint import Checkpoint, missing, of_length
 from elm11_lua_driver.jobs.histogram import Part
 from elm11_lua_driver.jobs.storage import StoppingRule
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from paths import ROOT
 from virtual_bench import J10, SMALL
@@ -215,3 +218,135 @@ def test_ten_kills_at_random_moments_lose_and_double_nothing() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "all counts equal" in done.stdout
+
+
+TINY = dataclasses.replace(SMALL, n_bins=2, J=0)
+
+
+def counted(job: Job, start: int, stop: int) -> Histogram:
+    """As an engine would return it, without computing."""
+    return Histogram(job, [Part(start, stop, np.array([[(stop - start) * int(job.n_usable[0]), 0]], np.int64))])
+
+
+def works(job: Job) -> list[Histogram]:
+    """The pieces of a job, one for each group."""
+    size, n = job.group_size, job.n_simulations
+    return [counted(job, start, min(start + size, n)) for start in range(0, n, size)]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    lengths=st.lists(st.sampled_from([60, 150, 2000, 4000]), min_size=2, max_size=4),
+    suffix=st.sampled_from([".npz", ".json"]),
+    data=st.data(),
+)
+def test_however_several_writers_take_turns_the_file_never_holds_less(
+    lengths: list[int], suffix: str, data: st.DataObject
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / f"a{suffix}"
+        jobs = [dataclasses.replace(TINY, n_simulations=n) for n in lengths]
+        writers: list[tuple[Checkpoint, list[Histogram]] | None] = [None for _ in jobs]
+        before, longest = 0, 0
+        for _ in range(data.draw(st.integers(5, 60))):
+            i = data.draw(st.integers(0, len(jobs) - 1))
+            writer = writers[i]
+            if writer is None:  # begins, or begins again after it was killed
+                checkpoint = Checkpoint.open(path, jobs[i])
+                have = checkpoint.histogram.ranges
+                left = [
+                    work
+                    for work in works(jobs[i])
+                    if not any(part.start < one.stop and one.start < part.stop for part in work.parts for one in have)
+                ]
+                writers[i] = (checkpoint, left)
+            elif data.draw(st.integers(0, 9)) == 0:
+                writers[i] = None
+            elif writer[1]:
+                writer[0].add(writer[1].pop(data.draw(st.integers(0, len(writer[1]) - 1))), "numpy", 1.0)
+                found = storage.load_run(path)
+                now, longest = found.histogram.n_simulations, max(longest, jobs[i].n_simulations)
+                assert now >= before
+                assert now >= writer[0].histogram.n_simulations
+                assert found.histogram.job.n_simulations == longest
+                assert sum(entry.n_simulations for entry in found.provenance) == now
+                before = now
+
+
+def test_parts_that_do_not_fit_a_longer_run_are_not_lost(tmp_path: Path) -> None:
+    # As a board leaves them: one part of several groups, which cut those of the longer run.
+    path, short, long = tmp_path / "a.npz", *(dataclasses.replace(TINY, n_simulations=n) for n in (150, 4000))
+    Checkpoint.open(path, short).add(counted(short, 4, 8), "board", 1.0)
+    Checkpoint.open(path, short).add(counted(short, 60, 150), "board", 1.0)
+    longer = Checkpoint.open(path, long)
+    for work, expected in ((counted(long, 8, 64), 94), (counted(long, 64, 128), 124)):
+        longer.add(work, "numpy", 1.0)
+        assert storage.load(path).n_simulations >= expected
+
+
+WRITER = """
+import dataclasses, sys
+from elm11_lua_driver.jobs.checkpoint import Checkpoint, missing
+sys.path.insert(0, {tests!r}); sys.path.insert(0, {support!r})
+from test_checkpoint import TINY, counted
+job = dataclasses.replace(TINY, n_simulations=int(sys.argv[1]))
+checkpoint = Checkpoint.open("a.npz", job)
+print("open", flush=True)
+while missing(checkpoint.histogram):
+    gap = missing(checkpoint.histogram)[0]
+    stop = min(gap.start - gap.start % job.group_size + job.group_size, gap.stop)
+    checkpoint.add(counted(job, gap.start, stop), "numpy", 0.1)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX")
+def test_three_programs_at_once_of_which_one_is_killed(tmp_path: Path) -> None:
+    code = WRITER.format(tests=str(ROOT / "tests/driver/jobs"), support=str(ROOT / "tests/support"))
+    programs = [
+        subprocess.Popen([sys.executable, "-c", code, str(n)], cwd=tmp_path, stdout=subprocess.PIPE)
+        for n in (1500, 4000, 2000)
+    ]
+    path, before = tmp_path / "a.npz", 0
+    for program in programs:
+        assert program.stdout is not None
+        assert program.stdout.readline() == b"open\n"
+    killed = False
+    while any(program.poll() is None for program in programs):
+        now = storage.load(path).n_simulations if path.exists() else 0
+        assert now >= before
+        before = now
+        if now > 500 and not killed:
+            programs[2].kill()
+            killed = True
+    for program in programs:
+        assert program.stdout is not None
+        program.stdout.close()
+    assert [program.wait() for program in programs[:2]] == [0, 0]
+    assert storage.load(path).is_complete
+    assert storage.load(path).n_simulations == 4000
+
+
+def test_a_lock_that_another_holds_for_long_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.npz"
+    checkpoint = Checkpoint.open(path, TINY)
+    with lock.locked(path), monkeypatch.context() as patched:
+        patched.setattr(lock.locked.__wrapped__, "__defaults__", (0.05,))  # type: ignore[attr-defined]
+        with pytest.raises(OSError, match="another program has locked it"):
+            checkpoint.add(works(TINY)[0], "numpy", 1.0)
+    checkpoint.write()
+    assert storage.load(path).n_simulations > 0
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_clock_an_hour_ahead_deletes_no_file_that_is_being_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, part = tmp_path / "a.npz", tmp_path / ".a.npz.1.part"
+    now_s = time.time()
+    with lock.locked(path):
+        part.touch()
+        monkeypatch.setattr(time, "time", lambda: now_s + 3600)
+        Checkpoint.open(path, TINY)
+        assert part.exists()
+    Checkpoint.open(path, TINY)
+    assert not part.exists()
