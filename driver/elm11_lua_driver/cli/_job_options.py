@@ -165,12 +165,8 @@ class EngineOptions:
         if self.workers is not None and self.engine not in _WITH_WORKERS:
             msg = f"--workers is for --engine pool and --engine auto, not for --engine {self.engine}"
             raise ValueError(msg)
-        if (self.dask_address is not None) != (self.engine == "dask"):
-            msg = (
-                "--engine dask needs --dask-address"
-                if self.dask_address is None
-                else f"--dask-address is for --engine dask, not for --engine {self.engine}"
-            )
+        if self.dask_address is not None and self.engine != "dask":
+            msg = f"--dask-address is for --engine dask, not for --engine {self.engine}"
             raise ValueError(msg)
         if self.fleet is not None and self.engine != "fleet":
             msg = f"--fleet is for --engine fleet, not for --engine {self.engine}"
@@ -220,7 +216,12 @@ def engine_options(default: str) -> Callable[[Any], Any]:
                 metavar="N",
                 help="Processes of the engines pool and auto.  [default: one per core]",
             ),
-            click.option("--dask-address", metavar="ADDRESS", help="The Dask scheduler, such as tcp://10.0.0.1:8786."),
+            click.option(
+                "--dask-address",
+                metavar="ADDRESS",
+                help="The Dask scheduler, such as tcp://10.0.0.1:8786.  [default: a cluster on this computer, one "
+                "process per core]",
+            ),
             click.option(
                 "--fleet",
                 metavar="LIST",
@@ -271,7 +272,10 @@ def _make(chosen: EngineOptions) -> Engine:
     if chosen.engine == "board":
         return _board_engine(chosen.where)
     if chosen.engine == "dask":
-        return engines.DaskEngine(chosen.dask_address)
+        engine = engines.DaskEngine(chosen.dask_address)
+        if engine.dashboard is not None:
+            info(f"the cluster's dashboard: {engine.dashboard}")
+        return engine
     if chosen.engine == "fleet":
         return engines.FleetEngine(_fleet(chosen.fleet))
     if chosen.engine in _WITH_WORKERS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from typing import TYPE_CHECKING, Final
 
 from .._text import duration
@@ -13,7 +14,7 @@ from ..jobs.histogram import Histogram, block_ranges
 from ..planning.memory import plan
 from ..protocol.commands import job_name
 from .base import AbandonedError
-from .scheduler import single_groups
+from .scheduler import exclusive, single_groups
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -121,6 +122,7 @@ class BoardEngine:
         self._looks_for_results = observer is not None
         self._observer = BoardObserver() if observer is None else observer
         self._board: Board | None = None
+        self._in_use = threading.Lock()
 
     @property
     def board(self) -> Board:
@@ -171,8 +173,9 @@ class BoardEngine:
         """
         plan(job, self._memory_bytes).check()  # before a port is opened
         ranges = single_groups(job, simulations) if by_group else simulations
-        for one in ranges:
-            for block in block_ranges(job, one, self._n_blocks):
+        blocks = [block for one in ranges for block in block_ranges(job, one, self._n_blocks)]
+        with exclusive(self._in_use, self.name):
+            for block in blocks:
                 with self._closed_on_failure():
                     histogram = self._block(job, block, progress)
                 yield histogram
@@ -187,7 +190,7 @@ class BoardEngine:
         if not self._looks_for_results:
             return None
         plan(job, self._memory_bytes).check()  # before a port is opened
-        with self._closed_on_failure():
+        with exclusive(self._in_use, self.name), self._closed_on_failure():
             status = self.board.status()
             if status is None or not status.job or not status.done or not status.is_usable:
                 return None

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from ..errors import Elm11Error, EngineError
 from ..jobs.histogram import Histogram, Part
 from .base import AbandonedError
-from .scheduler import FIRST_CHUNK, WorkQueue, joins_groups, single_groups
+from .scheduler import FIRST_CHUNK, WorkQueue, exclusive, joins_groups, single_groups
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -97,6 +97,7 @@ class Dispatcher:
         ]
         self.retry_s = retry_s
         self._job: Job | None = None
+        self._in_use = threading.Lock()  # the members' states belong to one stream at a time
         self.shares = Shares()
 
     @property
@@ -112,16 +113,17 @@ class Dispatcher:
         self, job: Job, simulations: Sequence[range], progress: Progress, *, by_group: bool = False
     ) -> Iterator[Histogram]:
         """See `StreamingEngine.stream`."""
-        if job != self._job:
-            self._job = job
-            for member in self.members:
-                member.speed, member.longest_gap_s = None, 0.0
-                member.is_out, member.failures, member.errors = False, 0, []
-        stream = _Stream(self, job, simulations, progress, by_group=by_group)
-        try:
-            yield from stream.results()
-        finally:
-            stream.stop()
+        with exclusive(self._in_use, self.name):
+            if job != self._job:
+                self._job = job
+                for member in self.members:
+                    member.speed, member.longest_gap_s = None, 0.0
+                    member.is_out, member.failures, member.errors = False, 0, []
+            stream = _Stream(self, job, simulations, progress, by_group=by_group)
+            try:
+                yield from stream.results()
+            finally:
+                stream.stop()
 
     def close(self) -> None:
         """Close all engines, also when one of them fails to close."""
@@ -136,6 +138,10 @@ class Dispatcher:
                     _log.warning("%s did not close either: %s", member.name, _one_line(error))
         if first is not None:
             raise first
+
+    def problem(self) -> EngineError | None:
+        """The reason why no member can go on; asked for every half second."""
+        return None
 
     def prepare(self, member: Member) -> None:
         """Make a member ready; called in its thread before each chunk, and not counted as computing."""
@@ -193,8 +199,10 @@ class _Stream:
 
     def _check_members(self) -> None:
         """Fail if all members are left out, or still busy with chunks of an earlier stream."""
-        members = self._dispatcher.members
-        if all(member.is_out for member in members):
+        members, problem = self._dispatcher.members, self._dispatcher.problem()
+        if problem is not None:
+            self._error = problem
+        elif all(member.is_out for member in members):
             self._error = EngineError(f"no engine is left: {self._all_errors()}")
         elif (
             not self._inboxes

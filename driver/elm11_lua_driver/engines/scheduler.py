@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING, Final
 
+from ..errors import EngineError
 from ..jobs.histogram import group_ranges
 from .base import StreamingEngine
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    import threading
+    from collections.abc import Generator, Iterator, Sequence
 
     from ..jobs.histogram import Histogram
     from ..jobs.job import Job
@@ -83,3 +86,16 @@ def joins_groups(engine: Engine) -> bool:
 def single_groups(job: Job, simulations: Sequence[range]) -> list[range]:
     """The same simulations, cut at the borders of the job's groups."""
     return [group for part in simulations for group in group_ranges(job, part)]
+
+
+@contextlib.contextmanager
+def exclusive(lock: threading.Lock, name: str) -> Iterator[None]:
+    """Refuse a second call of an engine whose members or port the first one still uses, as from another thread."""
+    if not lock.acquire(blocking=False):
+        raise EngineError(
+            f"this engine ({name}) is running a job already", next_step="Make one engine for each thread, or wait."
+        )
+    try:
+        yield
+    finally:
+        lock.release()

@@ -114,7 +114,6 @@ def test_a_board_stops_early_as_everybody_else() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--engine", "dask"], "--engine dask needs --dask-address"),
         (["--dask-address", "tcp://x:1"], "--dask-address is for --engine dask, not for --engine numpy"),
         (["--workers", "2"], "--workers is for --engine pool and --engine auto"),
         (["--engine", "pool", "--workers", "0"], "0 is not in the range 1<=x<=1024"),

@@ -5,11 +5,15 @@ from __future__ import annotations
 import dataclasses
 import os
 import signal
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from click.testing import CliRunner
 from elm11_lua_driver import DaskEngine, EngineError, run
+from elm11_lua_driver.cli.main import main
 from elm11_lua_driver.engines import dask as dask_engine
+from elm11_lua_driver.jobs import storage
 from virtual_bench import J10, SMALL
 
 if TYPE_CHECKING:
@@ -117,3 +121,55 @@ def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "distributed", None)
     with pytest.raises(EngineError, match=r"pip install 'elm11-lua-driver\[dask\]'"):
         DaskEngine("tcp://127.0.0.1:1")
+
+
+def test_when_all_workers_are_gone_it_says_so_and_gives_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(dask_engine, "NO_WORKER_S", 1.0)
+    monkeypatch.setattr(dask_engine, "_LOOK_INTERVAL_S", 0.5)
+    with cluster() as made, distributed.Client(made, set_as_default=False) as connected:
+
+        def leave(_done: int, _wanted: int) -> None:
+            made.scale(0)
+
+        started_s = time.monotonic()
+        with (
+            pytest.warns(UserWarning, match="has no worker left; the run is given up in 1 s if none comes"),
+            pytest.raises(EngineError, match=r"has had no worker for 1 s\. Start some"),
+        ):
+            run(
+                dataclasses.replace(J10, n_simulations=1_000_000),
+                DaskEngine(connected),
+                leave,
+                checkpoint=tmp_path / "a.npz",
+            )
+        assert time.monotonic() - started_s < 30
+    assert storage.load(tmp_path / "a.npz").n_simulations > 0
+
+
+def test_without_a_client_it_starts_a_cluster_here_and_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dask_engine, "n_cores", lambda: 2)
+    engine = DaskEngine()
+    try:
+        assert engine._client.scheduler.address.startswith("tcp://127.0.0.1:")
+        assert all(address.startswith("tcp://127.0.0.1:") for address in engine._client.nthreads())
+        pids = engine._client.run(os.getpid).values()
+        assert os.getpid() not in pids
+        assert engine.dashboard is None or engine.dashboard.startswith("http://127.0.0.1:")
+        assert run(LONG, engine).sha256 == run(LONG).sha256
+        assert len(engine.members) == 2
+    finally:
+        engine.close()
+    if os.name == "posix":
+        for pid in pids:
+            with pytest.raises(ProcessLookupError):
+                os.kill(pid, 0)
+
+
+def test_by_the_command_line_without_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dask_engine, "n_cores", lambda: 1)
+    options = (
+        "significance --lag1 0.5 0.3 --dt 0.25 --dj 0.25 --s0 0.5 --scales 3 --simulations 20 --engine dask --json"
+    )
+    done = CliRunner().invoke(main, options.split())
+    assert done.exit_code == 0, done.stderr
+    assert '"engine": "dask"' in done.stdout

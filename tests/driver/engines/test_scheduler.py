@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from elm11_lua_driver import Histogram, NumpyEngine
+from elm11_lua_driver import EngineError, Histogram, NumpyEngine, run
+from elm11_lua_driver.engines import create
+from elm11_lua_driver.engines.board import BoardObserver
 from elm11_lua_driver.engines.scheduler import FIRST_CHUNK, WorkQueue, single_groups, stream
 from hypothesis import given
 from hypothesis import strategies as st
@@ -89,3 +92,34 @@ def test_an_engine_that_joins_groups_gets_single_ones_where_they_are_asked_for(b
 def test_single_groups() -> None:
     job = dataclasses.replace(SMALL, n_simulations=100)
     assert single_groups(job, [range(1, 5), range(8, 9)]) == [range(1, 2), range(2, 4), range(4, 5), range(8, 9)]
+
+
+@pytest.mark.parametrize("name", ["pool", "fleet", "board"])
+def test_a_second_thread_is_refused_and_harms_nothing(name: str) -> None:
+    options: dict[str, Any] = {
+        "pool": {"n_workers": 1},
+        "fleet": {"engines": ["numpy"]},
+        "board": {"port": "virtual://", "observer": BoardObserver()},
+    }
+    engine = create(name, **options[name])
+    refused: list[BaseException] = []
+
+    def again(*_: object) -> None:
+        def attempt() -> None:
+            try:
+                run(SMALL, engine)
+            except EngineError as error:
+                refused.append(error)
+
+        thread = threading.Thread(target=attempt)
+        thread.start()
+        thread.join(20)
+        assert not thread.is_alive()
+
+    try:
+        assert run(SMALL, engine, again).sha256 == run(SMALL).sha256
+        assert refused
+        assert all("is running a job already. Make one engine for each thread" in str(error) for error in refused)
+        assert run(SMALL, engine).sha256 == run(SMALL).sha256  # and it is free again
+    finally:
+        engine.close()
