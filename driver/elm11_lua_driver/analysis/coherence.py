@@ -187,7 +187,8 @@ def analyse(
 ) -> CoherenceAnalysis:
     """Squared wavelet coherence of two series, with its significance levels against noise.
 
-    Both series are normalised. The noise is red, with the lag-1 autocorrelation of each series.
+    Both series are normalised. The noise is red, with the lag-1 autocorrelation of each series. n_simulations, seed,
+    pipeline and surrogates are the same as `Job` has, progress, checkpoint and target_standard_error as `run`.
 
     Args:
         x: shape (n_samples,), evenly spaced, finite, not constant.
@@ -199,17 +200,10 @@ def analyse(
         wavelet: a name or one of pycwt's instances.
         level: the confidence, 0 < level < 1.
         engine: an engine or its name; see `engines.create`.
-        n_simulations: at least 1.
-        seed: 0 to 2**64 - 1.
-        pipeline: "exact", or "fast", a small part of the work; see `Job`.
-        surrogates: "ar1" (red noise) or "white".
         scale_box: "pycwt" or "grinsted", for the coherence and its levels.
         pycwt_compatible: white noise, and NaN for the largest scale's level, as pycwt has it.
         times: shape (n_samples,), in the unit of dt; None counts from 0 in steps of dt.
         names: of the series, for labels.
-        progress: called with (simulations finished, simulations wanted).
-        checkpoint: a file that keeps the simulations that are finished; see `run`.
-        target_standard_error: stop as soon as no scale's level has a larger standard error; see `run`.
 
     Returns:
         The coherence, and its levels with their standard errors.

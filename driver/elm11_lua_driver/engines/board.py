@@ -153,24 +153,13 @@ class BoardEngine:
             board.handshake()
 
     def simulate(self, job: Job, simulations: range, progress: Progress) -> Histogram:
-        """See `Engine.simulate`. After Ctrl-C the board goes on with its block; `Board.attach` finds it.
-
-        Raises:
-            ValueError: the job does not fit into the board's memory.
-            Elm11Error: the board failed; the kinds are those of `Board`.
-        """
+        """See `Engine.simulate`. After Ctrl-C the board goes on with its block; `Board.attach` finds it."""
         return Histogram(job, [part for block in self.stream(job, [simulations], progress) for part in block.parts])
 
     def stream(
         self, job: Job, simulations: Sequence[range], progress: Progress, *, by_group: bool = False
     ) -> Iterator[Histogram]:
-        """See `StreamingEngine.stream`.
-
-        Raises:
-            ValueError: the job does not fit into the board's memory.
-            Elm11Error: the board failed. Its port is closed, and opened again at the next use.
-            AbandonedError: `progress` has raised it; the board is stopped first.
-        """
+        """See `StreamingEngine.stream`. When the board fails, its port is closed; the next use opens it again."""
         plan(job, self._memory_bytes).check()  # before a port is opened
         ranges = single_groups(job, simulations) if by_group else simulations
         blocks = [block for one in ranges for block in block_ranges(job, one, self._n_blocks)]
@@ -181,12 +170,7 @@ class BoardEngine:
                 yield histogram
 
     def recover(self, job: Job, is_missing: Callable[[range], bool]) -> Histogram | None:
-        """See `RecoveringEngine.recover`. Without an observer nothing is looked for.
-
-        Raises:
-            ValueError: the job does not fit into the board's memory.
-            Elm11Error: the board failed.
-        """
+        """See `RecoveringEngine.recover`. Without an observer nothing is looked for."""
         if not self._looks_for_results:
             return None
         plan(job, self._memory_bytes).check()  # before a port is opened
@@ -265,11 +249,7 @@ class AttachedEngine:
         self._partial = partial
 
     def recover(self, job: Job, is_missing: Callable[[range], bool]) -> Histogram | None:
-        """See `RecoveringEngine.recover`.
-
-        Raises:
-            Elm11Error: the run or the board failed.
-        """
+        """See `RecoveringEngine.recover`."""
         del job
         follow(self._run, lambda progress: self._observer.heartbeat(self._run, progress))
         self._observer.block_ended(self._run)

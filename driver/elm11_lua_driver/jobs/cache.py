@@ -78,14 +78,7 @@ def path_of(job: Job, *, by_board: bool = False) -> Path:
 
 
 def load(job: Job, *, by_board: bool = False) -> Histogram | None:
-    """The cached result of a job.
-
-    Args:
-        job: the job.
-        by_board: as for `path_of`.
-
-    Returns:
-        The complete histogram, or None.
+    """The cached result of a job, complete; None if there is none. Arguments as `path_of`.
 
     Warns:
         UserWarning: the file cannot be read or holds something else; the result counts as not cached.
@@ -110,11 +103,7 @@ def load(job: Job, *, by_board: bool = False) -> Histogram | None:
 
 
 def save(histogram: Histogram, *, by_board: bool = False) -> None:
-    """Keep a complete result.
-
-    Args:
-        histogram: the result.
-        by_board: as for `path_of`.
+    """Keep a complete result; `by_board` as `path_of`.
 
     Warns:
         UserWarning: it cannot be written.

@@ -70,8 +70,7 @@ class Checkpoint:
                 it. None keeps it.
 
         Raises:
-            ValueError: the file's name has the wrong end, it cannot be written, holds no histogram, is damaged, or
-                holds another experiment.
+            ValueError: the file cannot be written, is damaged, or holds another experiment.
             OSError: it cannot be read.
         """
         storage.check_suffix(path)
@@ -103,15 +102,10 @@ class Checkpoint:
         return self._histogram
 
     def add(self, piece: Histogram, engine: str, seconds: float | None) -> None:
-        """Add finished simulations, and write the file: some 10 ms, for pieces that take a second.
-
-        Args:
-            seconds: how long it took; None where that is not known.
+        """Add finished simulations, and write the file as `write`: some 10 ms, for pieces that take a second.
 
         Raises:
-            ValueError: it is of another job, or simulations would be counted twice; or another program has written
-                another job into the file meanwhile.
-            OSError: the file cannot be written.
+            ValueError: it is of another job, or simulations would be counted twice.
         """
         self._histogram += piece
         self._unwritten.append(Provenance(engine, piece.n_simulations, seconds))

@@ -153,18 +153,7 @@ def save(
 
 
 def load(path: Path | str) -> Histogram:
-    """Read a histogram.
-
-    Args:
-        path: .npz or .json, as `save` wrote it.
-
-    Returns:
-        The histogram, complete or not.
-
-    Raises:
-        ValueError: `save` did not write the file, or it is damaged.
-        OSError: it cannot be read.
-    """
+    """The histogram of a file, complete or not; argument and errors as `load_run`."""
     return load_run(path).histogram
 
 
@@ -203,15 +192,7 @@ def load_run(path: Path | str) -> StoredRun:
 
 
 def load_job(path: Path | str) -> Job:
-    """Read only the job of an archive, which takes less than a millisecond.
-
-    Args:
-        path: .npz, as `save` wrote it.
-
-    Raises:
-        ValueError: `save` did not write the file, or it is damaged.
-        OSError: it cannot be read.
-    """
+    """The job alone of an archive, in less than a millisecond; argument and errors as `load_run`."""
     with open_regular(path) as file, _damage(path), _members(file) as members, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the job gave its warnings when it was computed
         return Job.from_json(str(members("job")))

@@ -135,15 +135,11 @@ def significance(
     checkpoint: Path | str | None = None,
     target_standard_error: float | None = None,
 ) -> Significance:
-    """Significance levels of squared wavelet coherence against noise, by Monte Carlo simulation.
+    """Significance levels of squared wavelet coherence against noise, by Monte Carlo simulation. Arguments as `run`.
 
     Args:
         job: what to compute.
         level: the confidence, 0 < level < 1.
-        engine: an engine or its name: "auto", "numpy", "lua", "board", "pool" (see `engines.create`).
-        progress: an observer, or a function called with (simulations finished, simulations wanted).
-        checkpoint: a file to which finished simulations are saved, and from which the same call goes on; see `run`.
-        target_standard_error: stop as soon as no scale's level has a larger standard error; see `run`.
 
     Returns:
         Levels and standard errors, one per scale.

@@ -134,14 +134,10 @@ def read_series(path: Path | str, columns: Sequence[str] | None = None) -> Serie
 
 
 def read_both(path: Path | str, columns: Sequence[str] | None = None) -> tuple[Series, Series]:
-    """Read both series from one file.
-
-    Args:
-        path: the file.
-        columns: names or numbers (from 1) of the columns: `x, y`, or `time, x, y`. None: the file has just these.
+    """Both series of one file, with times when there are three columns: `x, y`, or `time, x, y`; else as `read_series`.
 
     Returns:
-        Both series, with times when there are three columns.
+        The two series.
 
     Raises:
         ValueError: the file has a fault; the message names the file and the line.
