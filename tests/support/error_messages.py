@@ -32,6 +32,8 @@ DETAILS = {"_other_arguments"}
 """Helpers that put the text into a message of their own, which is read there."""
 
 HANDED_ON = {
+    "_files/reading.py:open_regular": "the operating system's words, with the file's name",
+    "jobs/storage.py:_members": "a field's name, which `_damage` puts into a text",
     "analysis.py:_lag1": "the text of another error, with the series' name",
     "board/console.py:_check_syntax": "Lua's own message",
     "board/job_runner.py:_line_of_run": "a helper, whose texts are read where it makes the error",
