@@ -1,6 +1,6 @@
 # Every target makes its own virtual environment when there is none.
 #   make demo    the main job on real data, ends with the path of the picture
-#   make test    the test suite            make lint    ruff, docstrings, Lua: contracts, syntax, stray globals
+#   make test    the test suite            make lint    ruff, docstrings, Lua's contracts and syntax, spelling
 #   make coverage   the test suite, and that it reaches the share of lines and branches that pyproject.toml asks for
 #   make types   mypy --strict             make bench   speed against pycwt, in one run
 #   make examples  the programs of tools/examples, each of which checks its own results
@@ -70,6 +70,7 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/python tools/lint/docstrings.py
 	$(BIN)/python tools/lint/lint_lua.py
+	git ls-files -z | xargs -0 $(BIN)/codespell
 
 types: $(VENV)/.dev
 	$(BIN)/mypy
