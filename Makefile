@@ -7,6 +7,7 @@
 #   make docs    the documentation site, in site/    make install  the package alone, for use
 #   make dist    wheel and sdist in dist/, checked, the wheel installed and used    make audit  known vulnerabilities
 #   make cost    what jobs cost on the board: docs/cost.md    make cost-check    whether that has grown
+#   make attack  kills, damaged files, hostile boards and faults of the line: ten minutes; findings at the end
 #   make study   the performance study: measures 15 to 20 minutes, writes docs/performance.md and docs/comparison.md;
 #                started again after an interruption, it goes on with the parts that are missing
 #   make study-quick   every part of it on small sizes, into a temporary folder
@@ -20,7 +21,7 @@ else
 BIN := $(VENV)/bin
 endif
 
-.PHONY: install demo emblua test coverage lint types bench cost cost-check examples study study-quick study-pages docs dist audit clean
+.PHONY: install demo emblua attack test coverage lint types bench cost cost-check examples study study-quick study-pages docs dist audit clean
 .DELETE_ON_ERROR:
 
 $(VENV)/.made:
@@ -87,7 +88,7 @@ cost: $(VENV)/.dev
 cost-check: $(VENV)/.dev
 	$(BIN)/python tools/cost/cost_table.py --check
 
-study study-quick study-pages: export PYTHONPATH = tools
+attack study study-quick study-pages: export PYTHONPATH = tools
 
 study: $(VENV)/.study
 	$(BIN)/python -m study
@@ -97,6 +98,9 @@ study-quick: $(VENV)/.study
 
 study-pages: $(VENV)/.dev
 	$(BIN)/python -m study --pages-only
+
+attack: $(VENV)/.dev
+	$(BIN)/python -m attack
 
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
