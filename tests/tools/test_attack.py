@@ -56,6 +56,7 @@ def test_a_board_s_misdeeds_would_be_noticed() -> None:
     assert faults(1, "Traceback (most\nValueError: x") == ["a traceback: ValueError: x"]
 
 
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="the deadline is a POSIX timer")
 def test_a_fault_of_each_kind_gives_exact_counts_or_a_typed_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fault_matrix, "PLANS", ("damage=0.1", "unplug@3000"))
     assert fault_matrix.try_all(1, seed=1) == (1, 1, [])

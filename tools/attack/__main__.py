@@ -89,7 +89,7 @@ def main() -> int:
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     options = parser.parse_args()
     seed = secrets.randbits(32) if options.seed is None else options.seed
-    findings = []
+    findings: list[str] = []
     print(f"seed {seed}")
     for name in options.parts or PARTS:
         print(f"{name}:", flush=True)

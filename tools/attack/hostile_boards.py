@@ -178,7 +178,7 @@ def attack_all(boards: list[str] | None = None, deadline_s: float = DEADLINE_S) 
     findings: list[str] = []
     pairs = [(board, name) for board in boards or (*PEERS, WORKING) for name in COMMANDS]
     with ThreadPoolExecutor(AT_ONCE) as threads:
-        results = threads.map(lambda pair: _at_board(*pair, deadline_s), pairs)
+        results = threads.map(lambda pair: _at_board(pair[0], pair[1], deadline_s), pairs)
         for (board, _), (took_s, found) in zip(pairs, results, strict=True):
             longest[board] = max(longest.get(board, 0.0), took_s)
             findings += found
