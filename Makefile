@@ -1,12 +1,13 @@
 # Every target makes its own virtual environment when there is none.
 #   make demo    the main job on real data, ends with the path of the picture
-#   make test    the test suite            make lint    ruff, docstrings, Lua: contracts, syntax, stray globals
+#   make test    the test suite            make lint    ruff, docstrings, Lua's contracts and syntax, spelling
 #   make coverage   the test suite, and that it reaches the share of lines and branches that pyproject.toml asks for
 #   make types   mypy --strict             make bench   speed against pycwt, in one run
 #   make examples  the programs of tools/examples, each of which checks its own results
 #   make docs    the documentation site, in site/    make install  the package alone, for use
 #   make dist    wheel and sdist in dist/, checked, the wheel installed and used    make audit  known vulnerabilities
 #   make cost    what jobs cost on the board: docs/cost.md    make cost-check    whether that has grown
+#   make attack  kills, damaged files, hostile boards and faults of the line: ten minutes; findings at the end
 #   make study   the performance study: measures 15 to 20 minutes, writes docs/performance.md and docs/comparison.md;
 #                started again after an interruption, it goes on with the parts that are missing
 #   make study-quick   every part of it on small sizes, into a temporary folder
@@ -20,7 +21,7 @@ else
 BIN := $(VENV)/bin
 endif
 
-.PHONY: install demo emblua test coverage lint types bench cost cost-check examples study study-quick study-pages docs dist audit clean
+.PHONY: install demo emblua attack test coverage lint types bench cost cost-check examples study study-quick study-pages docs dist audit clean
 .DELETE_ON_ERROR:
 
 $(VENV)/.made:
@@ -70,6 +71,7 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/python tools/lint/docstrings.py
 	$(BIN)/python tools/lint/lint_lua.py
+	git ls-files -z | xargs -0 $(BIN)/codespell
 
 types: $(VENV)/.dev
 	$(BIN)/mypy
@@ -86,7 +88,7 @@ cost: $(VENV)/.dev
 cost-check: $(VENV)/.dev
 	$(BIN)/python tools/cost/cost_table.py --check
 
-study study-quick study-pages: export PYTHONPATH = tools
+attack study study-quick study-pages: export PYTHONPATH = tools
 
 study: $(VENV)/.study
 	$(BIN)/python -m study
@@ -96,6 +98,9 @@ study-quick: $(VENV)/.study
 
 study-pages: $(VENV)/.dev
 	$(BIN)/python -m study --pages-only
+
+attack: $(VENV)/.dev
+	$(BIN)/python -m attack
 
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict

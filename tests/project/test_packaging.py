@@ -39,13 +39,13 @@ def test_the_wheel_holds_every_source_file(wheel: zipfile.ZipFile) -> None:
         sources = {
             path.relative_to(base).as_posix()
             for path in (base / package).rglob("*")
-            if path.suffix in {".py", ".lua", ".rules", ".j2"} or path.name == "py.typed"
+            if path.suffix in {".py", ".pyi", ".lua", ".rules", ".j2"} or path.name == "py.typed"
         }
         assert f"{package}/py.typed" in sources
         assert sources <= names
     assert {
         "elm11_firmware/monte_carlo.lua",
-        "elm11_lua_driver/udev/70-elm11.rules",
+        "elm11_lua_driver/diagnostics/udev/70-elm11.rules",
         "elm11_lua_driver/report/page.html.j2",
     } <= names
     assert not [name for name in names if name.startswith(("tests/", "tools/", "docs/"))]

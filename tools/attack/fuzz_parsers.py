@@ -152,7 +152,7 @@ def _session(random: Random) -> ReplSession:
     return session
 
 
-def _machine(machine: Recovery | Upload, random: Random) -> Callable[[bytes], None]:
+def _machine(machine: Execution | Recovery | Upload, random: Random) -> Callable[[bytes], None]:
     now_s = 0.0
 
     def feed(data: bytes) -> None:
@@ -167,16 +167,7 @@ def _machine(machine: Recovery | Upload, random: Random) -> Callable[[bytes], No
 
 def execution(random: Random) -> Callable[[bytes], None]:
     """`Execution`."""
-    machine = Execution(_session(random), "f(1)", timeout_s=5, repeatable=random.random() < 0.5)
-    now_s = 0.0
-
-    def feed(data: bytes) -> None:
-        nonlocal now_s
-        out = machine.bytes_to_write(now_s)
-        now_s += random.choice([0.0, 0.02, 0.3, 2.0])
-        machine.receive(out + data if random.random() < 0.5 else data, now_s)
-
-    return feed
+    return _machine(Execution(_session(random), "f(1)", timeout_s=5, repeatable=random.random() < 0.5), random)
 
 
 def recovery(random: Random) -> Callable[[bytes], None]:

@@ -24,7 +24,14 @@ _REACH_OF_CLAMP: Final = 5.7  # standard deviations; a normal deviate lies beyon
 
 
 def set_shifts(box: tuple[int, ...], sigma: list[float], part: Part, innovations: list[Innovations]) -> None:
-    """Choose shifts that keep every sum below 2^31 and as large as that allows."""
+    """Choose shifts that keep every sum below 2^31 and as large as that allows.
+
+    Args:
+        box: weights of the scale box, whole numbers.
+        sigma: shape (J + 1,), the scales in samples.
+        part: gets the shifts; its rows have filters, kernels and outputs.
+        innovations: bounds of both kinds of series, from `set_noise`.
+    """
     shifts: list[int] = []
     deviations: list[list[float]] = []
     for kind, of_kind in enumerate(innovations):
@@ -72,6 +79,11 @@ def squares_of(part: Part, row: Row, kind: int) -> float:
 
     Of a Gaussian eight suffice; where the wavelet is cut, the sum is up to a fifth off. Noise of negative lag1
     peaks at the highest frequency: there all are needed.
+
+    Args:
+        part: with the noise's response.
+        row: one of its rows.
+        kind: 0 for x, 1 for y.
     """
     stride = 1 if part.lag1[kind] < 0 else max(1, row.filter.size // 8)
     chosen = np.arange(stride // 2, row.filter.size, stride)
@@ -89,6 +101,12 @@ def most_squares(sigma: list[float], part: Part, row: Row, kind: int) -> float:
     """Upper bound of the same sum over all frequencies.
 
     The sum over whole f of exp(-(k f - 6)^2), a single peak, is at most its integral and its largest term.
+
+    Args:
+        sigma: shape (J + 1,), the scales in samples.
+        part: with the noise's response.
+        row: one of its rows.
+        kind: 0 for x, 1 for y.
     """
     largest = 2048.0 * 2048.0
     if part.noise:

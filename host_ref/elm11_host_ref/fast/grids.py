@@ -31,6 +31,10 @@ def nyquist_weight(scales: Scales, part: Part) -> float:
 
     A wavelet of small scale is cut at that frequency. The exact pipeline leaves it out, and with it half a bin,
     1 / (2 n_padded), of the band; of a shorter transform's wider bin only as much must be missing.
+
+    Args:
+        scales: of the experiment, in samples.
+        part: the part, for its length and step.
     """
     if part.step != 1 or part.n == scales.experiment.n_padded:
         return 0.0
@@ -38,7 +42,13 @@ def nyquist_weight(scales: Scales, part: Part) -> float:
 
 
 def set_grid(scales: Scales, part: Part, row: Row) -> None:
-    """Choose the filter's band, and a grid on which the folded band does not overlap itself."""
+    """Choose the filter's band, and a grid on which the folded band does not overlap itself.
+
+    Args:
+        scales: of the experiment, in samples.
+        part: the part, for its period in samples.
+        row: gets grid, first frequency and an empty filter.
+    """
     sigma, period = scales.sigma[row.j], part.period
     k = 2 * math.pi * sigma / period
     row.n = min(part.n, max(LEAST_GRID, least_power(period / (GRID_STEP * sigma))))
@@ -51,6 +61,10 @@ def set_grid(scales: Scales, part: Part, row: Row) -> None:
 
 def set_filters(scales: Scales, part: Part) -> None:
     """Make the wavelet's spectrum at the frequencies of every row.
+
+    Args:
+        scales: of the experiment, in samples.
+        part: its rows get their filters; they have grids.
 
     Source: Torrence & Compo (1998), Table 1: the Morlet wavelet with omega_0 = 6.
     """

@@ -64,7 +64,7 @@ class Innovations:
 
     Attributes:
         n, n_samples: as of the part.
-        lag1, gain: of the series, in 1/4096.
+        lag1, gain: of the series, in 1/4096; lag1 between -4095 and 4095, as sampled here.
         end: largest last innovation, in largest deviates.
     """
 
@@ -121,6 +121,10 @@ def set_noise(noise_lag1: tuple[float, float], part: Part) -> list[Innovations]:
 
     The response is that of the series as it is sampled here, which ends where it does, times what its power lacks
     to be that of the experiment's noise.
+
+    Args:
+        noise_lag1: of both kinds of series, -1 < lag1 < 1, per sample of the experiment.
+        part: gets lag1, gain and response; its rows have filters.
 
     Returns:
         The innovations' bounds and variance, per kind.

@@ -31,7 +31,15 @@ MEAN_COUNT: Final = 185  # counts per simulation and scale, at most: a board's r
 
 
 def set_counts(scales: Scales, schedule: Schedule, part: Part, row: Row, edge: float | None) -> None:
-    """Choose the output points that are counted, and their weights."""
+    """Choose the output points that are counted, and their weights.
+
+    Args:
+        scales: of the experiment, in samples.
+        schedule: gives the step between outputs and the pairs.
+        part: the part.
+        row: gets its counted outputs and their weights.
+        edge: samples at each end that are not interior, in a short part; None in a main part.
+    """
     experiment, sigma = scales.experiment, scales.sigma[row.j]
     first = scales.first_usable[row.j]
     origin = part.step / 2 - 0.5
@@ -59,7 +67,13 @@ def set_counts(scales: Scales, schedule: Schedule, part: Part, row: Row, edge: f
 
 
 def set_outputs(scales: Scales, part: Part, row: Row) -> None:
-    """Choose where the row is smoothed: on the densest grid of the scales whose box it is in."""
+    """Choose where the row is smoothed: on the densest grid of the scales whose box it is in.
+
+    Args:
+        scales: of the experiment, in samples.
+        part: the part; its rows know what they count.
+        row: gets outputs, kernels and end weights.
+    """
     n_box = len(scales.box)
     users = [
         part.row(i)

@@ -33,13 +33,23 @@ SMALL: Final = 128
 
 
 def has_bins(scales: Scales, tenths: int) -> bool:
-    """True if the histogram has at most so many tenths of `FEW_BINS`."""
+    """True if the histogram has at most so many tenths of `FEW_BINS`.
+
+    Args:
+        scales: of the experiment, in samples.
+        tenths: limit, in tenths of `FEW_BINS`.
+    """
     few = FEW_BINS_OF_SMALL if scales.experiment.n_padded <= SMALL else FEW_BINS
     return 10 * len(scales.sigma) * scales.experiment.n_bins <= tenths * few
 
 
 def n_series(scales: Scales, n: int) -> int:
-    """Number of series of either kind in a part of n points."""
+    """Number of series of either kind in a part of n points.
+
+    Args:
+        scales: of the experiment, in samples.
+        n: transform length, in points.
+    """
     if n > LARGEST_SHARED:
         return 1
     share = next((of for tenths, of in ((10, 1), (20, 2), (25, 4)) if has_bins(scales, tenths)), 16)

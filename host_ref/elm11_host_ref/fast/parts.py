@@ -43,11 +43,22 @@ class Scales:
         self.padding = min(experiment.n_padded - experiment.n_samples, PADDING * self.sigma[-1])
 
     def reach(self, i: int) -> tuple[int, int]:
-        """First and last row that the box around row i needs."""
+        """First and last row that the box around row i needs.
+
+        Args:
+            i: number of the row, 0 to J.
+
+        Returns:
+            Two numbers of rows, 0 to J.
+        """
         return max(0, i + self.centre - len(self.box) + 1), min(self.experiment.J, i + self.centre)
 
     def usable(self, j: int) -> int:
-        """Samples of scale j inside the cone of influence; negative if there are none."""
+        """Samples of scale j inside the cone of influence; negative if there are none.
+
+        Args:
+            j: number of the scale, 0 to J.
+        """
         return self.experiment.n_samples - 2 * self.first_usable[j]
 
 
@@ -164,5 +175,9 @@ class Part:
         return self.n * self.step
 
     def row(self, j: int) -> Row:
-        """The row of scale j."""
+        """The row of scale j.
+
+        Args:
+            j: number of the scale, 0 to J, computed in this part.
+        """
         return self.rows[j - self.rows[0].j]

@@ -100,7 +100,11 @@ class Schedule:
         return usable >= WIDE_FROM * self._scales.sigma[j]
 
     def output_step(self, j: int) -> float:
-        """Largest step between the outputs of scale j, in scales."""
+        """Largest step between the outputs of scale j, in scales.
+
+        Args:
+            j: number of the scale, 0 to J.
+        """
         if self._scales.experiment.n_samples < SHORT_SERIES:
             return OUTPUT_STEP / 2
         if not self._is_wide(j):
@@ -108,7 +112,11 @@ class Schedule:
         return SPARSE_OUTPUT_STEP if self.is_sparse[j] else WIDE_OUTPUT_STEP
 
     def needed(self, j: int) -> float:
-        """The information that scale j needs from a cycle, in tenths of a pair."""
+        """The information that scale j needs from a cycle, in tenths of a pair.
+
+        Args:
+            j: number of the scale, 0 to J.
+        """
         usable = self._scales.usable(j) / self._scales.sigma[j]
         margin = WIDE_MARGIN if self._is_wide(j) else DUE_MARGIN * min(1.0, usable / NARROW)
         return 10 * CYCLE * margin * self._scales.sigma[j] / self._scales.sigma[-1]

@@ -57,7 +57,12 @@ class Size(NamedTuple):
 
 
 def main_size(scales: Scales, i: int) -> Size:
-    """Size of a main part whose smallest counted scale is i."""
+    """Size of a main part whose smallest counted scale is i.
+
+    Args:
+        scales: of the experiment, in samples.
+        i: number of a scale, 0 to J.
+    """
     n_samples = scales.experiment.n_samples
     step = scales.sigma[scales.reach(i)[0]] / DECIMATION
     if step > 1 + TINY:
@@ -73,6 +78,9 @@ def main_sizes(scales: Scales) -> list[Size]:
     """Sizes of the main parts, the coarsest first, each from its largest possible range of scales.
 
     The scales below the last one's `lowest` go to short parts; with no main part, all do.
+
+    Args:
+        scales: of the experiment, in samples.
     """
     found: list[Size] = []
     i = scales.experiment.J
@@ -90,7 +98,12 @@ def main_sizes(scales: Scales) -> list[Size]:
 
 
 def short_sizes(scales: Scales, highest: int) -> list[tuple[Size, int]]:
-    """Sizes of the short parts for all scales up to a highest, and the highest scale of each; the largest first."""
+    """Sizes of the short parts for all scales up to a highest, and the highest scale of each; the largest first.
+
+    Args:
+        scales: of the experiment, in samples.
+        highest: the largest scale, by number.
+    """
     found = []
     sigma = scales.sigma
     while highest >= 0:
@@ -126,6 +139,11 @@ def surplus(scales: Scales, size: Size, highest: int) -> float:
     """Factor by which a part needs more pairs than whole series would for the same standard error of its largest scale.
 
     Samples of weights w are worth (sum w)^2 / sum w^2 equal ones.
+
+    Args:
+        scales: of the experiment, in samples.
+        size: of the part.
+        highest: the part's largest scale, by number.
     """
     if size.edge is None:
         return 1.0
@@ -138,6 +156,10 @@ def surplus(scales: Scales, size: Size, highest: int) -> float:
 
 def check_size(size: Size, highest: int) -> None:
     """Check that a part's transform is not too long.
+
+    Args:
+        size: of the part.
+        highest: the part's largest scale, by number.
 
     Raises:
         ValueError: it is.

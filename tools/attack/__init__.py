@@ -1,0 +1,1 @@
+"""Attacks on this project: kills, damaged files, hostile boards, faults of the line. `make attack` runs all of them."""
