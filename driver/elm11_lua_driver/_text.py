@@ -9,11 +9,7 @@ if TYPE_CHECKING:
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
-    """Columns, each as wide as its widest cell.
-
-    Args:
-        rows: cells by row, all rows of one length.
-    """
+    """Columns, each as wide as its widest cell."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
@@ -21,11 +17,7 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A time for people: "40 s", "12 min", "3 h 20 min", "2 days 4 h".
-
-    Args:
-        seconds: the time, 0 or more.
-    """
+    """A time for people: "40 s", "12 min", "3 h 20 min", "2 days 4 h"."""
     if seconds < 0.05:
         return "0 s"
     if seconds < 99.5:

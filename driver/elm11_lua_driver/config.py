@@ -44,13 +44,7 @@ class Number(click.FloatRange):
     name = "number"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401
-        """The number as a float, or a usage error.
-
-        Args:
-            value: text, or a number from a file.
-            param: the parameter, for the message; None outside a command.
-            ctx: click's context.
-        """
+        """The number as a float, or a usage error."""
         try:
             # Fraction takes decimals and no "nan"; it takes underscores, which are for programs.
             number = float(Fraction(value.replace(" ", "").replace("_", "?")) if isinstance(value, str) else value)
@@ -118,11 +112,7 @@ class Setting:
 
 
 def variable(key: str) -> str:
-    """Name of the environment variable of a key.
-
-    Args:
-        key: one of `KEYS`.
-    """
+    """Name of the environment variable of a key."""
     return ENVIRONMENT_PREFIX + key.upper()
 
 
@@ -132,11 +122,7 @@ def user_file() -> Path:
 
 
 def project_file(folder: Path | None = None) -> Path | None:
-    """The nearest ``pyproject.toml``, of a folder or of the folders above it.
-
-    Args:
-        folder: where to begin; the current folder by default.
-    """
+    """The nearest ``pyproject.toml``, of a folder or of the folders above it."""
     try:
         start = Path.cwd() if folder is None else folder.resolve()
     except OSError:
@@ -146,10 +132,6 @@ def project_file(folder: Path | None = None) -> Path | None:
 
 def load(environ: Mapping[str, str] | None = None, folder: Path | None = None) -> dict[str, Setting]:
     """Read and check all settings.
-
-    Args:
-        environ: the environment.
-        folder: where the search for the project's file begins; the current folder by default.
 
     Returns:
         Every setting by its key, defaults included.

@@ -27,11 +27,6 @@ def _temporary_beside(path: Path) -> Path:
 def replace_file(temporary: Path, target: Path, *, on_windows: bool = os.name == "nt") -> None:
     """Give a file its name. Windows refuses that while somebody else has the old file open: then again, for 2 s.
 
-    Args:
-        temporary: the file.
-        target: its name from now on.
-        on_windows: whether a refusal may pass by itself.
-
     Raises:
         OSError: it cannot be done.
     """
@@ -49,9 +44,6 @@ def replace_file(temporary: Path, target: Path, *, on_windows: bool = os.name ==
 
 def check_writable(path: Path | str) -> None:
     """Find out whether a file can be written, before a long computation rather than after it.
-
-    Args:
-        path: the file; it need not exist, and is not touched.
 
     Raises:
         ValueError: its name is empty, its folder does not exist or cannot be written, or it is a folder itself.
@@ -85,9 +77,6 @@ def atomic_file(path: Path | str) -> Iterator[IO[bytes]]:
     Whoever reads `path` finds the old content or the new, never a part; when the block ends with an exception, the
     old content stays and nothing else remains. Of several that write it at once, the last one to end wins. A symbolic
     link is followed, an existing file keeps its permissions.
-
-    Args:
-        path: the file to write.
 
     Yields:
         The open file.

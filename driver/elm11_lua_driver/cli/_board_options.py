@@ -78,11 +78,7 @@ class BoardOptions:
         return board
 
     def pace(self, board: Board) -> None:
-        """Pace the bytes as calibration found, if there is a calibration and `--tx-delay` is not given.
-
-        Args:
-            board: the board.
-        """
+        """Pace the bytes as calibration found, if there is a calibration and `--tx-delay` is not given."""
         if self.tx_delay_s is not None or board.tx_delay_s is None or not boards.calibration.load_all():
             return
         found = boards.calibration.load(board.identity()[3])
@@ -118,11 +114,7 @@ def _chosen(
 
 
 def complete_port(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Names of the ports of this computer, without opening one.
-
-    Args:
-        incomplete: what the user has typed so far.
-    """
+    """Names of the ports of this computer, without opening one."""
     from serial.tools import list_ports  # noqa: PLC0415  only completion needs it here
 
     ports = [CompletionItem(info.device, help=info.description or "") for info in list_ports.comports()]
@@ -150,11 +142,7 @@ _OPTIONS: Final = options(
 
 
 def board_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that choose a board; the command gets them as one argument, `where`.
-
-    Args:
-        command: the function that is decorated.
-    """
+    """Add the options that choose a board; the command gets them as one argument, `where`."""
 
     @functools.wraps(command)
     def with_board(

@@ -178,11 +178,7 @@ class EngineOptions:
 
 
 def engine_options(default: str) -> Callable[[Any], Any]:
-    """Add the options that choose an engine; the command gets them as one argument, `chosen`.
-
-    Args:
-        default: the engine when none is named.
-    """
+    """Add the options that choose an engine; the command gets them as one argument, `chosen`."""
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(command)
@@ -256,9 +252,6 @@ def _board_engine(where: BoardOptions) -> Engine:
 def engine_of(chosen: EngineOptions) -> Iterator[Engine]:
     """The engine that the options choose, closed afterwards.
 
-    Args:
-        chosen: what the options say.
-
     Raises:
         ValueError: an argument is wrong.
         Elm11Error: it cannot be made: no scheduler answers, say.
@@ -306,9 +299,6 @@ def _fleet(text: str | None) -> list[Engine]:
 @contextlib.contextmanager
 def report_checkpoint_on_exit(checkpoint: str | None) -> Iterator[None]:
     """Report after a failure or Ctrl-C what the checkpoint holds, and how to continue.
-
-    Args:
-        checkpoint: the file, or None.
 
     Yields:
         Nothing; the work is done inside.
@@ -361,12 +351,6 @@ computation = options(
 def progress(label: str, engine: str, job: Job, *, quiet: bool) -> Iterator[Update]:
     """Show progress: a bar on a terminal; for long work, also an estimate, and lines where there is no terminal.
 
-    Args:
-        label: what is being done.
-        engine: name of the engine.
-        job: what it computes; its lag-1 autocorrelations do not matter.
-        quiet: nothing is shown.
-
     Yields:
         The function to call with (simulations finished, simulations wanted).
     """
@@ -385,12 +369,7 @@ def _seconds_here(job: Job, engine: str) -> float:
 
 
 def time_estimate(job: Job, engine: str) -> str:
-    """Estimated time of a job on an engine of this computer, and ways to shorten it.
-
-    Args:
-        job: what is to be computed.
-        engine: name of the engine.
-    """
+    """Estimated time of a job on an engine of this computer, and ways to shorten it."""
     seconds = _seconds_here(job, engine)
     ways = ["--checkpoint saves finished simulations", "fewer --simulations or a wider --dj take less"]
     fast = max(_seconds_here(dataclasses.replace(job, pipeline="fast"), engine), 1.0)  # starting takes that much

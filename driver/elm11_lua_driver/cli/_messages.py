@@ -68,52 +68,32 @@ _QUIET: Final[dict[str, Any]] = {"is_flag": True, "callback": _set_quiet}
 
 
 def quiet_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options --quiet, which the command gets as `quiet`, and --verbose.
-
-    Args:
-        command: the function that is decorated.
-    """
+    """The options --quiet, which the command gets as `quiet`, and --verbose."""
     quiet = click.option("--quiet", **_QUIET, help="No progress and no remarks: results, warnings and errors only.")
     decorated: Callable[..., Any] = options(quiet, _verbose_option)(command)
     return decorated
 
 
 def remarks_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options --quiet and --verbose, for a command that shows no progress.
-
-    Args:
-        command: the function that is decorated.
-    """
+    """The options --quiet and --verbose, for a command that shows no progress."""
     quiet = click.option("--quiet", **_QUIET, expose_value=False, help="No remarks: results, warnings and errors only.")
     decorated: Callable[..., Any] = options(quiet, _verbose_option)(command)
     return decorated
 
 
 def info(text: str) -> None:
-    """Print a remark on standard error, unless --quiet is given.
-
-    Args:
-        text: one line.
-    """
+    """Print a remark on standard error, unless --quiet is given."""
     if not _is_quiet:
         click.echo(text, err=True)
 
 
 def warn(text: str) -> None:
-    """Print a line on standard error that --quiet does not hide: something is lost, or left in a state to know of.
-
-    Args:
-        text: one line.
-    """
+    """Print a line on standard error that --quiet does not hide: something is lost, or left in a state to know of."""
     click.echo(text, err=True)
 
 
 def confirm(question: str, *, yes: bool) -> None:
     """Ask for confirmation; do nothing if the user agrees.
-
-    Args:
-        question: without question mark.
-        yes: the user has agreed beforehand.
 
     Raises:
         FailureError: the user does not, or nobody is there to answer.

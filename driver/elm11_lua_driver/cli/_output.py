@@ -39,12 +39,6 @@ def print_levels(
 ) -> None:
     """Print levels on standard output, and draw them.
 
-    Args:
-        result: the levels.
-        as_json: as JSON instead of a table.
-        more: what the JSON has besides.
-        plot: file for the picture, if there is to be one.
-
     Raises:
         OSError: the picture cannot be written.
     """
@@ -81,11 +75,7 @@ def _write_plot(result: Significance, path: str) -> None:
 
 
 def simulated(result: Significance) -> str:
-    """One line on the simulations.
-
-    Args:
-        result: the levels.
-    """
+    """One line on the simulations."""
     job = result.histogram.job
     noise = f"lag-1 {job.noise_lag1[0]:.4g} and {job.noise_lag1[1]:.4g}" if any(job.noise_lag1) else "white"
     n = result.histogram.n_simulations
@@ -96,12 +86,7 @@ def simulated(result: Significance) -> str:
 
 
 def level_table(columns: dict[str, Any], time_unit: str) -> str:
-    """Values by scale, for people.
-
-    Args:
-        columns: values by scale, each of shape (J + 1,), by the columns' names.
-        time_unit: unit of dt, for the last line; empty for "unit of dt".
-    """
+    """Values by scale, for people."""
     unit = time_unit or analysis.DEFAULT_UNIT
     heads = {
         "period": "period",

@@ -39,10 +39,6 @@ output_option = click.option(
 def output_path(output: str | None, job: Job) -> Path:
     """The file for the histogram, if it can be written.
 
-    Args:
-        output: its name as the user gives it; None for one made from the job's.
-        job: what is computed.
-
     Returns:
         Its path; .npz or .json.
 
@@ -123,12 +119,6 @@ class BlockMeter(Observer, BoardObserver):
 
 def print_result(result: Significance, path: Path, *, as_json: bool, plot: str | None) -> None:
     """Print the levels of a board's histogram, its file, and what is missing in it.
-
-    Args:
-        result: the levels of what was fetched so far.
-        path: the histogram's file.
-        as_json: as JSON instead of a table.
-        plot: file for a picture of the levels, or None.
 
     Raises:
         OSError: the picture cannot be written.

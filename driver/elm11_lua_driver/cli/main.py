@@ -48,40 +48,23 @@ class LazyGroup(ExitHandling, click.Group):
     """A group that lists its commands by their short help, and imports the one that is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's interface
-        """Names of all commands.
-
-        Args:
-            ctx: click's context.
-        """
+        """Names of all commands."""
         return sorted(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """A stand-in with name and short help: all that help and completion need.
-
-        Args:
-            ctx: click's context.
-            cmd_name: what the user has typed.
-        """
+        """A stand-in with name and short help: all that help and completion need."""
         return click.Command(cmd_name, short_help=COMMANDS[cmd_name][1]) if cmd_name in COMMANDS else None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command that the arguments begin with, imported.
-
-        Args:
-            ctx: click's context.
-            args: what the user has typed.
-        """
+        """The command that the arguments begin with, imported."""
         name, command, rest = super().resolve_command(ctx, args)
         return name, command and load(name or ""), rest
 
 
 def load(name: str) -> click.Command:
     """Import a command.
-
-    Args:
-        name: one of `COMMANDS`.
 
     Raises:
         FailureError: a package that the command needs is missing.

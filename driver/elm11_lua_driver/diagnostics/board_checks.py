@@ -37,11 +37,7 @@ def _candidates(system: System) -> list[str]:
 
 
 def check_driver(system: System) -> Check:
-    """FTDI's driver.
-
-    Args:
-        system: facts about this computer.
-    """
+    """FTDI's driver."""
     return _linux_driver(system) if system.is_linux else _other_driver(system)
 
 
@@ -94,11 +90,7 @@ def rule_file() -> Path:
 
 
 def check_udev_rule(system: System) -> Check:
-    """The udev rule that lowers the adapter's latency and opens the port to the user who is logged in.
-
-    Args:
-        system: facts about this computer.
-    """
+    """The udev rule that lowers the adapter's latency and opens the port to the user who is logged in."""
     name = "udev rule"
     if not system.is_linux:
         return Check(name, State.SKIPPED, "for Linux only")
@@ -135,12 +127,7 @@ def check_udev_rule(system: System) -> Check:
 
 
 def check_ports(system: System, port: str | None = None) -> Check:
-    """Serial ports, and the user's permission to open those that may have a board.
-
-    Args:
-        system: facts about this computer.
-        port: the port that the user named, or None.
-    """
+    """Serial ports, and the user's permission to open those that may have a board."""
     name = "ports"
     found, others = detect.candidates(system.serial_ports())
     listed = [f"{one.port}: {one.reason}" for one in found] + others
@@ -170,10 +157,6 @@ def check_ports(system: System, port: str | None = None) -> Check:
 
 def check_board(system: System, port: str | None = None) -> tuple[Check, Detected | None]:
     """The connected board and its state. A running job is not disturbed.
-
-    Args:
-        system: facts about this computer.
-        port: the port that the user named, or None.
 
     Returns:
         The check, and the board if there is exactly one.
@@ -210,12 +193,7 @@ def _holders(port: str) -> str:
 
 
 def check_scripts(system: System, board: Detected | None) -> Check:
-    """This project's programs on the board. They are only read.
-
-    Args:
-        system: facts about this computer.
-        board: the board that `check_board` found.
-    """
+    """This project's programs on the board. They are only read."""
     name = "programs"
     if board is None:
         return Check(name, State.SKIPPED, "no board connected")
@@ -239,11 +217,7 @@ def check_scripts(system: System, board: Detected | None) -> Check:
 
 
 def check_calibration(board: Detected | None) -> Check:
-    """The calibration of the board.
-
-    Args:
-        board: the board that `check_board` found.
-    """
+    """The calibration of the board."""
     name = "calibration"
     known = calibration.load_all()
     if calibration.files() and not known:
@@ -289,10 +263,6 @@ def _self_test() -> str:
 
 def check_self_test(test: Callable[[], str] = _self_test, deadline_s: float = SELF_TEST_DEADLINE_S) -> Check:
     """Run a small job through the whole chain.
-
-    Args:
-        test: runs the job and returns a description.
-        deadline_s: longest time, seconds.
 
     Returns:
         The check.

@@ -110,11 +110,7 @@ class _Printer:
         self._n_blank = 0
 
     def rest(self, output: str) -> None:
-        """Print what has been held back.
-
-        Args:
-            output: all of the output.
-        """
+        """Print what has been held back."""
         lines = output.split("\n") if output else []
         for text in lines[self._n_printed :]:
             click.echo(text)
