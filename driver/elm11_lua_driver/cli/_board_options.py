@@ -51,24 +51,13 @@ class BoardOptions:
         return {key for key, value in values.items() if value is not None and key not in self.configured}
 
     def open(self) -> Board:
-        """Open the board, without sending it anything yet.
-
-        Returns:
-            The board, which the caller closes.
-        """
+        """Open the board, without sending it anything yet."""
         with InterruptGuard():
             boards.Board  # noqa: B018  NumPy comes with it
         return boards.Board.open(self.port, self.hw_id, self.tx_delay_s, self.trace)
 
     def open_paced(self) -> Board:
-        """Open the board, and pace the bytes as calibration found for this very board.
-
-        Returns:
-            The board, which the caller closes.
-
-        Raises:
-            Elm11Error: it cannot be opened, or is busy and cannot say which one it is.
-        """
+        """Open the board, and pace the bytes as calibration found for this very board."""
         board = self.open()
         try:
             self.pace(board)
@@ -90,11 +79,7 @@ class BoardOptions:
 def _chosen(
     ctx: click.Context, port: str | None, hw_id: str | None, trace: str | None
 ) -> tuple[str | None, str | None]:
-    """Port and hardware id. Together they name the board only where they come from the same source.
-
-    Raises:
-        ValueError: a name is empty, or the trace cannot be written.
-    """
+    """Port and hardware id. Together they name the board only where they come from the same source."""
     for option, name in (("--port", port), ("--hw-id", hw_id)):
         if name is not None and not name.strip():
             # Whoever writes --port "$BOARD" means one board, and not any that is found.

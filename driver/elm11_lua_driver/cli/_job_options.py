@@ -154,11 +154,7 @@ class EngineOptions:
     fleet: str | None = None
 
     def check(self) -> None:
-        """Do nothing if every option belongs to the engine.
-
-        Raises:
-            ValueError: one does not, or one that the engine needs is missing.
-        """
+        """Do nothing if every option belongs to the engine."""
         if self.where.given() and self.engine != "board":
             msg = f"--port, --hw-id, --tx-delay and --trace are for --engine board, not for --engine {self.engine}"
             raise ValueError(msg)
@@ -231,11 +227,7 @@ def engine_options(default: str) -> Callable[[Any], Any]:
 
 
 def _check_checkpoint(path: str) -> None:
-    """Do nothing if the file can be written.
-
-    Raises:
-        ValueError: it cannot, or its name does not say which kind it is.
-    """
+    """Do nothing if the file can be written."""
     try:
         jobs.storage.check_suffix(path)
         check_writable(path)
@@ -250,12 +242,7 @@ def _board_engine(where: BoardOptions) -> Engine:
 
 @contextlib.contextmanager
 def engine_of(chosen: EngineOptions) -> Iterator[Engine]:
-    """The engine that the options choose, closed afterwards.
-
-    Raises:
-        ValueError: an argument is wrong.
-        Elm11Error: it cannot be made: no scheduler answers, say.
-    """
+    """The engine that the options choose, closed afterwards."""
     with contextlib.closing(_make(chosen)) as engine:
         yield engine
 
@@ -273,11 +260,7 @@ def _make(chosen: EngineOptions) -> Engine:
 
 
 def _fleet(text: str | None) -> list[Engine]:
-    """The engines of a fleet.
-
-    Raises:
-        ValueError: the text names something else.
-    """
+    """The engines of a fleet."""
     if text is None:
         found = [board.port for board in boards.detect.detect_boards()[0] if board.is_board]
         return [engines.PoolEngine(), *(_board_engine(BoardOptions(port=port)) for port in found)]
@@ -298,15 +281,7 @@ def _fleet(text: str | None) -> list[Engine]:
 
 @contextlib.contextmanager
 def report_checkpoint_on_exit(checkpoint: str | None) -> Iterator[None]:
-    """Report after a failure or Ctrl-C what the checkpoint holds, and how to continue.
-
-    Yields:
-        Nothing; the work is done inside.
-
-    Raises:
-        FailureError: Ctrl-C.
-        Elm11Error: what the work has raised, after the report.
-    """
+    """Report after a failure or Ctrl-C what the checkpoint holds, and how to continue."""
     try:
         yield
     except KeyboardInterrupt:
@@ -349,11 +324,7 @@ computation = options(
 
 @contextlib.contextmanager
 def progress(label: str, engine: str, job: Job, *, quiet: bool) -> Iterator[Update]:
-    """Show progress: a bar on a terminal; for long work, also an estimate, and lines where there is no terminal.
-
-    Yields:
-        The function to call with (simulations finished, simulations wanted).
-    """
+    """Show progress: a bar on a terminal; for long work, also an estimate, and lines where there is no terminal."""
     is_elsewhere = engine in {"board", "fleet", "dask"}
     is_long = is_elsewhere or _seconds_here(job, engine) > LONG_S
     if is_long and not is_elsewhere and not quiet:

@@ -93,11 +93,7 @@ def warn(text: str) -> None:
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Ask for confirmation; do nothing if the user agrees.
-
-    Raises:
-        FailureError: the user does not, or nobody is there to answer.
-    """
+    """Ask for confirmation; do nothing if the user agrees."""
     if yes:
         return
     try:

@@ -34,11 +34,7 @@ class ConfiguredOption(click.Option):
     """
 
     def consume_value(self, ctx: click.Context, opts: Mapping[str, Any]) -> tuple[Any, ParameterSource]:
-        """The value, and where click is to say it comes from.
-
-        Raises:
-            ConfigError: a file or a variable makes no sense.
-        """
+        """The value, and where click is to say it comes from."""
         if _SETTINGS not in ctx.meta and not ctx.resilient_parsing:
             ctx.meta[_SETTINGS] = config.load()
             ctx.default_map = {

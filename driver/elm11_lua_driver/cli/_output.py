@@ -37,11 +37,7 @@ plot_option = click.option(
 def print_levels(
     result: Significance, *, as_json: bool, more: dict[str, Any] | None = None, plot: str | None = None
 ) -> None:
-    """Print levels on standard output, and draw them.
-
-    Raises:
-        OSError: the picture cannot be written.
-    """
+    """Print levels on standard output, and draw them."""
     if plot is not None:
         _write_plot(result, plot)
         more = {**(more or {}), "plot": plot}

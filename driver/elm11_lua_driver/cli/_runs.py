@@ -37,14 +37,7 @@ output_option = click.option(
 
 
 def output_path(output: str | None, job: Job) -> Path:
-    """The file for the histogram, if it can be written.
-
-    Returns:
-        Its path; .npz or .json.
-
-    Raises:
-        ValueError: it cannot.
-    """
+    """The file for the histogram, if it can be written."""
     path = Path(output) if output is not None else Path(f"elm11-run-{job_name(job)[:8]}.npz")
     try:
         storage.check_suffix(path)
@@ -118,11 +111,7 @@ class BlockMeter(Observer, BoardObserver):
 
 
 def print_result(result: Significance, path: Path, *, as_json: bool, plot: str | None) -> None:
-    """Print the levels of a board's histogram, its file, and what is missing in it.
-
-    Raises:
-        OSError: the picture cannot be written.
-    """
+    """Print the levels of a board's histogram, its file, and what is missing in it."""
     histogram = result.histogram
     n, wanted = histogram.n_simulations, histogram.job.n_simulations
     more = {"file": str(path), "simulations_done": n, "complete": histogram.is_complete}

@@ -64,12 +64,7 @@ class LazyGroup(ExitHandling, click.Group):
 
 
 def load(name: str) -> click.Command:
-    """Import a command.
-
-    Raises:
-        FailureError: a package that the command needs is missing.
-        ModuleNotFoundError: a module of this program is missing; that would be a bug.
-    """
+    """Import a command."""
     module, _, attribute = COMMANDS[name][0].partition(":")
     try:
         with InterruptGuard():

@@ -156,11 +156,7 @@ def check_ports(system: System, port: str | None = None) -> Check:
 
 
 def check_board(system: System, port: str | None = None) -> tuple[Check, Detected | None]:
-    """The connected board and its state. A running job is not disturbed.
-
-    Returns:
-        The check, and the board if there is exactly one.
-    """
+    """The connected board and its state. A running job is not disturbed."""
     name = "board"
     found, others = detect.detect_boards(port, ports=system.serial_ports(), open_port=system.open_port)
     boards = [one for one in found if one.is_board]
@@ -248,11 +244,7 @@ def check_calibration(board: Detected | None) -> Check:
 
 
 def _self_test() -> str:
-    """Run a small job on a virtual board like on a real one, and compare its counts with NumPy's.
-
-    Raises:
-        Elm11Error: something failed.
-    """
+    """Run a small job on a virtual board like on a real one, and compare its counts with NumPy's."""
     with contextlib.closing(BoardEngine("virtual://")) as engine:
         by_board = run(_SELF_TEST_JOB, engine)
     by_numpy = run(_SELF_TEST_JOB, "numpy")
@@ -262,11 +254,7 @@ def _self_test() -> str:
 
 
 def check_self_test(test: Callable[[], str] = _self_test, deadline_s: float = SELF_TEST_DEADLINE_S) -> Check:
-    """Run a small job through the whole chain.
-
-    Returns:
-        The check.
-    """
+    """Run a small job through the whole chain."""
     name = "self-test"
     advice = "Please report it, with the file that elm11 support-bundle makes."
     ended: list[Check] = []

@@ -65,11 +65,7 @@ def without_home(text: str, home: Path | None = None) -> str:
 
 
 def collect(checks: Sequence[Check], versions: str, environ: Mapping[str, str], home: Path | None = None) -> list[Item]:
-    """The files of the bundle.
-
-    Returns:
-        The files, each with its name in the zip file.
-    """
+    """The files of the bundle."""
     ours = {*map(config.variable, config.KEYS), *doctor.OTHER_VARIABLES}
     variables = {name: value for name, value in sorted(environ.items()) if name in ours}
     items = [
@@ -92,11 +88,7 @@ def collect(checks: Sequence[Check], versions: str, environ: Mapping[str, str], 
 
 
 def write(items: Sequence[Item], path: Path) -> None:
-    """Write the zip file.
-
-    Raises:
-        OSError: it cannot be written.
-    """
+    """Write the zip file."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as bundle:
         for item in items:

@@ -106,11 +106,7 @@ def check_settings(system: System) -> Check:
 
 
 def examine(system: System | None = None, port: str | None = None) -> Iterator[Check]:
-    """All checks, one after the other.
-
-    Yields:
-        Each check as it ends.
-    """
+    """All checks, one after the other."""
     system = System() if system is None else system
     yield check_python(system)
     packages = check_packages(system)

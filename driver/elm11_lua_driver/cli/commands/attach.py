@@ -137,11 +137,7 @@ class _AttachObserver(BlockMeter):
 
 
 def _job_from(path: str) -> Job:
-    """The job in a file.
-
-    Raises:
-        ValueError: there is none.
-    """
+    """The job in a file."""
     with contextlib.suppress(ValueError, OSError):
         return storage.load(path).job
     try:
@@ -159,12 +155,7 @@ def _job_from(path: str) -> Job:
 
 
 def _record_for(found: Run, job: Job | None, output: str | None) -> RunRecord:
-    """What is known of a run: its job, and where its histogram belongs.
-
-    Raises:
-        FailureError: the job is not known here.
-        ValueError: the run is of another job, or the file cannot be written.
-    """
+    """What is known of a run: its job, and where its histogram belongs."""
     if job is not None and job_name(job) != found.job_name:
         msg = f"--job: the board has job {found.job_name}, and this is {job_name(job)}"
         raise ValueError(msg)
@@ -182,11 +173,7 @@ def _record_for(found: Run, job: Job | None, output: str | None) -> RunRecord:
 
 
 def _checkpoint(record: RunRecord) -> Checkpoint:
-    """The run's file, with what it holds of the job.
-
-    Raises:
-        ValueError: it holds something else.
-    """
+    """The run's file, with what it holds of the job."""
     try:
         return Checkpoint.open(record.output, record.job, StoppingRule(record.level))
     except ValueError as error:

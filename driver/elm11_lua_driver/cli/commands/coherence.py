@@ -343,11 +343,7 @@ def demo(output_dir: str, lua_simulations: int, simulations: int, seed: int, *, 
 
 
 def _compare_engines(job: Job, tell: Callable[[str], None], *, quiet: bool) -> str:
-    """Compute a job in Lua and in NumPy; say how far the counts agree.
-
-    Raises:
-        EngineError: they differ by more than rounding explains.
-    """
+    """Compute a job in Lua and in NumPy; say how far the counts agree."""
     size = f"{job.n_simulations} simulations of {job.n_samples} samples and {job.J + 1} scales"
     tell(f"The same test by two engines, {size}:")
     histograms = []

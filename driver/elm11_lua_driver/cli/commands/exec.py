@@ -183,11 +183,7 @@ def _ask(prompt: str, *, is_terminal: bool) -> str | None:
 
 
 def _run_statement(board: Board, statement: str) -> str:
-    """Run a statement and print what comes of it.
-
-    Returns:
-        The statement, if it is unfinished; else nothing.
-    """
+    """Run a statement and print what comes of it."""
     if not statement.strip():
         return ""
     printer = _Printer()

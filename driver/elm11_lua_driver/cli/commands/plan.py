@@ -57,11 +57,7 @@ def plan_command(
 
 
 def _calibration(hw_id: str | None) -> Calibration | None:
-    """The calibration of the named or only board, if there is one.
-
-    Raises:
-        ValueError: the named board has not been calibrated.
-    """
+    """The calibration of the named or only board, if there is one."""
     known = boards.calibration.load_all()
     if hw_id is not None:
         if hw_id not in known:

@@ -81,11 +81,7 @@ def report(result: str, output: str | None, level: float | None, time_unit: str,
 
 
 def _stored(path: str) -> StoredRun:
-    """What a histogram's file holds, if there are simulations in it.
-
-    Raises:
-        ValueError: there are none, or it cannot be read.
-    """
+    """What a histogram's file holds, if there are simulations in it."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # the page shows the caveats

@@ -213,11 +213,7 @@ class _RunObserver(BlockMeter):
         run_registry.save(self._record)
 
     def block_started(self, run: Run) -> None:
-        """Leave, if that is wanted.
-
-        Raises:
-            _DetachedError: it is.
-        """
+        """Leave, if that is wanted."""
         if self._detach:
             raise _DetachedError
         super().block_started(run)
@@ -228,12 +224,7 @@ class _RunObserver(BlockMeter):
         run_registry.mark_fetched(self._record)
 
     def interrupted(self, board: Board, run: Run | None) -> NoReturn:
-        """Stop the board, and wait for its prompt.
-
-        Raises:
-            FailureError: always, with the exit code of an interruption.
-            KeyboardInterrupt: Ctrl-C came again.
-        """
+        """Stop the board, and wait for its prompt."""
         info("stopping the board ... (Ctrl-C again leaves at once)")
         try:
             if run is None:  # Ctrl-C came while it was being started

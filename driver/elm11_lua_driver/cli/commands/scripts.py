@@ -132,11 +132,7 @@ def check_scripts(where: BoardOptions, *, as_json: bool, quiet: bool) -> None:
 
 
 def _read_files(paths: Sequence[Path]) -> list[Script]:
-    """Files as programs, if there is nothing wrong with any of them.
-
-    Raises:
-        ScriptsError: there is; with everything that is wrong.
-    """
+    """Files as programs, if there is nothing wrong with any of them."""
     problems = check_files(paths)
     problems += [
         Problem(name, 0, f"{count} files have this name", "the board knows programs by it: rename all but one")
@@ -166,11 +162,7 @@ def _upload(
     verify: bool,
     quiet: bool,
 ) -> UploadReport:
-    """Upload, with progress over all programs; tell what is on the board when it fails.
-
-    Raises:
-        Elm11Error: it failed.
-    """
+    """Upload, with progress over all programs; tell what is on the board when it fails."""
     outdated = [script for script in wanted if force or before.states[script.name] is not ScriptState.SAME]
     sizes = {script.name: len(script.text.encode("latin-1")) for script in outdated}
     total = sum(sizes.values())

@@ -102,12 +102,7 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 
 def _board(lua: str, store: str | None, faults: str | None, seed: int) -> VirtualBoard:
-    """The board, switched on.
-
-    Raises:
-        ValueError: the faults or the store's file make no sense.
-        EngineError: emblua is asked for, and cannot be started.
-    """
+    """The board, switched on."""
     from elm11_shim import VirtualBoard  # noqa: PLC0415  only this command needs a Lua engine
 
     try:
@@ -123,12 +118,7 @@ def _board(lua: str, store: str | None, faults: str | None, seed: int) -> Virtua
 
 
 def _server(board: VirtualBoard, link: str | None, tcp_port: int | None, *, pace: bool) -> BoardServer:
-    """The server, which listens already.
-
-    Raises:
-        ValueError: there is something else at the link's place.
-        PortBusyError: the TCP port is taken.
-    """
+    """The server, which listens already."""
     from elm11_shim.board_server import serve_pty, serve_tcp  # noqa: PLC0415
 
     if tcp_port is None and (link is not None or os.name == "posix"):
