@@ -18,6 +18,7 @@ from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl
 
 import click
 from elm11_host_ref.names import PIPELINES
@@ -62,16 +63,34 @@ class Whole(click.IntRange):
 
     name = "integer"
 
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401
+        """The number, or a usage error that names the range."""
+        try:
+            int(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a whole number in the range {self._describe_range()}", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class FileName(click.Path):
+    """The name of a file. One that begins with a dash is an option in its place, such as ``--trace --json``."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401
+        """The name, or a usage error."""
+        if isinstance(value, str) and value.startswith("-") and value != "-":
+            self.fail(f"{value!r} looks like an option; write ./{value} for a file of that name", param, ctx)
+        return super().convert(value, param, ctx)
+
 
 TYPES: Final[dict[str, click.ParamType[Any]]] = {
     "port": click.STRING,
     "hw_id": click.STRING,
     "tx_delay_ms": Number(0, LONGEST_TX_DELAY_MS),
-    "trace": click.Path(),
+    "trace": FileName(),
     "engine": click.Choice(ENGINE_NAMES),
     "pipeline": click.Choice(PIPELINES),
     "workers": Whole(1, MAX_WORKERS),
-    "cache": click.Path(),
+    "cache": FileName(),
 }
 """The settings and the types of their values, which are those of the options of the same names."""
 
@@ -79,6 +98,9 @@ KEYS: Final = tuple(TYPES)
 """The keys in files; in the environment they are written ELM11_PORT, ELM11_TX_DELAY_MS and so on."""
 
 _DEFAULTS: Final = {"engine": "numpy", "pipeline": "exact"}
+_FILES_TO_WRITE: Final = frozenset({"trace", "cache"})
+_HARMLESS_SCHEMES: Final = frozenset({"socket", "rfc2217"})
+_HARMLESS_FLAGS: Final = frozenset({"lua", "faults", "seed"})
 _IN_FILES: Final[dict[str, tuple[str, tuple[type, ...]]]] = {
     "tx_delay_ms": ("a number", (int, float)),
     "workers": ("a whole number", (int,)),
@@ -144,6 +166,8 @@ def load(environ: Mapping[str, str] | None = None, folder: Path | None = None) -
     for source, path, values in _files(folder):  # weakest first
         for key, raw in values.items():
             found[key] = Setting(_from_file(key, raw, path), source, str(path))
+            if source is Source.PROJECT:
+                _refuse_writing(key, raw, path)
     for key in KEYS:
         if text := environ.get(variable(key)):  # an empty variable counts as not set
             found[key] = Setting(_checked(key, text, variable(key), variable(key)), Source.ENVIRONMENT, variable(key))
@@ -189,6 +213,29 @@ def _from_file(key: str, raw: object, path: Path) -> Any:  # noqa: ANN401  by th
     return path.parent / value if isinstance(value, Path) else value
 
 
+def _refuse_writing(key: str, value: Any, path: Path) -> None:  # noqa: ANN401  by the key
+    """Refuse a project's setting that would write a file: the folder may come from somebody else.
+
+    Of URLs, only those pass that are known to write nothing; pyserial's ``spy://`` for one writes where it is asked to.
+    """
+    if key in _FILES_TO_WRITE:
+        what = f"{key} names files to write, which the file of a project may not"
+    elif key == "port" and not _writes_nothing(value):
+        what = "port must be a device, socket://HOST:PORT, rfc2217://HOST:PORT or virtual:// without store in a project"
+    else:
+        return
+    msg = f"{path}: {what}; use the option, {variable(key)} or {user_file()}"
+    raise ConfigError(msg, file=str(path), key=key)
+
+
+def _writes_nothing(port: str) -> bool:
+    scheme, separator, rest = port.partition("://")
+    if not separator or scheme.lower() in _HARMLESS_SCHEMES:
+        return True
+    flags = {name for name, _ in parse_qsl(rest.removeprefix("?"), keep_blank_values=True)}
+    return scheme == "virtual" and flags <= _HARMLESS_FLAGS
+
+
 def _checked(key: str, raw: Any, origin: str, name: str) -> Any:  # noqa: ANN401  by the key
     """A value as its type converts it; paths without ``~``."""
     kind = TYPES[key]
@@ -198,4 +245,4 @@ def _checked(key: str, raw: Any, origin: str, name: str) -> Any:  # noqa: ANN401
         raise ConfigError(f"{name}: {error.message}", file=origin, key=key) from error
     if isinstance(value, str) and "\0" in value:
         raise ConfigError(f"{name}: there is a NUL character in {raw!r}", file=origin, key=key)
-    return Path(os.path.expanduser(value)) if isinstance(kind, click.Path) else value  # noqa: PTH111  never raises
+    return Path(os.path.expanduser(value)) if isinstance(kind, FileName) else value  # noqa: PTH111  never raises

@@ -94,5 +94,9 @@ def atomic_file(path: Path | str) -> Iterator[IO[bytes]]:
         if target.exists():
             shutil.copymode(target, temporary)
         replace_file(temporary, target)
+    except OSError as error:
+        if error.filename in {None, str(temporary)}:
+            error.filename = str(path)  # a full disk names no file, and nobody knows the temporary one
+        raise
     finally:
         temporary.unlink(missing_ok=True)

@@ -12,9 +12,11 @@ import click
 from click.shell_completion import CompletionItem
 
 from .. import board as boards
+from .. import transport
 from .._files.atomic import check_writable
 from ..config import Source
 from ..diagnostics.last_trace import remember_trace
+from ._messages import warn
 from ._options import configured, options, setting
 from .entry import InterruptGuard
 
@@ -37,6 +39,7 @@ class BoardOptions:
         trace: a file for a byte trace, or None.
         configured: keys of the settings among these that the command line does not give, and the variable or file
             that sets each.
+        project: the project's file, if that sets the port.
     """
 
     port: str | None = None
@@ -44,16 +47,23 @@ class BoardOptions:
     tx_delay_s: float | None = None
     trace: Path | None = None
     configured: Mapping[str, str] = field(default_factory=dict, compare=False)
+    project: str = field(default="", compare=False)
 
     def given(self) -> set[str]:
         """Keys of the settings that the command line gives: port, hw_id, tx_delay_ms, trace."""
         values = {"port": self.port, "hw_id": self.hw_id, "tx_delay_ms": self.tx_delay_s, "trace": self.trace}
         return {key for key, value in values.items() if value is not None and key not in self.configured}
 
+    def announce(self) -> None:
+        """Say which port the file of a project has chosen: the user may know neither."""
+        if self.project:
+            warn(f"port {self.port}, as {self.project} sets it")
+
     def open(self) -> Board:
         """Open the board, without sending it anything yet."""
         with InterruptGuard():
             boards.Board  # noqa: B018  NumPy comes with it
+        self.announce()
         return boards.Board.open(self.port, self.hw_id, self.tx_delay_s, self.trace)
 
     def open_paced(self) -> Board:
@@ -88,6 +98,7 @@ def _chosen(
     if trace is not None:
         try:
             check_writable(trace)
+            transport.check_replaceable(Path(trace))
         except ValueError as error:
             msg = f"{setting(ctx, 'trace').origin or '--trace'}: {error}"
             raise ValueError(msg) from error
@@ -147,6 +158,7 @@ def board_options(command: Callable[..., Any]) -> Callable[..., Any]:
             None if tx_delay_ms is None else tx_delay_ms / 1000,
             Path(trace) if trace else None,
             {key: origin for key, origin in origins.items() if origin},
+            origins["port"] if port is not None and setting(ctx, "port").source is Source.PROJECT else "",
         )
         return command(*args, where=where, **rest)
 

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import functools
 import os
+import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,7 +18,7 @@ from .. import engines, jobs, planning
 from .._files.atomic import check_writable
 from .._progress import progress_bar
 from .._text import duration
-from ..config import Number, Source, Whole
+from ..config import FileName, Number, Source, Whole
 from ..errors import Elm11Error
 from ._board_options import BoardOptions, board_options
 from ._errors import FailureError
@@ -59,7 +60,7 @@ target_option = click.option(
 )
 _checkpoint = click.option(
     "--checkpoint",
-    type=click.Path(),
+    type=FileName(),
     metavar="FILE",
     help="Save finished simulations here, .npz or .json; the same command, or elm11 resume, continues from it.",
 )
@@ -237,6 +238,7 @@ def _check_checkpoint(path: str) -> None:
 
 
 def _board_engine(where: BoardOptions) -> Engine:
+    where.announce()
     return engines.BoardEngine(where.port, where.hw_id, where.tx_delay_s, trace=where.trace, on_open=where.pace)
 
 
@@ -287,7 +289,7 @@ def report_checkpoint_on_exit(checkpoint: str | None) -> Iterator[None]:
     except KeyboardInterrupt:
         held = _checkpoint_state(checkpoint)
         raise FailureError(f"interrupted; {held}" if held else "interrupted", INTERRUPTED) from None
-    except Elm11Error:
+    except (Elm11Error, OSError, MemoryError):
         held = _checkpoint_state(checkpoint)
         if held:
             warn(held)
@@ -302,7 +304,7 @@ def _checkpoint_state(checkpoint: str | None) -> str:
     except (OSError, ValueError):
         return f"{checkpoint} holds nothing yet"
     n, wanted = histogram.n_simulations, histogram.job.n_simulations
-    return f"{checkpoint} holds {n} of {wanted} simulations: elm11 resume {checkpoint} continues"
+    return f"{checkpoint} holds {n} of {wanted} simulations: elm11 resume {shlex.quote(checkpoint)} continues"
 
 
 computation = options(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from .._text import as_json_text, printable
 from ._errors import FailureError
 from ._options import options
 
@@ -40,6 +41,7 @@ class _StandardError(logging.StreamHandler[Any]):
     def format(self, record: logging.LogRecord) -> str:
         """Time since the start, and the message."""
         text = " ".join(record.getMessage().split())
+        text = printable(text)
         return f"elm11: {time.monotonic() - self._start_s:8.3f} s: {text}"
 
 
@@ -81,15 +83,25 @@ def remarks_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return decorated
 
 
+def echo(text: str = "") -> None:
+    """Print a result on standard output, control characters escaped."""
+    click.echo(printable(text))
+
+
+def echo_json(document: Any) -> None:  # noqa: ANN401  whatever JSON takes
+    """Print a document on standard output."""
+    click.echo(as_json_text(document, indent=2))
+
+
 def info(text: str) -> None:
     """Print a remark on standard error, unless --quiet is given."""
     if not _is_quiet:
-        click.echo(text, err=True)
+        click.echo(printable(text), err=True)
 
 
 def warn(text: str) -> None:
     """Print a line on standard error that --quiet does not hide: something is lost, or left in a state to know of."""
-    click.echo(text, err=True)
+    click.echo(printable(text), err=True)
 
 
 def confirm(question: str, *, yes: bool) -> None:
@@ -97,7 +109,7 @@ def confirm(question: str, *, yes: bool) -> None:
     if yes:
         return
     try:
-        agreed = click.confirm(question, err=True)
+        agreed = click.confirm(printable(question), err=True)
     except click.Abort as abort:
         if isinstance(abort.__context__, EOFError):
             click.echo(err=True)  # end the question's line

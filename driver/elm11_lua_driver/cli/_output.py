@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from .. import analysis, jobs, plotting
 from .._files.atomic import check_writable
+from ..config import FileName
+from ._messages import echo, echo_json
 
 if TYPE_CHECKING:
     from ..levels.levels import Significance
@@ -27,7 +28,7 @@ def _check_plot(_: click.Context, __: click.Parameter, value: str | None) -> str
 
 plot_option = click.option(
     "--plot",
-    type=click.Path(),
+    type=FileName(),
     metavar="FILE",
     callback=_check_plot,
     help="Draw the levels over period, with standard errors, here: .png, .pdf, .svg, .jpg or .tif.",
@@ -42,23 +43,23 @@ def print_levels(
         _write_plot(result, plot)
         more = {**(more or {}), "plot": plot}
     if as_json:
-        click.echo(json.dumps({**result.to_dict(), **(more or {})}, indent=2, allow_nan=False))
+        echo_json({**result.to_dict(), **(more or {})})
         return
-    click.echo(simulated(result))
-    click.echo()
+    echo(simulated(result))
+    echo()
     columns = {
         "period": result.histogram.job.periods,
         "scale": result.histogram.job.scales,
         "level": result.significance,
         "standard_error": result.standard_error,
     }
-    click.echo(level_table(columns, ""))
+    echo(level_table(columns, ""))
     target = result.target_standard_error
     if target is not None:
         reached = "reached" if result.precision()["reached"] else "not reached; allow more --simulations"
-        click.echo(f"largest standard error {result.max_standard_error:.2g}, target {target:g} {reached}")
+        echo(f"largest standard error {result.max_standard_error:.2g}, target {target:g} {reached}")
     if plot is not None:
-        click.echo(f"picture: {plot}")
+        echo(f"picture: {plot}")
 
 
 def _write_plot(result: Significance, path: str) -> None:

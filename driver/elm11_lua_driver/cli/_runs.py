@@ -11,6 +11,7 @@ import click
 from .._files.atomic import check_writable
 from .._progress import progress_bar
 from .._text import duration
+from ..config import FileName
 from ..engines.board import BoardObserver
 from ..jobs import storage
 from ..levels.runner import Observer
@@ -30,7 +31,7 @@ output_option = click.option(
     "--output",
     "--checkpoint",
     "output",
-    type=click.Path(),
+    type=FileName(),
     metavar="FILE",
     help="Keep the histogram here, block by block: .npz or .json.  [default: elm11-run-... of the job, .npz]",
 )

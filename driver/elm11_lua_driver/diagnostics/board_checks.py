@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shlex
 import threading
 from importlib import resources
 from pathlib import Path
@@ -207,7 +208,7 @@ def check_scripts(system: System, board: Detected | None) -> Check:
         f"{program} {state}" for program, state in report.states.items() if state is not firmware_sync.ScriptState.SAME
     ]
     if wrong:
-        where = f" --port {board.port}"
+        where = f" --port {shlex.quote(board.port)}"
         return Check(name, State.WARNING, "; ".join(wrong), "Upload them:", (f"elm11-upload-scripts{where}",))
     return Check(name, State.OK, f"all {len(report.states)} are up to date")
 
@@ -228,15 +229,16 @@ def check_calibration(board: Detected | None) -> Check:
         count = f"{len(known)} board{'s' * (len(known) != 1)} calibrated"
         return Check(name, State.SKIPPED, f"no board to look up; {count}")
     one = known.get(board.hw_id)
+    calibrate = f"elm11 calibrate --port {shlex.quote(board.port)}"
     if one is None:
         advice = "Until then bytes are sent with a delay that suits every board, and run times are unknown:"
-        commands = (f"elm11 calibrate --port {board.port}",)
+        commands = (calibrate,)
         return Check(name, State.WARNING, f"none of board {board.hw_id}", advice, commands)
     pace = "no pacing" if one.tx_delay_s is None else f"{1000 * one.tx_delay_s:g} ms from byte to byte"
     found = f"{pace}, {one.instructions_per_s / 1e6:.1f} million instructions per second, {one.measured[:10]}"
     if board.software and one.software != board.software:
         changed = f"{found}; with software {one.software}, and the board has {board.software} now"
-        return Check(name, State.WARNING, changed, "Measure again:", (f"elm11 calibrate --port {board.port}",))
+        return Check(name, State.WARNING, changed, "Measure again:", (calibrate,))
     return Check(name, State.OK, found)
 
 

@@ -25,7 +25,7 @@ from ...transport.base import VIRTUAL
 from .._board_options import BoardOptions, board_options
 from .._errors import FailureError
 from .._job_options import job_options, simulation_options, target_option
-from .._messages import confirm, info, warn
+from .._messages import confirm, echo, echo_json, info, warn
 from .._options import yes_option
 from .._output import plot_option
 from .._runs import BlockMeter, output_option, output_path, print_result
@@ -272,7 +272,8 @@ def _print_detached(board: Board, block: range, record: RunRecord, *, as_json: b
             "port": board.transport.name,
             "output": str(record.output),
         }
-        click.echo(json.dumps(document, indent=2))
+        echo_json(document)
     else:
-        click.echo(f"started simulations {block.start} to {block.stop - 1} of job {job_name(record.job)}")
-    info(f"The board computes on its own now. elm11 attach --port {board.transport.name} follows and fetches it.")
+        echo(f"started simulations {block.start} to {block.stop - 1} of job {job_name(record.job)}")
+    port = shlex.quote(board.transport.name)
+    info(f"The board computes on its own now. elm11 attach --port {port} follows and fetches it.")
