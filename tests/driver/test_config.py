@@ -145,7 +145,7 @@ class TestAFolderOfSomebodyElse:
     def test_its_modules_are_not_imported_by_worker_processes(self, folder: Path) -> None:
         for name in ("json", "numpy", "pickle", "elm11_lua_driver"):
             (folder / f"{name}.py").write_text("open('imported', 'w').close()\n")
-        worker = pool.Worker("numpy")
+        worker = pool.WorkerProcess("numpy")
         try:
             worker.prepare()
         finally:
@@ -196,7 +196,7 @@ def test_files_that_are_no_text_or_no_file(folder: Path) -> None:
 
 
 def test_a_wrong_variable_is_named() -> None:
-    with pytest.raises(ConfigError, match=r"^ELM11_WORKERS: 'many' is not a valid integer\.$"):
+    with pytest.raises(ConfigError, match=r"^ELM11_WORKERS: 'many' is not a whole number in the range 1<=x<=1024$"):
         config.load({"ELM11_WORKERS": "many"})
 
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Direction = Literal["to_board", "from_board"]
-_SPY_LINE: Final = re.compile(rb"[0-9]{6}\.[0-9]{3} [A-Z]")
-"""How a log of pyserial's ``spy://`` begins."""
+_HEAD: Final = re.compile(rb'{"time_s": [0-9.e-]+, "direction": "(to|from)_board", "bytes": "|[0-9]{6}\.[0-9]{3} [A-Z]')
+"""How a trace begins, and how a log of pyserial's ``spy://``."""
 _DIRECTIONS: dict[str, Direction] = {"to_board": "to_board", "from_board": "from_board"}
 
 
@@ -58,26 +58,12 @@ def check_replaceable(path: Path) -> None:
         if not path.is_symlink() and not path.is_file():
             return  # a device keeps nothing
         with path.open("rb") as file:
-            line = file.readline(MAX_HEAD)
-        if _is_trace(line) or (not line and not path.is_symlink()):
+            head = file.read(80)
+        if _HEAD.match(head) or (not head and not path.is_symlink()):
             return
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror}; give another name") from error
     raise ValueError(f"{path} is not a byte trace, and is not overwritten; give another name")
-
-
-MAX_HEAD: Final = 1 << 20
-"""Bytes; the first line of a trace is shorter."""
-
-
-def _is_trace(line: bytes) -> bool:
-    if _SPY_LINE.match(line):
-        return True
-    try:
-        fields = json.loads(line)
-        return isinstance(fields, dict) and fields.keys() == {"time_s", "direction", "bytes"}
-    except (ValueError, RecursionError):
-        return False
 
 
 class Trace:
