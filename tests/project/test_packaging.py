@@ -45,7 +45,7 @@ def test_the_wheel_holds_every_source_file(wheel: zipfile.ZipFile) -> None:
         assert sources <= names
     assert {
         "elm11_firmware/monte_carlo.lua",
-        "elm11_lua_driver/udev/70-elm11.rules",
+        "elm11_lua_driver/diagnostics/udev/70-elm11.rules",
         "elm11_lua_driver/report/page.html.j2",
     } <= names
     assert not [name for name in names if name.startswith(("tests/", "tools/", "docs/"))]

@@ -19,7 +19,7 @@ COMMANDS: Final = {
     "attach": ("attach:attach", "Find a run on a board, follow it, fetch its results."),
     "cache": ("cache:cache_group", "Show or delete the results kept on this computer."),
     "calibrate": ("board:calibrate", "Measure a board's pace and speed."),
-    "cancel": ("attach:cancel", "Stop the run on a board."),
+    "cancel": ("attach:cancel", "Stop what runs on a board."),
     "coherence": ("coherence:coherence", "Coherence of two series: figure, table, levels."),
     "completion": ("completion:completion", "Print the completion script for bash, zsh or fish."),
     "config": ("config:config_group", "Settings, and where each comes from."),

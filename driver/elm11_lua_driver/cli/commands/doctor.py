@@ -11,6 +11,7 @@ from typing import Final
 import click
 
 from ..._files.atomic import check_writable
+from ..._text import printable
 from ...config import FileName
 from ...diagnostics import bundle
 from ...diagnostics import doctor as checks
@@ -66,7 +67,7 @@ def doctor(port: str | None, *, strict: bool, as_json: bool, quiet: bool) -> Non
 
 
 def _print(check: Check) -> None:
-    echo(click.style(f"{check.state:8}", fg=_COLOURS[check.state]) + f" {check.name:13} {check.found}")
+    click.echo(click.style(f"{check.state:8}", fg=_COLOURS[check.state]) + printable(f" {check.name:13} {check.found}"))
     # Advice after failures and warnings is printed at the end; other advice is optional.
     if check.state in {State.OK, State.SKIPPED} and check.advice:
         for line in (check.advice, *(f"  {command}" for command in check.commands)):

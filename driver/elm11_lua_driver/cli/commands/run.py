@@ -44,7 +44,7 @@ class _DetachedError(Exception):
     """Ends a run on this computer once its first block has started on the board."""
 
 
-@click.command("run", short_help="Have a board compute significance levels.")
+@click.command("run", short_help="Compute significance levels on a board.")
 @job_options
 @output_option
 @click.option("--detach", is_flag=True, help="Start the run and leave; elm11 attach fetches its results.")
