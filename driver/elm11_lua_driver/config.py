@@ -18,7 +18,6 @@ from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qsl
 
 import click
 from elm11_host_ref.names import PIPELINES
@@ -232,7 +231,7 @@ def _writes_nothing(port: str) -> bool:
     scheme, separator, rest = port.partition("://")
     if not separator or scheme.lower() in _HARMLESS_SCHEMES:
         return True
-    flags = {name for name, _ in parse_qsl(rest.removeprefix("?"), keep_blank_values=True)}
+    flags = {part.partition("=")[0] for part in rest.removeprefix("?").split("&")} - {""}
     return scheme == "virtual" and flags <= _HARMLESS_FLAGS
 
 

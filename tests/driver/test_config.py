@@ -111,6 +111,7 @@ class TestAFolderOfSomebodyElse:
             ("port", "spy://virtual?color&file=victim"),
             ("port", "virtual://?store=victim"),
             ("port", "virtual://?seed=1&store=victim"),
+            ("port", "virtual://?%73tore=victim"),
             ("port", "VIRTUAL://?seed=1"),
             ("port", "alt:///dev/null?class=PosixPollSerial"),
             ("port", "hwgrep://FTDI"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import shutil
 import time
 from pathlib import Path
@@ -21,7 +20,7 @@ _PAUSE_S: Final = 0.02
 def _temporary_beside(path: Path) -> Path:
     # In the same folder, since os.replace is atomic only within one file system. By chance, since threads share a
     # process's number, and computers that share a folder may have the same ones.
-    return path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
+    return path.with_name(f".{path.name}.{os.urandom(8).hex()}.part")
 
 
 def replace_file(temporary: Path, target: Path, *, on_windows: bool = os.name == "nt") -> None:

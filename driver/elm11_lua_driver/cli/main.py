@@ -7,7 +7,7 @@ argument or file; 130 interrupted; other codes are those of the error tree in `e
 from __future__ import annotations
 
 import importlib
-import platform
+import sys
 from typing import Final
 
 import click
@@ -80,7 +80,7 @@ def load(name: str) -> click.Command:
 def versions() -> str:
     """One line per program and library that a result depends on."""
     metadata = importlib.import_module("importlib.metadata")  # 30 ms that few commands need
-    lines = [f"elm11-lua-driver {metadata.version('elm11-lua-driver')}", f"Python {platform.python_version()}"]
+    lines = [f"elm11-lua-driver {metadata.version('elm11-lua-driver')}", f"Python {sys.version.split()[0]}"]
     for name in ("numpy", "pycwt", "lupa"):
         try:
             lines.append(f"{name} {metadata.version(name)}")
