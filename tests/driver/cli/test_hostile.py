@@ -71,7 +71,7 @@ class TestText:
         assert LuaError("x", attack).lua_message == attack
 
 
-@pytest.fixture(params=ATTACKS.values(), ids=ATTACKS)
+@pytest.fixture(params=list(ATTACKS.values()), ids=list(ATTACKS))
 def attack(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Text of a board that says so in its hardware id."""
     text: str = request.param
