@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from typing import TYPE_CHECKING, Protocol
+
+from ._text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +27,7 @@ def progress_bar(label: str, unit: str = "sim", *, show: bool | None, lines: boo
     Args:
         label: stands before the bar.
         unit: of what is counted.
-        show: False for nothing; True or None for a bar where standard error is a terminal.
+        show: False for nothing; True or None for a bar where standard error is a terminal of known width.
         lines: also print a line per tenth where it is none; for work that takes long.
 
     Yields:
@@ -32,7 +35,7 @@ def progress_bar(label: str, unit: str = "sim", *, show: bool | None, lines: boo
 
     Source: this project: no mathematics.
     """
-    if show is False or not sys.stderr.isatty():
+    if show is False or not _has_width():
         yield _lines(label, unit) if lines and show is not False else lambda *_: None
         return
     from tqdm import tqdm  # noqa: PLC0415  100 ms that only a bar needs
@@ -41,12 +44,22 @@ def progress_bar(label: str, unit: str = "sim", *, show: bool | None, lines: boo
 
         def update(done: int, total: int, note: str = "", /) -> None:
             bar.total = total
-            bar.set_postfix_str(note, refresh=False)
+            bar.set_postfix_str(printable(note), refresh=False)
             bar.update(done - bar.n)
             if note:
                 bar.refresh()
 
         yield update
+
+
+def _has_width() -> bool:
+    """True where a bar fits; a terminal behind a serial line, say, does not know how wide it is."""
+    if not sys.stderr.isatty():
+        return False
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns > 0
+    except (OSError, ValueError):
+        return False
 
 
 def _lines(label: str, unit: str) -> Update:
@@ -59,7 +72,7 @@ def _lines(label: str, unit: str) -> Update:
         if tenth > last:
             last = tenth
             text = f"{label}: {tenth * 10} % ({done} of {total} {unit}){f', {note}' if note else ''}"
-            sys.stderr.write(f"{text}\n")
+            sys.stderr.write(f"{printable(text)}\n")
             sys.stderr.flush()
 
     return update

@@ -44,13 +44,7 @@ class Number(click.FloatRange):
     name = "number"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401
-        """The number as a float, or a usage error.
-
-        Args:
-            value: text, or a number from a file.
-            param: the parameter, for the message; None outside a command.
-            ctx: click's context.
-        """
+        """The number as a float, or a usage error."""
         try:
             # Fraction takes decimals and no "nan"; it takes underscores, which are for programs.
             number = float(Fraction(value.replace(" ", "").replace("_", "?")) if isinstance(value, str) else value)
@@ -68,16 +62,34 @@ class Whole(click.IntRange):
 
     name = "integer"
 
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401
+        """The number, or a usage error that names the range."""
+        try:
+            int(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a whole number in the range {self._describe_range()}", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class FileName(click.Path):
+    """The name of a file. One that begins with a dash is an option in its place, such as ``--trace --json``."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401
+        """The name, or a usage error."""
+        if isinstance(value, str) and value.startswith("-") and value != "-":
+            self.fail(f"{value!r} looks like an option; write ./{value} for a file of that name", param, ctx)
+        return super().convert(value, param, ctx)
+
 
 TYPES: Final[dict[str, click.ParamType[Any]]] = {
     "port": click.STRING,
     "hw_id": click.STRING,
     "tx_delay_ms": Number(0, LONGEST_TX_DELAY_MS),
-    "trace": click.Path(),
+    "trace": FileName(),
     "engine": click.Choice(ENGINE_NAMES),
     "pipeline": click.Choice(PIPELINES),
     "workers": Whole(1, MAX_WORKERS),
-    "cache": click.Path(),
+    "cache": FileName(),
 }
 """The settings and the types of their values, which are those of the options of the same names."""
 
@@ -85,6 +97,9 @@ KEYS: Final = tuple(TYPES)
 """The keys in files; in the environment they are written ELM11_PORT, ELM11_TX_DELAY_MS and so on."""
 
 _DEFAULTS: Final = {"engine": "numpy", "pipeline": "exact"}
+_FILES_TO_WRITE: Final = frozenset({"trace", "cache"})
+_HARMLESS_SCHEMES: Final = frozenset({"socket", "rfc2217"})
+_HARMLESS_FLAGS: Final = frozenset({"lua", "faults", "seed"})
 _IN_FILES: Final[dict[str, tuple[str, tuple[type, ...]]]] = {
     "tx_delay_ms": ("a number", (int, float)),
     "workers": ("a whole number", (int,)),
@@ -118,11 +133,7 @@ class Setting:
 
 
 def variable(key: str) -> str:
-    """Name of the environment variable of a key.
-
-    Args:
-        key: one of `KEYS`.
-    """
+    """Name of the environment variable of a key."""
     return ENVIRONMENT_PREFIX + key.upper()
 
 
@@ -132,11 +143,7 @@ def user_file() -> Path:
 
 
 def project_file(folder: Path | None = None) -> Path | None:
-    """The nearest ``pyproject.toml``, of a folder or of the folders above it.
-
-    Args:
-        folder: where to begin; the current folder by default.
-    """
+    """The nearest ``pyproject.toml``, of a folder or of the folders above it."""
     try:
         start = Path.cwd() if folder is None else folder.resolve()
     except OSError:
@@ -146,10 +153,6 @@ def project_file(folder: Path | None = None) -> Path | None:
 
 def load(environ: Mapping[str, str] | None = None, folder: Path | None = None) -> dict[str, Setting]:
     """Read and check all settings.
-
-    Args:
-        environ: the environment.
-        folder: where the search for the project's file begins; the current folder by default.
 
     Returns:
         Every setting by its key, defaults included.
@@ -162,6 +165,8 @@ def load(environ: Mapping[str, str] | None = None, folder: Path | None = None) -
     for source, path, values in _files(folder):  # weakest first
         for key, raw in values.items():
             found[key] = Setting(_from_file(key, raw, path), source, str(path))
+            if source is Source.PROJECT:
+                _refuse_writing(key, raw, path)
     for key in KEYS:
         if text := environ.get(variable(key)):  # an empty variable counts as not set
             found[key] = Setting(_checked(key, text, variable(key), variable(key)), Source.ENVIRONMENT, variable(key))
@@ -207,6 +212,29 @@ def _from_file(key: str, raw: object, path: Path) -> Any:  # noqa: ANN401  by th
     return path.parent / value if isinstance(value, Path) else value
 
 
+def _refuse_writing(key: str, value: Any, path: Path) -> None:  # noqa: ANN401  by the key
+    """Refuse a project's setting that would write a file: the folder may come from somebody else.
+
+    Of URLs, only those pass that are known to write nothing; pyserial's ``spy://`` for one writes where it is asked to.
+    """
+    if key in _FILES_TO_WRITE:
+        what = f"{key} names files to write, which the file of a project may not"
+    elif key == "port" and not _writes_nothing(value):
+        what = "port must be a device, socket://HOST:PORT, rfc2217://HOST:PORT or virtual:// without store in a project"
+    else:
+        return
+    msg = f"{path}: {what}; use the option, {variable(key)} or {user_file()}"
+    raise ConfigError(msg, file=str(path), key=key)
+
+
+def _writes_nothing(port: str) -> bool:
+    scheme, separator, rest = port.partition("://")
+    if not separator or scheme.lower() in _HARMLESS_SCHEMES:
+        return True
+    flags = {part.partition("=")[0] for part in rest.removeprefix("?").split("&")} - {""}
+    return scheme == "virtual" and flags <= _HARMLESS_FLAGS
+
+
 def _checked(key: str, raw: Any, origin: str, name: str) -> Any:  # noqa: ANN401  by the key
     """A value as its type converts it; paths without ``~``."""
     kind = TYPES[key]
@@ -216,4 +244,4 @@ def _checked(key: str, raw: Any, origin: str, name: str) -> Any:  # noqa: ANN401
         raise ConfigError(f"{name}: {error.message}", file=origin, key=key) from error
     if isinstance(value, str) and "\0" in value:
         raise ConfigError(f"{name}: there is a NUL character in {raw!r}", file=origin, key=key)
-    return Path(os.path.expanduser(value)) if isinstance(kind, click.Path) else value  # noqa: PTH111  never raises
+    return Path(os.path.expanduser(value)) if isinstance(kind, FileName) else value  # noqa: PTH111  never raises

@@ -12,11 +12,11 @@
     +-- BoardTimeoutError              6   a line was typed and the prompt never came back
     +-- VerificationError              7   the program read back is not the program that was sent
     +-- VersionMismatchError           9   the board has the programs of version 0.1, the driver wants 0.2
-    +-- BoardBusyError                10   somebody's job is running; its last sign of life was 2 s ago
+    +-- BoardBusyError                10   somebody's job is running; its last heartbeat was 2 s ago
     +-- ProtocolError                  1   the echo was damaged again and again; a frame makes no sense
     +-- BoardRebootedError             1   the power failed for a moment: the results on the board are gone
     +-- CommandRefusedError            1   "Error, failed to delete program, err=6"
-    +-- ScriptsError                   2   a program has a line that the board could not store
+    +-- ScriptsError                   2   a program has a line that the board cannot store
     +-- ConfigError                    2   config.toml has the key "prot"
     +-- EngineError                    1   a worker process of the NumPy pool died
         +-- ForeignWorkerError         1   pycwt_mod hands over a function that the board has no program for
@@ -32,6 +32,8 @@ Every error can be pickled, so that it survives the way back from a worker proce
 from __future__ import annotations
 
 from typing import Any, ClassVar, TypedDict, Unpack
+
+from ._text import printable
 
 LAST_BYTES_SHOWN = 80
 """How much of the wire's last bytes a message shows; the attribute keeps all that it was given."""
@@ -70,8 +72,12 @@ class Elm11Error(Exception):
         self.next_step = next_step
         self.last_bytes = last_bytes
 
+    def details(self) -> tuple[object, ...]:
+        """What stands below the message, one line each."""
+        return ()
+
     def __str__(self) -> str:
-        """What happened, in which state, with which last bytes, and what to do next."""
+        """What happened, the state, the last bytes, the next step, the details; control characters are escaped."""
         # Lua's messages end without a full stop, and would run into the next sentence.
         more = self.state or self.last_bytes or self.next_step
         parts = [self.what if not more or self.what.endswith((".", "!", "?", ":")) else f"{self.what}."]
@@ -81,7 +87,7 @@ class Elm11Error(Exception):
             parts.append(f"Last bytes: {self.last_bytes[-LAST_BYTES_SHOWN:]!r}.")
         if self.next_step:
             parts.append(self.next_step)
-        return " ".join(parts)
+        return printable("\n".join([" ".join(parts), *map(str, self.details())]))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle without calling the constructor: its keyword arguments would be lost."""
@@ -127,9 +133,9 @@ class BoardNotFoundError(Elm11Error):
         self.port = port
         self.looked_at = looked_at
 
-    def __str__(self) -> str:
-        """Add one line for each port that was looked at."""
-        return "\n".join([super().__str__(), *(f"  {line}" for line in self.looked_at)])
+    def details(self) -> tuple[object, ...]:
+        """One line for each port that was looked at."""
+        return tuple(f"  {line}" for line in self.looked_at)
 
 
 class UnpluggedError(BoardNotFoundError):
@@ -150,9 +156,9 @@ class SeveralBoardsError(Elm11Error):
         super().__init__(what, **kept)
         self.boards = boards
 
-    def __str__(self) -> str:
-        """Add one line for each board."""
-        return "\n".join([super().__str__(), *(f"  {line}" for line in self.boards)])
+    def details(self) -> tuple[object, ...]:
+        """One line for each board."""
+        return tuple(f"  {line}" for line in self.boards)
 
 
 class PortError(Elm11Error):
@@ -240,9 +246,9 @@ class LuaError(EngineError):
         self.lua_traceback = lua_traceback
         self.output = ""
 
-    def __str__(self) -> str:
-        """Add the traceback."""
-        return "\n".join(part for part in (super().__str__(), self.lua_traceback) if part)
+    def details(self) -> tuple[object, ...]:
+        """The traceback."""
+        return (self.lua_traceback,) if self.lua_traceback else ()
 
 
 class BoardStoppedError(LuaError):
@@ -295,9 +301,9 @@ class ScriptsError(Elm11Error):
         super().__init__(what, **kept)
         self.problems = problems
 
-    def __str__(self) -> str:
-        """Add one line for each problem."""
-        return "\n".join([super().__str__(), *(f"  {problem}" for problem in self.problems)])
+    def details(self) -> tuple[object, ...]:
+        """One line for each problem."""
+        return tuple(f"  {problem}" for problem in self.problems)
 
 
 class ConfigError(Elm11Error):
@@ -322,7 +328,7 @@ class ProtocolError(Elm11Error):
 
 
 class BoardRebootedError(Elm11Error):
-    """The board started anew in the middle of a conversation; what it held in memory is gone."""
+    """The board restarted while it was in use; what it held in memory is gone."""
 
 
 class CommandRefusedError(Elm11Error):

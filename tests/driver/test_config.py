@@ -90,12 +90,68 @@ def test_environment_numbers_are_text_and_empty_is_not_set(folder: Path) -> None
 
 
 def test_paths_in_a_file_start_from_its_folder(folder: Path) -> None:
-    path = project(folder, '[tool.elm11]\ncache = "kept"\ntrace = "/abs/trace"\n')
+    path = user('cache = "kept"\ntrace = "/abs/trace"\n')
     found = config.load({}, folder)
     assert found["cache"].value == path.parent / "kept"
     assert found["trace"].value == Path("/abs/trace")
     home = config.load({"ELM11_CACHE": "~/x"}, folder)["cache"].value
     assert home == Path.home() / "x"
+
+
+class TestAFolderOfSomebodyElse:
+    """What a ``pyproject.toml`` can make the next command do."""
+
+    @pytest.mark.parametrize(
+        ("key", "value"),
+        [
+            ("trace", "victim"),
+            ("cache", "victim"),
+            ("port", "spy:///dev/null?file=victim"),
+            ("port", "SPY:///dev/null?file=victim"),
+            ("port", "spy://virtual?color&file=victim"),
+            ("port", "virtual://?store=victim"),
+            ("port", "virtual://?seed=1&store=victim"),
+            ("port", "virtual://?%73tore=victim"),
+            ("port", "VIRTUAL://?seed=1"),
+            ("port", "alt:///dev/null?class=PosixPollSerial"),
+            ("port", "hwgrep://FTDI"),
+        ],
+    )
+    def test_it_names_no_file_to_write(self, folder: Path, key: str, value: str) -> None:
+        victim = folder.parent / "victim"
+        victim.write_text("precious\n")
+        path = project(folder, '[tool.elm11]\nport = "virtual://"\n'.replace("port", key).replace("virtual://", value))
+        result = elm11("info") if key == "port" else elm11("info", "--port", "virtual://")
+        assert result.exit_code == 2
+        assert result.stderr.count("\n") == 1
+        assert f"{path}: {key} " in result.stderr
+        assert victim.read_text() == "precious\n"
+        assert list(folder.iterdir()) == []
+
+    @pytest.mark.parametrize("port", ["/dev/ttyUSB1", "socket://h:7", "rfc2217://h:7", "virtual://?seed=2&lua=lupa"])
+    def test_other_ports_pass(self, folder: Path, port: str) -> None:
+        project(folder, f'[tool.elm11]\nport = "{port}"\n')
+        assert config.load({}, folder)["port"].value == port
+
+    def test_its_port_is_shown_once(self, folder: Path) -> None:
+        path = project(folder, '[tool.elm11]\nport = "virtual://?seed=3"\n')
+        for arguments in (("list",), ("list", "--quiet"), ("detect",)):
+            text = elm11(*arguments).stderr
+            assert text.count(f"port virtual://?seed=3, as {path} sets it\n") == 1
+        assert "sets it" not in elm11("list", "--port", "virtual://").stderr
+        user('port = "virtual://"\n')
+        path.unlink()
+        assert "sets it" not in elm11("list").stderr
+
+    def test_its_modules_are_not_imported_by_worker_processes(self, folder: Path) -> None:
+        for name in ("json", "numpy", "pickle", "elm11_lua_driver"):
+            (folder / f"{name}.py").write_text("open('imported', 'w').close()\n")
+        worker = pool.WorkerProcess("numpy")
+        try:
+            worker.prepare()
+        finally:
+            worker.close()
+        assert not (folder / "imported").exists()
 
 
 @pytest.mark.parametrize(
@@ -141,7 +197,7 @@ def test_files_that_are_no_text_or_no_file(folder: Path) -> None:
 
 
 def test_a_wrong_variable_is_named() -> None:
-    with pytest.raises(ConfigError, match=r"^ELM11_WORKERS: 'many' is not a valid integer\.$"):
+    with pytest.raises(ConfigError, match=r"^ELM11_WORKERS: 'many' is not a whole number in the range 1<=x<=1024$"):
         config.load({"ELM11_WORKERS": "many"})
 
 

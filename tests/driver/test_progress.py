@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import pytest
@@ -29,8 +30,33 @@ def test_nothing_when_hidden_or_short(capsys: pytest.CaptureFixture[str], show: 
     assert shown(capsys, show=show, lines=lines) == ""
 
 
-def test_a_bar_with_the_note_on_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def terminal(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr(sys.stderr, "fileno", lambda: 2, raising=False)
+    monkeypatch.setattr(os, "get_terminal_size", lambda _: os.terminal_size((columns, 24 * bool(columns))))
+
+
+def test_a_terminal_of_unknown_size_shows_lines(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal(monkeypatch, 0)
+    lines = shown(capsys, show=True, lines=True).splitlines()
+    assert len(lines) == 10
+    assert lines[-1].startswith("run: 100 % (40 of 40 simulations)")
+
+
+def test_a_note_of_a_hostile_board_is_escaped(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for columns in (0, 80):
+        terminal(monkeypatch, columns)
+        with progress_bar("run", show=True, lines=True) as update:
+            update(1, 1, "\x1b]0;title\x07")
+        assert "\x1b]" not in capsys.readouterr().err
+
+
+def test_a_bar_with_the_note_on_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal(monkeypatch, 80)
     text = shown(capsys, show=True, lines=True)
     assert "40/40" in text
     assert "last heartbeat 2 s ago" in text

@@ -56,7 +56,7 @@ def test_the_messages_are_found_in_the_source() -> None:
     found = {message.text for message in MESSAGES}
     assert "the board restarted; what it held in memory is gone." in found  # board_errors.py, by a helper
     assert "…: there is no such file; check its name" in found  # series_cells.py, by a variable
-    assert "must be a whole number from … to …, not …" in found  # cli_numbers.py, by click
+    assert "… is not a whole number in the range …" in found  # config.py, by click
 
 
 @pytest.mark.parametrize("message", sorted({message.text for message in MESSAGES}))

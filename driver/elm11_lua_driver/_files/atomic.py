@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import shutil
 import time
 from pathlib import Path
@@ -21,16 +20,11 @@ _PAUSE_S: Final = 0.02
 def _temporary_beside(path: Path) -> Path:
     # In the same folder, since os.replace is atomic only within one file system. By chance, since threads share a
     # process's number, and computers that share a folder may have the same ones.
-    return path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
+    return path.with_name(f".{path.name}.{os.urandom(8).hex()}.part")
 
 
 def replace_file(temporary: Path, target: Path, *, on_windows: bool = os.name == "nt") -> None:
     """Give a file its name. Windows refuses that while somebody else has the old file open: then again, for 2 s.
-
-    Args:
-        temporary: the file.
-        target: its name from now on.
-        on_windows: whether a refusal may pass by itself.
 
     Raises:
         OSError: it cannot be done.
@@ -49,9 +43,6 @@ def replace_file(temporary: Path, target: Path, *, on_windows: bool = os.name ==
 
 def check_writable(path: Path | str) -> None:
     """Find out whether a file can be written, before a long computation rather than after it.
-
-    Args:
-        path: the file; it need not exist, and is not touched.
 
     Raises:
         ValueError: its name is empty, its folder does not exist or cannot be written, or it is a folder itself.
@@ -84,11 +75,8 @@ def atomic_file(path: Path | str, *, follow_links: bool = True) -> Iterator[IO[b
 
     Whoever reads `path` finds the old content or the new, never a part; when the block ends with an exception, the
     old content stays and nothing else remains. Of several that write it at once, the last one to end wins. A symbolic
-    link is followed, an existing file keeps its permissions.
-
-    Args:
-        path: the file to write.
-        follow_links: False to replace a symbolic link itself, for folders where another user may have planted one.
+    link is followed, an existing file keeps its permissions. With `follow_links` False a link itself is replaced, for
+    folders where another user may have planted one.
 
     Yields:
         The open file.
@@ -106,5 +94,9 @@ def atomic_file(path: Path | str, *, follow_links: bool = True) -> Iterator[IO[b
         if target.exists() and (follow_links or not target.is_symlink()):
             shutil.copymode(target, temporary)
         replace_file(temporary, target)
+    except OSError as error:
+        if error.filename in {None, str(temporary)}:
+            error.filename = str(path)  # a full disk names no file, and nobody knows the temporary one
+        raise
     finally:
         temporary.unlink(missing_ok=True)

@@ -12,9 +12,11 @@ import click
 from click.shell_completion import CompletionItem
 
 from .. import board as boards
+from .. import transport
 from .._files.atomic import check_writable
 from ..config import Source
 from ..diagnostics.last_trace import remember_trace
+from ._messages import warn
 from ._options import configured, options, setting
 from .entry import InterruptGuard
 
@@ -37,6 +39,7 @@ class BoardOptions:
         trace: a file for a byte trace, or None.
         configured: keys of the settings among these that the command line does not give, and the variable or file
             that sets each.
+        project: the project's file, if that sets the port.
     """
 
     port: str | None = None
@@ -44,31 +47,27 @@ class BoardOptions:
     tx_delay_s: float | None = None
     trace: Path | None = None
     configured: Mapping[str, str] = field(default_factory=dict, compare=False)
+    project: str = field(default="", compare=False)
 
     def given(self) -> set[str]:
         """Keys of the settings that the command line gives: port, hw_id, tx_delay_ms, trace."""
         values = {"port": self.port, "hw_id": self.hw_id, "tx_delay_ms": self.tx_delay_s, "trace": self.trace}
         return {key for key, value in values.items() if value is not None and key not in self.configured}
 
-    def open(self) -> Board:
-        """Open the board, without sending it anything yet.
+    def announce(self) -> None:
+        """Say which port the file of a project has chosen: the user may know neither."""
+        if self.project:
+            warn(f"port {self.port}, as {self.project} sets it")
 
-        Returns:
-            The board, which the caller closes.
-        """
+    def open(self) -> Board:
+        """Open the board, without sending it anything yet."""
         with InterruptGuard():
             boards.Board  # noqa: B018  NumPy comes with it
+        self.announce()
         return boards.Board.open(self.port, self.hw_id, self.tx_delay_s, self.trace)
 
     def open_paced(self) -> Board:
-        """Open the board, and pace the bytes as calibration found for this very board.
-
-        Returns:
-            The board, which the caller closes.
-
-        Raises:
-            Elm11Error: it cannot be opened, or is busy and cannot say which one it is.
-        """
+        """Open the board, and pace the bytes as calibration found for this very board."""
         board = self.open()
         try:
             self.pace(board)
@@ -78,11 +77,7 @@ class BoardOptions:
         return board
 
     def pace(self, board: Board) -> None:
-        """Pace the bytes as calibration found, if there is a calibration and `--tx-delay` is not given.
-
-        Args:
-            board: the board.
-        """
+        """Pace the bytes as calibration found, if there is a calibration and `--tx-delay` is not given."""
         if self.tx_delay_s is not None or board.tx_delay_s is None or not boards.calibration.load_all():
             return
         found = boards.calibration.load(board.identity()[3])
@@ -94,11 +89,7 @@ class BoardOptions:
 def _chosen(
     ctx: click.Context, port: str | None, hw_id: str | None, trace: str | None
 ) -> tuple[str | None, str | None]:
-    """Port and hardware id. Together they name the board only where they come from the same source.
-
-    Raises:
-        ValueError: a name is empty, or the trace cannot be written.
-    """
+    """Port and hardware id. Together they name the board only where they come from the same source."""
     for option, name in (("--port", port), ("--hw-id", hw_id)):
         if name is not None and not name.strip():
             # Whoever writes --port "$BOARD" means one board, and not any that is found.
@@ -107,6 +98,7 @@ def _chosen(
     if trace is not None:
         try:
             check_writable(trace)
+            transport.check_replaceable(Path(trace))
         except ValueError as error:
             msg = f"{setting(ctx, 'trace').origin or '--trace'}: {error}"
             raise ValueError(msg) from error
@@ -118,11 +110,7 @@ def _chosen(
 
 
 def complete_port(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Names of the ports of this computer, without opening one.
-
-    Args:
-        incomplete: what the user has typed so far.
-    """
+    """Names of the ports of this computer, without opening one."""
     from serial.tools import list_ports  # noqa: PLC0415  only completion needs it here
 
     ports = [CompletionItem(info.device, help=info.description or "") for info in list_ports.comports()]
@@ -150,11 +138,7 @@ _OPTIONS: Final = options(
 
 
 def board_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that choose a board; the command gets them as one argument, `where`.
-
-    Args:
-        command: the function that is decorated.
-    """
+    """Add the options that choose a board; the command gets them as one argument, `where`."""
 
     @functools.wraps(command)
     def with_board(
@@ -174,6 +158,7 @@ def board_options(command: Callable[..., Any]) -> Callable[..., Any]:
             None if tx_delay_ms is None else tx_delay_ms / 1000,
             Path(trace) if trace else None,
             {key: origin for key, origin in origins.items() if origin},
+            origins["port"] if port is not None and setting(ctx, "port").source is Source.PROJECT else "",
         )
         return command(*args, where=where, **rest)
 

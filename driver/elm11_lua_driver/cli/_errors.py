@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
+from .._text import as_json_text, printable
 from ..errors import Elm11Error
 from .entry import INTERRUPTED
 
@@ -60,7 +61,9 @@ class ExitHandling(click.Command):
         if not standalone_mode:
             return super().main(args, standalone_mode=False, **extra)
         _prepare_streams()
-        with plain_warnings(), _exit_codes(self.name or "elm11"):
+        words = list(sys.argv[1:] if args is None else args)
+        as_json = "--json" in words[: words.index("--") if "--" in words else None]
+        with plain_warnings(), _exit_codes(self.name or "elm11", as_json=as_json):
             super().main(args, standalone_mode=False, **extra)
             sys.stdout.flush()
         return sys.exit(0)
@@ -81,8 +84,13 @@ class ExitHandling(click.Command):
 
 
 @contextlib.contextmanager
-def _exit_codes(program: str) -> Iterator[None]:
-    """Turn every failure into a message on standard error and an exit code."""
+def _exit_codes(program: str, *, as_json: bool) -> Iterator[None]:  # noqa: C901  one branch per kind of failure
+    """Turn every failure into a message on standard error, as JSON if the result would have been, and an exit code."""
+
+    def fail(error: BaseException, message: str, exit_code: int, program: str = program) -> NoReturn:
+        keep_lines = isinstance(error, Elm11Error)
+        _fail(program, _shortened(message, keep_lines=keep_lines), exit_code, type(error).__name__ if as_json else "")
+
     try:
         yield
     except click.exceptions.NoArgsIsHelpError as error:
@@ -90,24 +98,24 @@ def _exit_codes(program: str) -> Iterator[None]:
         sys.exit(error.exit_code)
     except click.ClickException as error:
         ctx: click.Context | None = getattr(error, "ctx", None)
-        _fail(ctx.command_path if ctx else program, error.format_message(), error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        _fail(program, "interrupted", INTERRUPTED)
+        fail(error, error.format_message(), error.exit_code, ctx.command_path if ctx else program)
+    except (click.Abort, KeyboardInterrupt) as error:
+        fail(error, "interrupted", INTERRUPTED)
     except Elm11Error as error:
-        _fail(program, str(error), error.exit_code, keep_lines=True)
+        fail(error, str(error), error.exit_code)
     except ValueError as error:
         option = OPTION_OF.get(str(error).split(" ", 1)[0])
-        _fail(program, f"{option}: {error}" if option else str(error), 2)
-    except MemoryError:
-        _fail(program, "not enough memory; use fewer scales (--scales, --dj) or a shorter series", 1)
+        fail(error, f"{option}: {error}" if option else str(error), 2)
+    except MemoryError as error:
+        fail(error, "not enough memory; use fewer scales (--scales, --dj) or a shorter series", 1)
     except OSError as error:
         if error.errno == errno.EPIPE:
             _drop_unwritten()  # whoever read the output has left
             sys.exit(1)
         if error.errno == errno.ENOENT and not error.filename and not _folder_exists():
-            _fail(program, "the current folder has been deleted; change to another one", 1)
+            fail(error, "the current folder has been deleted; change to another one", 1)
         where = f"{error.filename}: " if error.filename else ""
-        _fail(program, f"{where}{error.strerror or error}", 1)
+        fail(error, f"{where}{error.strerror or error}", 1)
 
 
 def _folder_exists() -> bool:
@@ -117,7 +125,8 @@ def _folder_exists() -> bool:
         return False
 
 
-def _fail(program: str, message: str, exit_code: int, *, keep_lines: bool = False) -> NoReturn:
+def _shortened(message: str, *, keep_lines: bool) -> str:
+    """The message as one line, or as a line and a list."""
     lines: list[str] = []
     for line in message.rstrip().splitlines():
         # Lists of ports and tracebacks of the board are lines on purpose; all else is one.
@@ -126,9 +135,15 @@ def _fail(program: str, message: str, exit_code: int, *, keep_lines: bool = Fals
         else:
             lines[-1:] = [" ".join([*lines[-1:], *line.split()])]
     # A number of three hundred digits says no more than its first ones.
-    text = re.sub(r"[0-9]{40,}", lambda digits: f"{digits[0][:6]}... ({len(digits[0])} digits)", "\n".join(lines))
+    return re.sub(r"[0-9]{40,}", lambda digits: f"{digits[0][:6]}... ({len(digits[0])} digits)", "\n".join(lines))
+
+
+def _fail(program: str, message: str, exit_code: int, kind: str) -> NoReturn:
+    text = f"{program}: {printable(message)}"
+    if kind:
+        text = as_json_text({"error": {"message": message, "exit_code": exit_code, "type": kind}})
     try:
-        click.echo(f"{program}: {text}", err=True)
+        click.echo(text, err=True)
     except OSError:  # there is nowhere left to say it
         exit_code = 1
     _drop_unwritten()
@@ -163,7 +178,7 @@ def plain_warnings() -> Iterator[None]:
         text = " ".join(str(message).split())
         if text not in shown:
             shown.add(text)
-            click.echo(f"elm11: warning: {text}", err=True)
+            click.echo(f"elm11: warning: {printable(text)}", err=True)
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

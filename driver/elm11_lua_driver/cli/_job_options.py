@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import functools
 import os
+import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,7 +18,7 @@ from .. import engines, jobs, planning
 from .._files.atomic import check_writable
 from .._progress import progress_bar
 from .._text import duration
-from ..config import Number, Source, Whole
+from ..config import FileName, Number, Source, Whole
 from ..errors import Elm11Error
 from ._board_options import BoardOptions, board_options
 from ._errors import FailureError
@@ -59,7 +60,7 @@ target_option = click.option(
 )
 _checkpoint = click.option(
     "--checkpoint",
-    type=click.Path(),
+    type=FileName(),
     metavar="FILE",
     help="Save finished simulations here, .npz or .json; the same command, or elm11 resume, continues from it.",
 )
@@ -154,11 +155,7 @@ class EngineOptions:
     fleet: str | None = None
 
     def check(self) -> None:
-        """Do nothing if every option belongs to the engine.
-
-        Raises:
-            ValueError: one does not, or one that the engine needs is missing.
-        """
+        """Do nothing if every option belongs to the engine."""
         if self.where.given() and self.engine != "board":
             msg = f"--port, --hw-id, --tx-delay and --trace are for --engine board, not for --engine {self.engine}"
             raise ValueError(msg)
@@ -174,11 +171,7 @@ class EngineOptions:
 
 
 def engine_options(default: str) -> Callable[[Any], Any]:
-    """Add the options that choose an engine; the command gets them as one argument, `chosen`.
-
-    Args:
-        default: the engine when none is named.
-    """
+    """Add the options that choose an engine; the command gets them as one argument, `chosen`."""
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(command)
@@ -236,11 +229,7 @@ def engine_options(default: str) -> Callable[[Any], Any]:
 
 
 def _check_checkpoint(path: str) -> None:
-    """Do nothing if the file can be written.
-
-    Raises:
-        ValueError: it cannot, or its name does not say which kind it is.
-    """
+    """Do nothing if the file can be written."""
     try:
         jobs.storage.check_suffix(path)
         check_writable(path)
@@ -250,20 +239,13 @@ def _check_checkpoint(path: str) -> None:
 
 
 def _board_engine(where: BoardOptions) -> Engine:
+    where.announce()
     return engines.BoardEngine(where.port, where.hw_id, where.tx_delay_s, trace=where.trace, on_open=where.pace)
 
 
 @contextlib.contextmanager
 def engine_of(chosen: EngineOptions) -> Iterator[Engine]:
-    """The engine that the options choose, closed afterwards.
-
-    Args:
-        chosen: what the options say.
-
-    Raises:
-        ValueError: an argument is wrong.
-        Elm11Error: it cannot be made: no scheduler answers, say.
-    """
+    """The engine that the options choose, closed afterwards."""
     with contextlib.closing(_make(chosen)) as engine:
         yield engine
 
@@ -284,11 +266,7 @@ def _make(chosen: EngineOptions) -> Engine:
 
 
 def _fleet(text: str | None) -> list[Engine]:
-    """The engines of a fleet.
-
-    Raises:
-        ValueError: the text names something else.
-    """
+    """The engines of a fleet."""
     if text is None:
         found = [board.port for board in boards.detect.detect_boards()[0] if board.is_board]
         return [engines.PoolEngine(), *(_board_engine(BoardOptions(port=port)) for port in found)]
@@ -309,24 +287,13 @@ def _fleet(text: str | None) -> list[Engine]:
 
 @contextlib.contextmanager
 def report_checkpoint_on_exit(checkpoint: str | None) -> Iterator[None]:
-    """Report after a failure or Ctrl-C what the checkpoint holds, and how to continue.
-
-    Args:
-        checkpoint: the file, or None.
-
-    Yields:
-        Nothing; the work is done inside.
-
-    Raises:
-        FailureError: Ctrl-C.
-        Elm11Error: what the work has raised, after the report.
-    """
+    """Report after a failure or Ctrl-C what the checkpoint holds, and how to continue."""
     try:
         yield
     except KeyboardInterrupt:
         held = _checkpoint_state(checkpoint)
         raise FailureError(f"interrupted; {held}" if held else "interrupted", INTERRUPTED) from None
-    except Elm11Error:
+    except (Elm11Error, OSError, MemoryError):
         held = _checkpoint_state(checkpoint)
         if held:
             warn(held)
@@ -341,7 +308,7 @@ def _checkpoint_state(checkpoint: str | None) -> str:
     except (OSError, ValueError):
         return f"{checkpoint} holds nothing yet"
     n, wanted = histogram.n_simulations, histogram.job.n_simulations
-    return f"{checkpoint} holds {n} of {wanted} simulations: elm11 resume {checkpoint} continues"
+    return f"{checkpoint} holds {n} of {wanted} simulations: elm11 resume {shlex.quote(checkpoint)} continues"
 
 
 computation = options(
@@ -363,17 +330,7 @@ computation = options(
 
 @contextlib.contextmanager
 def progress(label: str, engine: str, job: Job, *, quiet: bool) -> Iterator[Update]:
-    """Show progress: a bar on a terminal; for long work, also an estimate, and lines where there is no terminal.
-
-    Args:
-        label: what is being done.
-        engine: name of the engine.
-        job: what it computes; its lag-1 autocorrelations do not matter.
-        quiet: nothing is shown.
-
-    Yields:
-        The function to call with (simulations finished, simulations wanted).
-    """
+    """Show progress: a bar on a terminal; for long work, also an estimate, and lines where there is no terminal."""
     is_elsewhere = engine in {"board", "fleet", "dask"}
     is_long = is_elsewhere or _seconds_here(job, engine) > LONG_S
     if is_long and not is_elsewhere and not quiet:
@@ -389,12 +346,7 @@ def _seconds_here(job: Job, engine: str) -> float:
 
 
 def time_estimate(job: Job, engine: str) -> str:
-    """Estimated time of a job on an engine of this computer, and ways to shorten it.
-
-    Args:
-        job: what is to be computed.
-        engine: name of the engine.
-    """
+    """Estimated time of a job on an engine of this computer, and ways to shorten it."""
     seconds = _seconds_here(job, engine)
     ways = ["--checkpoint saves finished simulations", "fewer --simulations or a wider --dj take less"]
     fast = max(_seconds_here(dataclasses.replace(job, pipeline="fast"), engine), 1.0)  # starting takes that much

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from .._text import as_json_text, printable
 from ._errors import FailureError
 from ._options import options
 
@@ -40,6 +41,7 @@ class _StandardError(logging.StreamHandler[Any]):
     def format(self, record: logging.LogRecord) -> str:
         """Time since the start, and the message."""
         text = " ".join(record.getMessage().split())
+        text = printable(text)
         return f"elm11: {time.monotonic() - self._start_s:8.3f} s: {text}"
 
 
@@ -68,60 +70,46 @@ _QUIET: Final[dict[str, Any]] = {"is_flag": True, "callback": _set_quiet}
 
 
 def quiet_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options --quiet, which the command gets as `quiet`, and --verbose.
-
-    Args:
-        command: the function that is decorated.
-    """
+    """The options --quiet, which the command gets as `quiet`, and --verbose."""
     quiet = click.option("--quiet", **_QUIET, help="No progress and no remarks: results, warnings and errors only.")
     decorated: Callable[..., Any] = options(quiet, _verbose_option)(command)
     return decorated
 
 
 def remarks_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options --quiet and --verbose, for a command that shows no progress.
-
-    Args:
-        command: the function that is decorated.
-    """
+    """The options --quiet and --verbose, for a command that shows no progress."""
     quiet = click.option("--quiet", **_QUIET, expose_value=False, help="No remarks: results, warnings and errors only.")
     decorated: Callable[..., Any] = options(quiet, _verbose_option)(command)
     return decorated
 
 
-def info(text: str) -> None:
-    """Print a remark on standard error, unless --quiet is given.
+def echo(text: str = "") -> None:
+    """Print a result on standard output, control characters escaped."""
+    click.echo(printable(text))
 
-    Args:
-        text: one line.
-    """
+
+def echo_json(document: Any) -> None:  # noqa: ANN401  whatever JSON takes
+    """Print a document on standard output."""
+    click.echo(as_json_text(document, indent=2))
+
+
+def info(text: str) -> None:
+    """Print a remark on standard error, unless --quiet is given."""
     if not _is_quiet:
-        click.echo(text, err=True)
+        click.echo(printable(text), err=True)
 
 
 def warn(text: str) -> None:
-    """Print a line on standard error that --quiet does not hide: something is lost, or left in a state to know of.
-
-    Args:
-        text: one line.
-    """
-    click.echo(text, err=True)
+    """Print a line on standard error that --quiet does not hide: something is lost, or left in a state to know of."""
+    click.echo(printable(text), err=True)
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Ask for confirmation; do nothing if the user agrees.
-
-    Args:
-        question: without question mark.
-        yes: the user has agreed beforehand.
-
-    Raises:
-        FailureError: the user does not, or nobody is there to answer.
-    """
+    """Ask for confirmation; do nothing if the user agrees."""
     if yes:
         return
     try:
-        agreed = click.confirm(question, err=True)
+        agreed = click.confirm(printable(question), err=True)
     except click.Abort as abort:
         if isinstance(abort.__context__, EOFError):
             click.echo(err=True)  # end the question's line

@@ -17,11 +17,7 @@ _SETTINGS = f"{__package__}.settings"  # where click's context keeps them: a fil
 
 
 def options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Several options as one decorator, shown in this order.
-
-    Args:
-        options: as click makes them.
-    """
+    """Several options as one decorator, shown in this order."""
 
     def decorate(command: Any) -> Any:  # noqa: ANN401
         for option in reversed(options):
@@ -38,15 +34,7 @@ class ConfiguredOption(click.Option):
     """
 
     def consume_value(self, ctx: click.Context, opts: Mapping[str, Any]) -> tuple[Any, ParameterSource]:
-        """The value, and where click is to say it comes from.
-
-        Args:
-            ctx: click's context.
-            opts: what the command line gives, by the options' names.
-
-        Raises:
-            ConfigError: a file or a variable makes no sense.
-        """
+        """The value, and where click is to say it comes from."""
         if _SETTINGS not in ctx.meta and not ctx.resilient_parsing:
             ctx.meta[_SETTINGS] = config.load()
             ctx.default_map = {
@@ -56,24 +44,13 @@ class ConfiguredOption(click.Option):
 
 
 def configured(name: str, key: str = "", **more: Any) -> Callable[[Any], Any]:  # noqa: ANN401  click's
-    """An option with a setting; the setting gives its type.
-
-    Args:
-        name: of the option, such as --port.
-        key: of the setting; by default that of the option's name.
-        more: for click's option, by name.
-    """
+    """An option with a setting; the setting gives its type."""
     key = key or name.strip("-").replace("-", "_")
     return click.option(name, key, cls=ConfiguredOption, type=config.TYPES[key], **more)
 
 
 def setting(ctx: click.Context, key: str) -> Setting:
-    """The value of a configured option of a command, and where it comes from.
-
-    Args:
-        ctx: click's context.
-        key: of the setting.
-    """
+    """The value of a configured option of a command, and where it comes from."""
     source, value = ctx.get_parameter_source(key), ctx.params.get(key)
     if source is ParameterSource.DEFAULT_MAP:
         found: Setting = ctx.meta[_SETTINGS][key]

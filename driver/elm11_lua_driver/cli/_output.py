@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from .. import analysis, jobs, plotting
 from .._files.atomic import check_writable
+from ..config import FileName
+from ._messages import echo, echo_json
 
 if TYPE_CHECKING:
     from ..levels.levels import Significance
@@ -27,7 +28,7 @@ def _check_plot(_: click.Context, __: click.Parameter, value: str | None) -> str
 
 plot_option = click.option(
     "--plot",
-    type=click.Path(),
+    type=FileName(),
     metavar="FILE",
     callback=_check_plot,
     help="Draw the levels over period, with standard errors, here: .png, .pdf, .svg, .jpg or .tif.",
@@ -37,38 +38,28 @@ plot_option = click.option(
 def print_levels(
     result: Significance, *, as_json: bool, more: dict[str, Any] | None = None, plot: str | None = None
 ) -> None:
-    """Print levels on standard output, and draw them.
-
-    Args:
-        result: the levels.
-        as_json: as JSON instead of a table.
-        more: what the JSON has besides.
-        plot: file for the picture, if there is to be one.
-
-    Raises:
-        OSError: the picture cannot be written.
-    """
+    """Print levels on standard output, and draw them."""
     if plot is not None:
         _write_plot(result, plot)
         more = {**(more or {}), "plot": plot}
     if as_json:
-        click.echo(json.dumps({**result.to_dict(), **(more or {})}, indent=2, allow_nan=False))
+        echo_json({**result.to_dict(), **(more or {})})
         return
-    click.echo(simulated(result))
-    click.echo()
+    echo(simulated(result))
+    echo()
     columns = {
         "period": result.histogram.job.periods,
         "scale": result.histogram.job.scales,
         "level": result.significance,
         "standard_error": result.standard_error,
     }
-    click.echo(level_table(columns, ""))
+    echo(level_table(columns, ""))
     target = result.target_standard_error
     if target is not None:
         reached = "reached" if result.precision()["reached"] else "not reached; allow more --simulations"
-        click.echo(f"largest standard error {result.max_standard_error:.2g}, target {target:g} {reached}")
+        echo(f"largest standard error {result.max_standard_error:.2g}, target {target:g} {reached}")
     if plot is not None:
-        click.echo(f"picture: {plot}")
+        echo(f"picture: {plot}")
 
 
 def _write_plot(result: Significance, path: str) -> None:
@@ -81,11 +72,7 @@ def _write_plot(result: Significance, path: str) -> None:
 
 
 def simulated(result: Significance) -> str:
-    """One line on the simulations.
-
-    Args:
-        result: the levels.
-    """
+    """One line on the simulations."""
     job = result.histogram.job
     noise = f"lag-1 {job.noise_lag1[0]:.4g} and {job.noise_lag1[1]:.4g}" if any(job.noise_lag1) else "white"
     n = result.histogram.n_simulations
@@ -96,12 +83,7 @@ def simulated(result: Significance) -> str:
 
 
 def level_table(columns: dict[str, Any], time_unit: str) -> str:
-    """Values by scale, for people.
-
-    Args:
-        columns: values by scale, each of shape (J + 1,), by the columns' names.
-        time_unit: unit of dt, for the last line; empty for "unit of dt".
-    """
+    """Values by scale, for people."""
     unit = time_unit or analysis.DEFAULT_UNIT
     heads = {
         "period": "period",

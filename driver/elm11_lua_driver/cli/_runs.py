@@ -11,6 +11,7 @@ import click
 from .._files.atomic import check_writable
 from .._progress import progress_bar
 from .._text import duration
+from ..config import FileName
 from ..engines.board import BoardObserver
 from ..jobs import storage
 from ..levels.runner import Observer
@@ -30,25 +31,14 @@ output_option = click.option(
     "--output",
     "--checkpoint",
     "output",
-    type=click.Path(),
+    type=FileName(),
     metavar="FILE",
     help="Keep the histogram here, block by block: .npz or .json.  [default: elm11-run-... of the job, .npz]",
 )
 
 
 def output_path(output: str | None, job: Job) -> Path:
-    """The file for the histogram, if it can be written.
-
-    Args:
-        output: its name as the user gives it; None for one made from the job's.
-        job: what is computed.
-
-    Returns:
-        Its path; .npz or .json.
-
-    Raises:
-        ValueError: it cannot.
-    """
+    """The file for the histogram, if it can be written."""
     path = Path(output) if output is not None else Path(f"elm11-run-{job_name(job)[:8]}.npz")
     try:
         storage.check_suffix(path)
@@ -122,17 +112,7 @@ class BlockMeter(Observer, BoardObserver):
 
 
 def print_result(result: Significance, path: Path, *, as_json: bool, plot: str | None) -> None:
-    """Print the levels of a board's histogram, its file, and what is missing in it.
-
-    Args:
-        result: the levels of what was fetched so far.
-        path: the histogram's file.
-        as_json: as JSON instead of a table.
-        plot: file for a picture of the levels, or None.
-
-    Raises:
-        OSError: the picture cannot be written.
-    """
+    """Print the levels of a board's histogram, its file, and what is missing in it."""
     histogram = result.histogram
     n, wanted = histogram.n_simulations, histogram.job.n_simulations
     more = {"file": str(path), "simulations_done": n, "complete": histogram.is_complete}

@@ -3,6 +3,7 @@
 For that reason this module imports only what Python has loaded anyway.
 """
 
+import importlib
 import os
 import signal
 import sys
@@ -47,9 +48,7 @@ def _start(name: str, module: str, attribute: str) -> "NoReturn":
     # Figures go to files only, so a backend for windows that is missing or misspelt does not matter.
     os.environ["MPLBACKEND"] = "agg"
     with InterruptGuard():
-        from importlib import import_module  # noqa: PLC0415  not before Ctrl-C is guarded
-
-        program = getattr(import_module(f"elm11_lua_driver.{module}"), attribute)
+        program = getattr(importlib.import_module(f"elm11_lua_driver.{module}"), attribute)
     try:
         program()
     except KeyboardInterrupt:

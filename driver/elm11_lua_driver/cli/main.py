@@ -7,7 +7,7 @@ argument or file; 130 interrupted; other codes are those of the error tree in `e
 from __future__ import annotations
 
 import importlib
-import platform
+import sys
 from typing import Final
 
 import click
@@ -19,7 +19,7 @@ COMMANDS: Final = {
     "attach": ("attach:attach", "Find a run on a board, follow it, fetch its results."),
     "cache": ("cache:cache_group", "Show or delete the results kept on this computer."),
     "calibrate": ("board:calibrate", "Measure a board's pace and speed."),
-    "cancel": ("attach:cancel", "Stop the run on a board."),
+    "cancel": ("attach:cancel", "Stop what runs on a board."),
     "coherence": ("coherence:coherence", "Coherence of two series: figure, table, levels."),
     "completion": ("completion:completion", "Print the completion script for bash, zsh or fish."),
     "config": ("config:config_group", "Settings, and where each comes from."),
@@ -48,45 +48,23 @@ class LazyGroup(ExitHandling, click.Group):
     """A group that lists its commands by their short help, and imports the one that is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's interface
-        """Names of all commands.
-
-        Args:
-            ctx: click's context.
-        """
+        """Names of all commands."""
         return sorted(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """A stand-in with name and short help: all that help and completion need.
-
-        Args:
-            ctx: click's context.
-            cmd_name: what the user has typed.
-        """
+        """A stand-in with name and short help: all that help and completion need."""
         return click.Command(cmd_name, short_help=COMMANDS[cmd_name][1]) if cmd_name in COMMANDS else None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command that the arguments begin with, imported.
-
-        Args:
-            ctx: click's context.
-            args: what the user has typed.
-        """
+        """The command that the arguments begin with, imported."""
         name, command, rest = super().resolve_command(ctx, args)
         return name, command and load(name or ""), rest
 
 
 def load(name: str) -> click.Command:
-    """Import a command.
-
-    Args:
-        name: one of `COMMANDS`.
-
-    Raises:
-        FailureError: a package that the command needs is missing.
-        ModuleNotFoundError: a module of this program is missing; that would be a bug.
-    """
+    """Import a command."""
     module, _, attribute = COMMANDS[name][0].partition(":")
     try:
         with InterruptGuard():
@@ -102,7 +80,7 @@ def load(name: str) -> click.Command:
 def versions() -> str:
     """One line per program and library that a result depends on."""
     metadata = importlib.import_module("importlib.metadata")  # 30 ms that few commands need
-    lines = [f"elm11-lua-driver {metadata.version('elm11-lua-driver')}", f"Python {platform.python_version()}"]
+    lines = [f"elm11-lua-driver {metadata.version('elm11-lua-driver')}", f"Python {sys.version.split()[0]}"]
     for name in ("numpy", "pycwt", "lupa"):
         try:
             lines.append(f"{name} {metadata.version(name)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shlex
 import threading
 from importlib import resources
 from pathlib import Path
@@ -37,11 +38,7 @@ def _candidates(system: System) -> list[str]:
 
 
 def check_driver(system: System) -> Check:
-    """FTDI's driver.
-
-    Args:
-        system: facts about this computer.
-    """
+    """FTDI's driver."""
     return _linux_driver(system) if system.is_linux else _other_driver(system)
 
 
@@ -94,11 +91,7 @@ def rule_file() -> Path:
 
 
 def check_udev_rule(system: System) -> Check:
-    """The udev rule that lowers the adapter's latency and opens the port to the user who is logged in.
-
-    Args:
-        system: facts about this computer.
-    """
+    """The udev rule that lowers the adapter's latency and opens the port to the user who is logged in."""
     name = "udev rule"
     if not system.is_linux:
         return Check(name, State.SKIPPED, "for Linux only")
@@ -135,12 +128,7 @@ def check_udev_rule(system: System) -> Check:
 
 
 def check_ports(system: System, port: str | None = None) -> Check:
-    """Serial ports, and the user's permission to open those that may have a board.
-
-    Args:
-        system: facts about this computer.
-        port: the port that the user named, or None.
-    """
+    """Serial ports, and the user's permission to open those that may have a board."""
     name = "ports"
     found, others = detect.candidates(system.serial_ports())
     listed = [f"{one.port}: {one.reason}" for one in found] + others
@@ -169,15 +157,7 @@ def check_ports(system: System, port: str | None = None) -> Check:
 
 
 def check_board(system: System, port: str | None = None) -> tuple[Check, Detected | None]:
-    """The connected board and its state. A running job is not disturbed.
-
-    Args:
-        system: facts about this computer.
-        port: the port that the user named, or None.
-
-    Returns:
-        The check, and the board if there is exactly one.
-    """
+    """The connected board and its state. A running job is not disturbed."""
     name = "board"
     found, others = detect.detect_boards(port, ports=system.serial_ports(), open_port=system.open_port)
     boards = [one for one in found if one.is_board]
@@ -210,12 +190,7 @@ def _holders(port: str) -> str:
 
 
 def check_scripts(system: System, board: Detected | None) -> Check:
-    """This project's programs on the board. They are only read.
-
-    Args:
-        system: facts about this computer.
-        board: the board that `check_board` found.
-    """
+    """This project's programs on the board. They are only read."""
     name = "programs"
     if board is None:
         return Check(name, State.SKIPPED, "no board connected")
@@ -233,17 +208,13 @@ def check_scripts(system: System, board: Detected | None) -> Check:
         f"{program} {state}" for program, state in report.states.items() if state is not firmware_sync.ScriptState.SAME
     ]
     if wrong:
-        where = f" --port {board.port}"
+        where = f" --port {shlex.quote(board.port)}"
         return Check(name, State.WARNING, "; ".join(wrong), "Upload them:", (f"elm11-upload-scripts{where}",))
     return Check(name, State.OK, f"all {len(report.states)} are up to date")
 
 
 def check_calibration(board: Detected | None) -> Check:
-    """The calibration of the board.
-
-    Args:
-        board: the board that `check_board` found.
-    """
+    """The calibration of the board."""
     name = "calibration"
     known = calibration.load_all()
     if calibration.files() and not known:
@@ -258,15 +229,16 @@ def check_calibration(board: Detected | None) -> Check:
         count = f"{len(known)} board{'s' * (len(known) != 1)} calibrated"
         return Check(name, State.SKIPPED, f"no board to look up; {count}")
     one = known.get(board.hw_id)
+    calibrate = f"elm11 calibrate --port {shlex.quote(board.port)}"
     if one is None:
         advice = "Until then bytes are sent with a delay that suits every board, and run times are unknown:"
-        commands = (f"elm11 calibrate --port {board.port}",)
+        commands = (calibrate,)
         return Check(name, State.WARNING, f"none of board {board.hw_id}", advice, commands)
     pace = "no pacing" if one.tx_delay_s is None else f"{1000 * one.tx_delay_s:g} ms from byte to byte"
     found = f"{pace}, {one.instructions_per_s / 1e6:.1f} million instructions per second, {one.measured[:10]}"
     if board.software and one.software != board.software:
         changed = f"{found}; with software {one.software}, and the board has {board.software} now"
-        return Check(name, State.WARNING, changed, "Measure again:", (f"elm11 calibrate --port {board.port}",))
+        return Check(name, State.WARNING, changed, "Measure again:", (calibrate,))
     return Check(name, State.OK, found)
 
 
@@ -274,11 +246,7 @@ def check_calibration(board: Detected | None) -> Check:
 
 
 def _self_test() -> str:
-    """Run a small job on a virtual board like on a real one, and compare its counts with NumPy's.
-
-    Raises:
-        Elm11Error: something failed.
-    """
+    """Run a small job on a virtual board like on a real one, and compare its counts with NumPy's."""
     with contextlib.closing(BoardEngine("virtual://")) as engine:
         by_board = run(_SELF_TEST_JOB, engine)
     by_numpy = run(_SELF_TEST_JOB, "numpy")
@@ -288,15 +256,7 @@ def _self_test() -> str:
 
 
 def check_self_test(test: Callable[[], str] = _self_test, deadline_s: float = SELF_TEST_DEADLINE_S) -> Check:
-    """Run a small job through the whole chain.
-
-    Args:
-        test: runs the job and returns a description.
-        deadline_s: longest time, seconds.
-
-    Returns:
-        The check.
-    """
+    """Run a small job through the whole chain."""
     name = "self-test"
     advice = "Please report it, with the file that elm11 support-bundle makes."
     ended: list[Check] = []

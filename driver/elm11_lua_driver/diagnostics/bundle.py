@@ -51,10 +51,6 @@ def without_home(text: str, home: Path | None = None) -> str:
     """Text with the home directory's name replaced by ``~``, and the user's name in other paths by ``USER``.
 
     The user's name is the last part of the home directory's; only whole names of folders are replaced.
-
-    Args:
-        text: any text, JSON included.
-        home: the directory; this user's by default.
     """
     try:
         name = str(Path.home() if home is None else home)
@@ -69,17 +65,7 @@ def without_home(text: str, home: Path | None = None) -> str:
 
 
 def collect(checks: Sequence[Check], versions: str, environ: Mapping[str, str], home: Path | None = None) -> list[Item]:
-    """The files of the bundle.
-
-    Args:
-        checks: what `doctor.examine` found.
-        versions: versions of this program and its libraries, as text.
-        environ: the environment, of which only variables of ours are taken.
-        home: the home directory; this user's by default.
-
-    Returns:
-        The files, each with its name in the zip file.
-    """
+    """The files of the bundle."""
     ours = {*map(config.variable, config.KEYS), *doctor.OTHER_VARIABLES}
     variables = {name: value for name, value in sorted(environ.items()) if name in ours}
     items = [
@@ -102,15 +88,7 @@ def collect(checks: Sequence[Check], versions: str, environ: Mapping[str, str], 
 
 
 def write(items: Sequence[Item], path: Path) -> None:
-    """Write the zip file.
-
-    Args:
-        items: the files.
-        path: the zip file; an existing one is replaced as a whole.
-
-    Raises:
-        OSError: it cannot be written.
-    """
+    """Write the zip file."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as bundle:
         for item in items:

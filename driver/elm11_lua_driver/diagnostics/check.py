@@ -142,11 +142,7 @@ class System:
         return self.system.startswith("linux")
 
     def read(self, path: str) -> str:
-        """The text of a file below the root; empty where it cannot be read.
-
-        Args:
-            path: below the root, without a leading slash.
-        """
+        """The text of a file below the root; empty where it cannot be read."""
         try:
             return (self.root / path).read_text(encoding="utf-8", errors="replace")
         except OSError:

@@ -28,11 +28,7 @@ OTHER_VARIABLES: Final = frozenset({"ELM11_EMBLUA", "ELM11_LUA_SOURCES", "ELM11_
 
 
 def check_python(system: System) -> Check:
-    """Python's version.
-
-    Args:
-        system: facts about this computer.
-    """
+    """Python's version."""
     text = ".".join(map(str, system.python))
     found = f"{text} on {platform.platform(terse=True)}, {sys.executable}"
     if system.python[:2] >= OLDEST_PYTHON:
@@ -51,11 +47,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def check_packages(system: System) -> Check:
-    """Required and optional packages.
-
-    Args:
-        system: facts about this computer.
-    """
+    """Required and optional packages."""
     present: list[str] = []
     wrong: list[str] = []
     optional: set[str] = set()
@@ -87,11 +79,7 @@ def check_packages(system: System) -> Check:
 
 
 def check_settings(system: System) -> Check:
-    """Configuration files and variables of the environment.
-
-    Args:
-        system: facts about this computer.
-    """
+    """Configuration files and variables of the environment."""
     try:
         settings = system.load_config()
     except ConfigError as error:
@@ -118,15 +106,7 @@ def check_settings(system: System) -> Check:
 
 
 def examine(system: System | None = None, port: str | None = None) -> Iterator[Check]:
-    """All checks, one after the other.
-
-    Args:
-        system: facts; those of this computer by default.
-        port: the board's port; by default the one that is configured, else every port that may have a board.
-
-    Yields:
-        Each check as it ends.
-    """
+    """All checks, one after the other."""
     system = System() if system is None else system
     yield check_python(system)
     packages = check_packages(system)
@@ -150,11 +130,7 @@ def examine(system: System | None = None, port: str | None = None) -> Iterator[C
 
 
 def what_to_do(checks: Sequence[Check]) -> list[str]:
-    """Next steps, those of failed checks first.
-
-    Args:
-        checks: the results, in order.
-    """
+    """Next steps, those of failed checks first."""
     steps = []
     for state in (State.FAILED, State.WARNING):
         for check in checks:
@@ -165,11 +141,7 @@ def what_to_do(checks: Sequence[Check]) -> list[str]:
 
 
 def to_dict(checks: Sequence[Check]) -> dict[str, Any]:
-    """All results, for JSON.
-
-    Args:
-        checks: the results, in order.
-    """
+    """All results, for JSON."""
     return {
         "format": 1,
         "ok": all(check.state in {State.OK, State.SKIPPED} for check in checks),

@@ -14,11 +14,7 @@ def _reminder() -> Path:
 
 
 def remember_trace(path: Path) -> None:
-    """Remember the file of a byte trace. Does nothing where that fails.
-
-    Args:
-        path: of the trace.
-    """
+    """Remember the file of a byte trace. Does nothing where that fails."""
     file = _reminder()
     with contextlib.suppress(OSError, UnicodeEncodeError):  # a trace is worth having without the reminder
         file.parent.mkdir(parents=True, exist_ok=True)

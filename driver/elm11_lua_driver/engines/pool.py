@@ -97,7 +97,7 @@ class WorkerProcess:
             if self._is_closed:
                 raise EngineError("the engine has been closed; make a new one")
             self._forget()
-            command = [sys.executable, "-c", _BOOT, json.dumps(sys.path), self._engine_name]
+            command = [sys.executable, "-P", "-c", _BOOT, json.dumps(sys.path), self._engine_name]
             try:
                 with _without_interrupts():
                     self._process = subprocess.Popen(  # noqa: S603  this very interpreter

@@ -25,12 +25,6 @@ def command(
 ) -> str | None:
     """The shell command that computes a job.
 
-    Args:
-        job: the job.
-        level: confidence of the levels, 0 < level < 1.
-        subcommand: "significance" (on this computer) or "run" (on a board).
-        target_standard_error: at which "significance" is to stop; None for all simulations.
-
     Returns:
         One line; None if there is none, since `n_bins` is no option of the commands.
     """
@@ -49,10 +43,6 @@ def command(
 
 def python_lines(histogram: Histogram, level: float) -> str:
     """Python code that recomputes the counts and checks them.
-
-    Args:
-        histogram: whole or in part; not empty.
-        level: confidence of the levels, 0 < level < 1.
 
     Returns:
         Lines that end with a check of the counts.

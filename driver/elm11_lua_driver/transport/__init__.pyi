@@ -2,7 +2,7 @@ from .base import ProtocolMachine, Transport, drive
 from .memory import MemoryTransport, VirtualTransport
 from .open import open_transport
 from .serial import SerialTransport
-from .trace import ReplayTransport, Trace, read_trace
+from .trace import ReplayTransport, Trace, check_replaceable, read_trace
 
 __all__ = [
     "MemoryTransport",
@@ -12,6 +12,7 @@ __all__ = [
     "Trace",
     "Transport",
     "VirtualTransport",
+    "check_replaceable",
     "drive",
     "open_transport",
     "read_trace",

@@ -17,14 +17,14 @@ import importlib
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 from ..errors import PortError
 from ..protocol.wire import DEFAULT_TX_DELAY_S
 from .base import VIRTUAL
 from .memory import SkippingClock, VirtualTransport
 from .serial import SerialTransport
-from .trace import Trace
+from .trace import Trace, check_replaceable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +48,11 @@ def open_transport(port: str, *, tx_delay_s: float = DEFAULT_TX_DELAY_S, trace_p
 
     Raises:
         Elm11Error: as `SerialTransport`.
+        ValueError: a trace would replace a file that is not one.
     """
+    for path in (trace_path, _spy_file(port)):
+        if path is not None:
+            check_replaceable(path)
     if port.startswith(VIRTUAL):
         clock = SkippingClock()
         board = _virtual_board(port, clock)
@@ -63,6 +67,12 @@ def open_transport(port: str, *, tx_delay_s: float = DEFAULT_TX_DELAY_S, trace_p
     )
     transport.trace = Trace(trace_path) if trace_path else None
     return transport
+
+
+def _spy_file(port: str) -> Path | None:
+    """The file that pyserial's ``spy://`` writes, read from the name as pyserial does it."""
+    parts = urlsplit(port)
+    return Path(parse_qs(parts.query, keep_blank_values=True).get("file", [""])[0]) if parts.scheme == "spy" else None
 
 
 def _virtual_board(port: str, clock: Callable[[], float]) -> VirtualBoardInMemory:

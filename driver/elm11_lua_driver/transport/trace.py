@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import time
 import warnings
 from collections import deque
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Literal
+from typing import IO, TYPE_CHECKING, Final, Literal
 
 from ..errors import ProtocolError
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Direction = Literal["to_board", "from_board"]
+_HEAD: Final = re.compile(rb'{"time_s": [0-9.e-]+, "direction": "(to|from)_board", "bytes": "|[0-9]{6}\.[0-9]{3} [A-Z]')
+"""How a trace begins, and how a log of pyserial's ``spy://``."""
 _DIRECTIONS: dict[str, Direction] = {"to_board": "to_board", "from_board": "from_board"}
 
 
@@ -40,17 +43,44 @@ class TraceEntry:
         return json.dumps({"time_s": round(self.time_s, 6), "direction": self.direction, "bytes": text})
 
 
+def check_replaceable(path: Path) -> None:
+    """Do nothing if a trace may be written to this file: it is new, empty, a device, or a trace itself.
+
+    Args:
+        path: the file; a symbolic link counts only if it leads to a trace.
+
+    Raises:
+        ValueError: it is something else, which a trace would destroy.
+    """
+    if not path.is_symlink() and not path.exists():
+        return
+    try:
+        if not path.is_symlink() and not path.is_file():
+            return  # a device keeps nothing
+        with path.open("rb") as file:
+            head = file.read(80)
+        if _HEAD.match(head) or (not head and not path.is_symlink()):
+            return
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror}; give another name") from error
+    raise ValueError(f"{path} is not a byte trace, and is not overwritten; give another name")
+
+
 class Trace:
     """Writes what crosses a port to a file, one JSON object per line, as it happens.
 
     A file that cannot be written, or a disk that is full, ends the trace with one warning: what is traced goes on.
 
     Args:
-        path: the file; it is made anew.
+        path: the file; an older trace is replaced.
         clock: gives the time.
+
+    Raises:
+        ValueError: the file exists, and is not a trace.
     """
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        check_replaceable(path)
         self._path = path
         self._clock = clock
         self._start_s = clock()

@@ -346,7 +346,7 @@ class TestCommand:
             (["empty.npz"], "holds no simulations yet"),
             (["levels.npz", "-o", "no/folder.html"], "--output: no/folder.html: there is no folder no"),
             (["levels.npz", "-o", "levels.npz"], "--output: levels.npz looks like a histogram's file"),
-            (["levels.npz", "--level", "2"], "must be a number greater than 0 and less than 1"),
+            (["levels.npz", "--level", "2"], "2.0 is not in the range 0<x<1"),
         ],
     )
     def test_what_goes_wrong_is_one_line(self, saved: Path, arguments: list[str], problem: str) -> None:

@@ -108,6 +108,44 @@ def test_a_trace_that_a_full_disk_has_cut_is_read_as_far_as_it_goes(tmp_path: Pa
     assert read_trace(path) == [whole]
 
 
+class TestOtherFiles:
+    """A trace replaces nothing but a trace."""
+
+    @pytest.mark.parametrize("content", [b"alias ls=ls\n", b"{}\n", b'{"time_s": 0}\n', b"\0" * 99, b"\xff"])
+    @pytest.mark.parametrize("port", ["virtual://", "/dev/none", "spy"])
+    def test_they_stay(self, tmp_path: Path, content: bytes, port: str) -> None:
+        path = tmp_path / ".bashrc"
+        path.write_bytes(content)
+        is_spy = port == "spy"
+        port = f"spy:///dev/none?color&file={path}" if is_spy else port
+        with pytest.raises(ValueError, match=r"\.bashrc is not a byte trace, and is not overwritten"):
+            open_transport(port, trace_path=None if is_spy else path)
+        with pytest.raises(ValueError, match="is not a byte trace"):
+            Trace(path)
+        assert path.read_bytes() == content
+
+    @pytest.mark.parametrize("content", [None, b"", b"# a shell's file\n"])
+    def test_a_planted_link_is_not_followed(self, tmp_path: Path, content: bytes | None) -> None:
+        target, link = tmp_path / "target", tmp_path / "trace.jsonl"
+        if content is not None:
+            target.write_bytes(content)
+        link.symlink_to(target)
+        with pytest.raises(ValueError, match=r"trace\.jsonl (is not a byte trace|cannot be read)"):
+            Trace(link)
+        assert (target.read_bytes() if target.exists() else None) == content
+
+    def test_traces_and_logs_are_replaced(self, tmp_path: Path) -> None:
+        path = tmp_path / "trace.jsonl"
+        link = tmp_path / "link"
+        link.symlink_to(path)
+        old = TraceEntry(1e-6, "from_board", b"\x1b" * 5).to_json()
+        for content in ("", old + "\n", old[:70], "000000.123 TX   0000  00\n"):
+            path.write_text(content)
+            record(link if content else path)
+            assert len(read_trace(path)) > 1
+        Trace(Path("/dev/null")).close()
+
+
 class FullDisk(io.StringIO):
     """A file that takes so many characters."""
 

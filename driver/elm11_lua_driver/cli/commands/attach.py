@@ -12,6 +12,7 @@ import click
 
 from ...board import run_registry
 from ...board.run_registry import RunRecord
+from ...config import FileName
 from ...engines.board import AttachedEngine
 from ...errors import Elm11Error
 from ...jobs import storage
@@ -24,7 +25,7 @@ from ...protocol.commands import job_name
 from .._board_options import BoardOptions, board_options
 from .._errors import FailureError
 from .._job_options import level_option
-from .._messages import info, quiet_option, remarks_option
+from .._messages import echo, echo_json, info, quiet_option, remarks_option
 from .._options import json_option
 from .._output import plot_option
 from .._runs import BlockMeter, output_option, output_path, print_result
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 @click.option(
     "--job",
     "job_path",
-    type=click.Path(),
+    type=FileName(),
     metavar="FILE",
     help="The job, if another computer started it: a histogram's file, or what --json printed.",
 )
@@ -137,11 +138,7 @@ class _AttachObserver(BlockMeter):
 
 
 def _job_from(path: str) -> Job:
-    """The job in a file.
-
-    Raises:
-        ValueError: there is none.
-    """
+    """The job in a file."""
     with contextlib.suppress(ValueError, OSError):
         return storage.load(path).job
     try:
@@ -159,12 +156,7 @@ def _job_from(path: str) -> Job:
 
 
 def _record_for(found: Run, job: Job | None, output: str | None) -> RunRecord:
-    """What is known of a run: its job, and where its histogram belongs.
-
-    Raises:
-        FailureError: the job is not known here.
-        ValueError: the run is of another job, or the file cannot be written.
-    """
+    """What is known of a run: its job, and where its histogram belongs."""
     if job is not None and job_name(job) != found.job_name:
         msg = f"--job: the board has job {found.job_name}, and this is {job_name(job)}"
         raise ValueError(msg)
@@ -182,11 +174,7 @@ def _record_for(found: Run, job: Job | None, output: str | None) -> RunRecord:
 
 
 def _checkpoint(record: RunRecord) -> Checkpoint:
-    """The run's file, with what it holds of the job.
-
-    Raises:
-        ValueError: it holds something else.
-    """
+    """The run's file, with what it holds of the job."""
     try:
         return Checkpoint.open(record.output, record.job, StoppingRule(record.level))
     except ValueError as error:
@@ -206,11 +194,11 @@ def _print_status(found: Run, *, as_json: bool) -> None:
             "usable": progress.usable,
             "age_s": round(progress.age_s, 1),
         }
-        click.echo(json.dumps(document, indent=2))
+        echo_json(document)
         return
     state = "running" if progress.running else "ended"
     lost = "" if progress.usable else ", unusable: the board was stopped during a simulation"
-    click.echo(f"job {found.job_name}: {state}, {progress.done} of {progress.count} simulations done{lost}")
+    echo(f"job {found.job_name}: {state}, {progress.done} of {progress.count} simulations done{lost}")
 
 
 @click.command(short_help="Stop what runs on a board.")
@@ -243,15 +231,15 @@ def cancel(where: BoardOptions, *, as_json: bool) -> None:
             "done": shown.done if shown else None,
             "usable": shown.is_usable if shown else None,
         }
-        click.echo(json.dumps(document, indent=2))
+        echo_json(document)
     elif not stopped:
-        click.echo("nothing was running")
+        echo("nothing was running")
     elif status is None or not status.job:
-        click.echo("stopped; the board is at its prompt")
+        echo("stopped; the board is at its prompt")
     elif not status.is_usable:
-        click.echo(f"stopped during a simulation: the {status.done} that were finished are lost")
+        echo(f"stopped during a simulation: the {status.done} that were finished are lost")
     elif status.done:
         partial = " --partial" * (status.done < status.count)
-        click.echo(f"stopped; {status.done} of {status.count} simulations can be fetched: elm11 attach{partial}")
+        echo(f"stopped; {status.done} of {status.count} simulations can be fetched: elm11 attach{partial}")
     else:
-        click.echo("stopped before the first simulation was finished")
+        echo("stopped before the first simulation was finished")

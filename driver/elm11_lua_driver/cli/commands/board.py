@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,7 +16,7 @@ from ..._text import table
 from ...errors import CommandRefusedError
 from .._board_options import BoardOptions, board_options
 from .._errors import FailureError
-from .._messages import confirm, info, quiet_option, remarks_option
+from .._messages import confirm, echo, echo_json, info, quiet_option, remarks_option
 from .._options import json_option, yes_option
 
 if TYPE_CHECKING:
@@ -52,6 +51,7 @@ def detect_command(where: BoardOptions, *, as_json: bool) -> None:
         delay_s = {} if where.tx_delay_s is None else {"tx_delay_s": where.tx_delay_s}
         return transport.open_transport(port, trace_path=where.trace if only is not None else None, **delay_s)
 
+    where.announce()
     found, others = boards.detect.detect_boards(only, open_port=open_port)
     named = where.port
     if only is None and named and named not in {one.port for one in found}:
@@ -67,9 +67,9 @@ def detect_command(where: BoardOptions, *, as_json: bool) -> None:
             "other_ports": [_detected(one) for one in rest],
             "not_looked_at": others,
         }
-        click.echo(json.dumps(document, indent=2))
+        echo_json(document)
     elif matching:
-        click.echo(_board_table(matching))
+        echo(_board_table(matching))
     if not matching:
         raise boards.detect.nothing_found(rest, others, port=only, hw_id=hw_id)
     if not as_json:
@@ -140,7 +140,7 @@ def info_command(where: BoardOptions, *, as_json: bool) -> None:
         "calibrated": known.measured if known else None,
     }
     if as_json:
-        click.echo(json.dumps(values, indent=2))
+        echo_json(values)
         return
     pace = "not needed" if tx_delay_s is None else f"{1000 * tx_delay_s:g} ms from byte to byte"
     rows = [
@@ -156,7 +156,7 @@ def info_command(where: BoardOptions, *, as_json: bool) -> None:
         ("pacing", pace),
         ("speed", _speed(known)),
     ]
-    click.echo(table(rows))
+    echo(table(rows))
 
 
 def _speed(known: Calibration | None) -> str:
@@ -184,7 +184,7 @@ def reboot(where: BoardOptions, *, yes: bool, as_json: bool) -> None:
         board.reboot()
         port = board.transport.name
     if as_json:
-        click.echo(json.dumps({"port": port, "rebooted": True}, indent=2))
+        echo_json({"port": port, "rebooted": True})
     info("The board has restarted.")
 
 
@@ -202,10 +202,10 @@ def list_command(where: BoardOptions, *, as_json: bool) -> None:
     with where.open_paced() as board:
         names = board.programs()
     if as_json:
-        click.echo(json.dumps({"programs": names}, indent=2))
+        echo_json({"programs": names})
         return
     for name in names:
-        click.echo(name)
+        echo(name)
     if not names:
         info("no programs are stored on the board")
 
@@ -248,9 +248,9 @@ def delete(names: tuple[str, ...], where: BoardOptions, *, everything: bool, yes
         for name in chosen:
             board.delete(name)
             if not as_json:
-                click.echo(f"deleted {name}")
+                echo(f"deleted {name}")
     if as_json:
-        click.echo(json.dumps({"deleted": chosen}, indent=2))
+        echo_json({"deleted": chosen})
 
 
 @click.command(short_help="Measure a board's pace and speed.")
@@ -291,8 +291,8 @@ def calibrate(where: BoardOptions, *, as_json: bool, quiet: bool) -> None:
         msg = f"the result cannot be saved in {config_folder()}: {error.strerror}"
         raise FailureError(msg, 1) from error
     if as_json:
-        click.echo(json.dumps({"port": port, **dataclasses.asdict(found), "file": str(path)}, indent=2))
+        echo_json({"port": port, **dataclasses.asdict(found), "file": str(path)})
         return
     pace = "there is no wire to pace" if delay_s is None else f"{1000 * delay_s:g} ms from byte to byte"
-    click.echo(table([("hardware id", found.hw_id), ("pacing", pace), ("speed", _speed(found))]))
+    echo(table([("hardware id", found.hw_id), ("pacing", pace), ("speed", _speed(found))]))
     info(f"saved in {path}")

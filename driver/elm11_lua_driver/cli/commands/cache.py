@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ... import config, jobs
-from .._messages import confirm, remarks_option
+from .._messages import confirm, echo, echo_json, remarks_option
 from .._options import json_option, yes_option
 
 if TYPE_CHECKING:
@@ -65,13 +65,13 @@ def show(*, as_json: bool) -> None:
             "bytes": n_bytes,
             "results": [_plain(entry) for entry in entries],
         }
-        click.echo(json.dumps(document, indent=2))
+        echo_json(document)
         return
     for entry in entries:
         used = dt.datetime.fromtimestamp(entry.used, tz=dt.UTC).astimezone()
-        click.echo(f"{used:%Y-%m-%d %H:%M}  {entry.n_bytes / 1024:7.0f} KiB  {_described(entry)}")
+        echo(f"{used:%Y-%m-%d %H:%M}  {entry.n_bytes / 1024:7.0f} KiB  {_described(entry)}")
     plural = "" if len(entries) == 1 else "s"
-    click.echo(f"{len(entries)} result{plural}, {n_bytes / 1024**2:.1f} MiB, in {jobs.cache.folder()}")
+    echo(f"{len(entries)} result{plural}, {n_bytes / 1024**2:.1f} MiB, in {jobs.cache.folder()}")
 
 
 @cache_group.command(short_help="Delete all results.")
@@ -91,9 +91,9 @@ def clear(*, yes: bool, as_json: bool) -> None:
         confirm(f"Delete {number} result{plural} in {jobs.cache.folder()}", yes=yes)
     number = jobs.cache.clear()
     if as_json:
-        click.echo(json.dumps({"deleted": number}))
+        echo(json.dumps({"deleted": number}))
         return
-    click.echo(f"{number} result{'' if number == 1 else 's'} deleted")
+    echo(f"{number} result{'' if number == 1 else 's'} deleted")
 
 
 def _plain(entry: Entry) -> dict[str, object]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import os
 import sys
@@ -18,7 +17,7 @@ from elm11_host_ref.names import MAX_SCALES, MAX_SIMULATIONS
 from ... import analysis, jobs, levels, plotting, series
 from ..._files.atomic import atomic_file, check_writable
 from ..._progress import progress_bar
-from ...config import Whole
+from ...config import FileName, Whole
 from ...errors import EngineError
 from .._job_options import (
     EngineOptions,
@@ -34,7 +33,7 @@ from .._job_options import (
     simulations_option,
     target_option,
 )
-from .._messages import info, quiet_option
+from .._messages import echo, echo_json, info, quiet_option
 from .._options import json_option
 from .._output import level_table, plot_option, print_levels, simulated
 
@@ -47,8 +46,8 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Coherence of two series: figure, table, levels.")
-@click.argument("x", metavar="X", type=click.Path())
-@click.argument("y", metavar="[Y]", type=click.Path(), required=False)
+@click.argument("x", metavar="X", type=FileName())
+@click.argument("y", metavar="[Y]", type=FileName(), required=False)
 @click.option("--dt", type=positive, help="Sampling interval, in any unit; not needed with a time column.")
 @click.option(
     "--columns",
@@ -76,8 +75,8 @@ if TYPE_CHECKING:
     is_flag=True,
     help="The levels of pycwt, for comparison only: white noise, none at the largest scale.",
 )
-@click.option("--output", "--plot", type=click.Path(), help="Write the picture here: .png, .pdf, .svg, .jpg or .tif.")
-@click.option("--table", type=click.Path(), help="Write the values by scale here, as CSV.")
+@click.option("--output", "--plot", type=FileName(), help="Write the picture here: .png, .pdf, .svg, .jpg or .tif.")
+@click.option("--table", type=FileName(), help="Write the values by scale here, as CSV.")
 @click.option(
     "--names", nargs=2, metavar="X Y", help="Names of the series, for the picture.  [default: from the files]"
 )
@@ -143,15 +142,15 @@ def coherence(x: str, y: str | None, **options: Any) -> None:  # noqa: ANN401  c
         _write_table(result, options["table"], unit)
     if options["as_json"]:
         more = {"time_unit": unit, "first_day": pair.first_day, "output": options["output"], "table": options["table"]}
-        click.echo(json.dumps({**result.to_dict(), **more}, indent=2, allow_nan=False))
+        echo_json({**result.to_dict(), **more})
         return
-    click.echo(_summary(result, unit, pair.first_day))
+    echo(_summary(result, unit, pair.first_day))
     if not (options["output"] or options["table"]):
-        click.echo()
-        click.echo(level_table(result.by_scale(), unit))
+        echo()
+        echo(level_table(result.by_scale(), unit))
     for name in ("output", "table"):
         if options[name]:
-            click.echo(f"{'picture' if name == 'output' else 'table'}: {options[name]}")
+            echo(f"{'picture' if name == 'output' else 'table'}: {options[name]}")
 
 
 def _size(pair: SeriesPair, options: Mapping[str, Any]) -> Job:
@@ -220,7 +219,7 @@ def _significance(
 
 
 @click.command("resume", short_help="Finish an interrupted computation.")
-@click.argument("file", metavar="FILE", type=click.Path())
+@click.argument("file", metavar="FILE", type=FileName())
 @click.option("--level", type=level_type, help="Confidence of the significance levels.  [default: as it was begun]")
 @target_option
 @plot_option
@@ -339,15 +338,11 @@ def demo(output_dir: str, lua_simulations: int, simulations: int, seed: int, *, 
     tell(agreement)
     if as_json:
         document = {**result.to_dict(), "output": picture, "table": table, "agreement": agreement}
-        click.echo(json.dumps(document, indent=2, allow_nan=False))
+        echo_json(document)
 
 
 def _compare_engines(job: Job, tell: Callable[[str], None], *, quiet: bool) -> str:
-    """Compute a job in Lua and in NumPy; say how far the counts agree.
-
-    Raises:
-        EngineError: they differ by more than rounding explains.
-    """
+    """Compute a job in Lua and in NumPy; say how far the counts agree."""
     size = f"{job.n_simulations} simulations of {job.n_samples} samples and {job.J + 1} scales"
     tell(f"The same test by two engines, {size}:")
     histograms = []
@@ -371,7 +366,7 @@ def _compare_engines(job: Job, tell: Callable[[str], None], *, quiet: bool) -> s
 
 
 def _print(text: str) -> None:
-    click.echo(text)
+    echo(text)
     sys.stdout.flush()
 
 

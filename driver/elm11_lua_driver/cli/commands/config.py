@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from ... import config
 from ..._text import table
-from .._messages import info, remarks_option
+from .._messages import echo, echo_json, info, remarks_option
 from .._options import json_option
 
 
@@ -42,13 +40,13 @@ def show(*, as_json: bool) -> None:
             }
             for key, one in settings.items()
         }
-        click.echo(json.dumps({"settings": values, **_files()}, indent=2))
+        echo_json({"settings": values, **_files()})
         return
     rows = [
         (key, "-" if one.value is None else str(one.value), one.origin or one.source.value)
         for key, one in settings.items()
     ]
-    click.echo(table([("setting", "value", "from"), *rows]))
+    echo(table([("setting", "value", "from"), *rows]))
 
 
 @config_group.command(short_help="Path of your configuration file.")
@@ -62,10 +60,10 @@ def path(*, as_json: bool) -> None:
       elm11 config path
     """  # noqa: D301
     if as_json:
-        click.echo(json.dumps(_files(), indent=2))
+        echo_json(_files())
         return
     file = config.user_file()
-    click.echo(str(file))
+    echo(str(file))
     if not file.is_file():
         info("it does not exist")
     project = config.project_file()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -12,11 +11,13 @@ from typing import Final
 import click
 
 from ..._files.atomic import check_writable
+from ..._text import printable
+from ...config import FileName
 from ...diagnostics import bundle
 from ...diagnostics import doctor as checks
 from ...diagnostics.check import Check, State
 from .._board_options import complete_port
-from .._messages import confirm, info, quiet_option, warn
+from .._messages import confirm, echo, echo_json, info, quiet_option, warn
 from .._options import json_option, yes_option
 from ..main import versions
 
@@ -56,7 +57,7 @@ def doctor(port: str | None, *, strict: bool, as_json: bool, quiet: bool) -> Non
         if not as_json and not (quiet and check.state in {State.OK, State.SKIPPED}):
             _print(check)
     if as_json:
-        click.echo(json.dumps(checks.to_dict(done), indent=2))
+        echo_json(checks.to_dict(done))
     else:
         _print_steps(done)
     states = {check.state for check in done}
@@ -66,30 +67,30 @@ def doctor(port: str | None, *, strict: bool, as_json: bool, quiet: bool) -> Non
 
 
 def _print(check: Check) -> None:
-    click.echo(click.style(f"{check.state:8}", fg=_COLOURS[check.state]) + f" {check.name:13} {check.found}")
+    click.echo(click.style(f"{check.state:8}", fg=_COLOURS[check.state]) + printable(f" {check.name:13} {check.found}"))
     # Advice after failures and warnings is printed at the end; other advice is optional.
     if check.state in {State.OK, State.SKIPPED} and check.advice:
         for line in (check.advice, *(f"  {command}" for command in check.commands)):
-            click.echo(f"{'':{_INDENT}}{line}")
+            echo(f"{'':{_INDENT}}{line}")
     sys.stdout.flush()
 
 
 def _print_steps(done: list[Check]) -> None:
     steps = checks.what_to_do(done)
-    click.echo()
+    echo()
     if not steps:
         has_board = any(check.name == "programs" and check.state is State.OK for check in done)
         example = "elm11 run --help" if has_board else "elm11 demo"
-        click.echo(f"All is well. To begin: {example}")
+        echo(f"All is well. To begin: {example}")
         return
-    click.echo("What to do:")
+    echo("What to do:")
     for number, step in enumerate(steps, start=1):
-        click.echo(f"{number}. {step}")
+        echo(f"{number}. {step}")
 
 
 @click.command("support-bundle", short_help="Collect what a bug report needs, in a zip file.")
 @click.option(
-    "-o", "--output", type=click.Path(), metavar="FILE", help="The zip file.  [default: elm11-support-TIME.zip]"
+    "-o", "--output", type=FileName(), metavar="FILE", help="The zip file.  [default: elm11-support-TIME.zip]"
 )
 @_port_option
 @yes_option
@@ -124,7 +125,7 @@ def support_bundle(output: str | None, port: str | None, *, yes: bool, as_json: 
     confirm(f"Write {path}{overwrites}", yes=yes)
     bundle.write(items, path)
     if as_json:
-        click.echo(json.dumps({"file": str(path), "contents": [item.name for item in items]}, indent=2))
+        echo_json({"file": str(path), "contents": [item.name for item in items]})
     else:
-        click.echo(str(path))
+        echo(str(path))
     info("Check the contents, then attach the file to your report.")

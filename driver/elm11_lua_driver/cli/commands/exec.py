@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from ...config import Number
+from ..._text import coloured, printable
+from ...config import FileName, Number
 from ...errors import Elm11Error, LuaError
 from .._board_options import BoardOptions, board_options
-from .._messages import info, remarks_option, warn
+from .._messages import echo_json, info, remarks_option, warn
 from .._options import json_option
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ...board.board import Board
 
 _FOR_EVER_S: Final = 1e7
@@ -25,7 +27,7 @@ _FOR_EVER_S: Final = 1e7
 
 @click.command("exec", short_help="Run Lua code on a board.")
 @click.argument("code", metavar="[CODE]", required=False)
-@click.option("--file", "path", type=click.Path(), metavar="FILE", help="Run this file instead; - is standard input.")
+@click.option("--file", "path", type=FileName(), metavar="FILE", help="Run this file instead; - is standard input.")
 @click.option(
     "--timeout",
     "timeout_s",
@@ -35,13 +37,17 @@ _FOR_EVER_S: Final = 1e7
     metavar="SECONDS",
     help="Longest time.",
 )
+@click.option("--raw", is_flag=True, help="Print control characters as the board sends them.")
 @board_options
 @json_option
 @remarks_option
-def exec_command(code: str | None, path: str | None, timeout_s: float, where: BoardOptions, *, as_json: bool) -> None:
+def exec_command(
+    code: str | None, path: str | None, timeout_s: float, where: BoardOptions, *, raw: bool, as_json: bool
+) -> None:
     """Run CODE, a file or standard input, and print its output.
 
-    As at the board's prompt, the values of an expression are printed. Ctrl-C stops the code on the board.
+    As at the board's prompt, the values of an expression are printed. Control characters in the output are escaped
+    (\\x1b) unless --raw is given. Ctrl-C stops the code on the board.
 
     \b
     Examples:
@@ -53,10 +59,10 @@ def exec_command(code: str | None, path: str | None, timeout_s: float, where: Bo
     if not lua.strip():
         raise ValueError("CODE is empty: give it as an argument, with --file, or on standard input")
     with where.open_paced() as board:
-        printer = _Printer()
+        printer = _Printer(str if raw else printable)
         try:
             if as_json:
-                click.echo(json.dumps({"output": board.execute(lua, timeout_s)}, indent=2))
+                echo_json({"output": board.execute(lua, timeout_s)})
                 return
             output = board.execute(lua, timeout_s, on_line=printer.line)
         except LuaError as error:
@@ -90,7 +96,8 @@ def _code(code: str | None, path: str | None) -> str:
 class _Printer:
     """Prints the board's lines as they come, but not those of the error that may end them."""
 
-    def __init__(self) -> None:
+    def __init__(self, shown: Callable[[str], str]) -> None:
+        self._shown = shown
         self._n_printed = 0
         self._n_blank = 0
         self._holds = False
@@ -104,20 +111,16 @@ class _Printer:
             # An unfinished statement also gives an empty line, which is not output; the next line decides.
             self._n_blank += 1
             return
-        click.echo("\n" * self._n_blank + text)
+        click.echo("\n" * self._n_blank + self._shown(text))
         sys.stdout.flush()
         self._n_printed += self._n_blank + 1
         self._n_blank = 0
 
     def rest(self, output: str) -> None:
-        """Print what has been held back.
-
-        Args:
-            output: all of the output.
-        """
+        """Print what has been held back."""
         lines = output.split("\n") if output else []
         for text in lines[self._n_printed :]:
-            click.echo(text)
+            click.echo(self._shown(text))
 
 
 def _stop(board: Board) -> None:
@@ -141,7 +144,7 @@ def repl(where: BoardOptions) -> None:
     """Type Lua line by line; Ctrl-D leaves, Ctrl-C stops what runs on the board.
 
     Each line is checked and sent; you are prompted for the rest of an unfinished statement. Syntax errors, which the
-    board does not report, are shown.
+    board does not report, are shown. Of the control characters that a board sends only colours reach a terminal.
 
     \b
     Example:
@@ -187,14 +190,10 @@ def _ask(prompt: str, *, is_terminal: bool) -> str | None:
 
 
 def _run_statement(board: Board, statement: str) -> str:
-    """Run a statement and print what comes of it.
-
-    Returns:
-        The statement, if it is unfinished; else nothing.
-    """
+    """Run a statement and print what comes of it."""
     if not statement.strip():
         return ""
-    printer = _Printer()
+    printer = _Printer(coloured if sys.stdout.isatty() else printable)
     try:
         printer.rest(board.execute(statement, _FOR_EVER_S, on_line=printer.line))
     except LuaError as error:

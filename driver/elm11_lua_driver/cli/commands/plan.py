@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,7 +10,7 @@ from ... import board as boards
 from ... import jobs, planning
 from ..._text import duration
 from .._job_options import job_options, planned_options
-from .._messages import quiet_option
+from .._messages import echo, echo_json, quiet_option
 from .._options import json_option
 
 if TYPE_CHECKING:
@@ -50,18 +49,14 @@ def plan_command(
     planned = planning.plan_job(job, None if found is None else found.instructions_per_s)
     if as_json:
         document = {**planned.to_dict(), "calibrated_board": None if found is None else found.hw_id}
-        click.echo(json.dumps(document, indent=2, allow_nan=False))
+        echo_json(document)
     else:
-        click.echo(_as_text(planned, None if found is None else found.hw_id))
+        echo(_as_text(planned, None if found is None else found.hw_id))
     planned.memory.check()
 
 
 def _calibration(hw_id: str | None) -> Calibration | None:
-    """The calibration of the named or only board, if there is one.
-
-    Raises:
-        ValueError: the named board has not been calibrated.
-    """
+    """The calibration of the named or only board, if there is one."""
     known = boards.calibration.load_all()
     if hw_id is not None:
         if hw_id not in known:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,8 +11,9 @@ import click
 from ... import jobs
 from ... import report as report_package
 from ..._files.atomic import atomic_file, check_writable
+from ...config import FileName
 from .._job_options import level_type
-from .._messages import info, remarks_option
+from .._messages import echo, echo_json, info, remarks_option
 from .._options import json_option
 
 if TYPE_CHECKING:
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Build a one-page HTML report to share.")
-@click.argument("result", metavar="RESULT", type=click.Path())
+@click.argument("result", metavar="RESULT", type=FileName())
 @click.option(
     "-o",
     "--output",
-    type=click.Path(),
+    type=FileName(),
     metavar="FILE",
     help="Write the page here.  [default: RESULT with the extension .html]",
 )
@@ -73,19 +73,15 @@ def report(result: str, output: str | None, level: float | None, time_unit: str,
         file.write(text.encode(errors="replace"))
     if as_json:
         done = {"simulations_done": histogram.n_simulations, "complete": histogram.is_complete}
-        click.echo(json.dumps({"output": str(page), "file": result, **done}, indent=2))
+        echo_json({"output": str(page), "file": result, **done})
     else:
-        click.echo(str(page))
+        echo(str(page))
     if not histogram.is_complete:
         info(f"{result} holds {histogram.n_simulations} of {histogram.job.n_simulations} simulations")
 
 
 def _stored(path: str) -> StoredRun:
-    """What a histogram's file holds, if there are simulations in it.
-
-    Raises:
-        ValueError: there are none, or it cannot be read.
-    """
+    """What a histogram's file holds, if there are simulations in it."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # the page shows the caveats

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -25,7 +26,7 @@ from ...transport.base import VIRTUAL
 from .._board_options import BoardOptions, board_options
 from .._errors import FailureError
 from .._job_options import job_options, simulation_options, target_option
-from .._messages import confirm, info, warn
+from .._messages import confirm, echo, echo_json, info, warn
 from .._options import yes_option
 from .._output import plot_option
 from .._runs import BlockMeter, output_option, output_path, print_result
@@ -43,7 +44,7 @@ class _DetachedError(Exception):
     """Ends a run on this computer once its first block has started on the board."""
 
 
-@click.command("run", short_help="Have a board compute significance levels.")
+@click.command("run", short_help="Compute significance levels on a board.")
 @job_options
 @output_option
 @click.option("--detach", is_flag=True, help="Start the run and leave; elm11 attach fetches its results.")
@@ -213,11 +214,7 @@ class _RunObserver(BlockMeter):
         run_registry.save(self._record)
 
     def block_started(self, run: Run) -> None:
-        """Leave, if that is wanted.
-
-        Raises:
-            _DetachedError: it is.
-        """
+        """Leave, if that is wanted."""
         if self._detach:
             raise _DetachedError
         super().block_started(run)
@@ -228,12 +225,7 @@ class _RunObserver(BlockMeter):
         run_registry.mark_fetched(self._record)
 
     def interrupted(self, board: Board, run: Run | None) -> NoReturn:
-        """Stop the board, and wait for its prompt.
-
-        Raises:
-            FailureError: always, with the exit code of an interruption.
-            KeyboardInterrupt: Ctrl-C came again.
-        """
+        """Stop the board, and wait for its prompt."""
         info("stopping the board ... (Ctrl-C again leaves at once)")
         try:
             if run is None:  # Ctrl-C came while it was being started
@@ -281,7 +273,8 @@ def _print_detached(board: Board, block: range, record: RunRecord, *, as_json: b
             "port": board.transport.name,
             "output": str(record.output),
         }
-        click.echo(json.dumps(document, indent=2))
+        echo_json(document)
     else:
-        click.echo(f"started simulations {block.start} to {block.stop - 1} of job {job_name(record.job)}")
-    info(f"The board computes on its own now. elm11 attach --port {board.transport.name} follows and fetches it.")
+        echo(f"started simulations {block.start} to {block.stop - 1} of job {job_name(record.job)}")
+    port = shlex.quote(board.transport.name)
+    info(f"The board computes on its own now. elm11 attach --port {port} follows and fetches it.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import shlex
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,12 +13,13 @@ from ..._progress import progress_bar
 from ..._text import duration
 from ...board import firmware_sync
 from ...board.firmware_sync import Action, Script, ScriptState
+from ...config import FileName
 from ...errors import Elm11Error, ScriptsError, VersionMismatchError
 from ...protocol.lua_check import Problem, check_files
 from ...protocol.wire import WIRE_BYTE_S
 from .._board_options import BoardOptions, board_options
 from .._errors import ExitHandling
-from .._messages import confirm, info, quiet_option, warn
+from .._messages import confirm, echo, echo_json, info, quiet_option, warn
 from .._options import json_option, options, yes_option
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ _upload_options = options(
 
 
 @click.command(short_help="Store Lua files on a board.")
-@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path())
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=FileName())
 @_upload_options
 @yes_option
 def upload(
@@ -116,27 +117,24 @@ def check_scripts(where: BoardOptions, *, as_json: bool, quiet: bool) -> None:
     with where.open_paced() as board:
         report = _compare(board, firmware_sync.project_scripts(), quiet=quiet)
     if as_json:
-        click.echo(json.dumps(report.to_dict(), indent=2))
+        echo_json(report.to_dict())
     else:
         for name, state in report.states.items():
-            click.echo(f"{name:29} {state}")
+            echo(f"{name:29} {state}")
         for name in report.unknown:
-            click.echo(f"{name:29} not of this project")
+            echo(f"{name:29} not of this project")
     if not report.ok:
         n = sum(state is not ScriptState.SAME for state in report.states.values())
+        port = f" --port {shlex.quote(where.port)}" if where.port else ""
         raise VersionMismatchError(
             f"{n} of {len(report.states)} programs on the board are missing or differ.",
             state="comparing programs",
-            next_step=f"Upload them: elm11-upload-scripts{f' --port {where.port}' if where.port else ''}.",
+            next_step=f"Upload them: elm11-upload-scripts{port}.",
         )
 
 
 def _read_files(paths: Sequence[Path]) -> list[Script]:
-    """Files as programs, if there is nothing wrong with any of them.
-
-    Raises:
-        ScriptsError: there is; with everything that is wrong.
-    """
+    """Files as programs, if there is nothing wrong with any of them."""
     problems = check_files(paths)
     problems += [
         Problem(name, 0, f"{count} files have this name", "the board knows programs by it: rename all but one")
@@ -166,11 +164,7 @@ def _upload(
     verify: bool,
     quiet: bool,
 ) -> UploadReport:
-    """Upload, with progress over all programs; tell what is on the board when it fails.
-
-    Raises:
-        Elm11Error: it failed.
-    """
+    """Upload, with progress over all programs; tell what is on the board when it fails."""
     outdated = [script for script in wanted if force or before.states[script.name] is not ScriptState.SAME]
     sizes = {script.name: len(script.text.encode("latin-1")) for script in outdated}
     total = sum(sizes.values())
@@ -212,10 +206,10 @@ def _what_is_there(begun: list[str], outdated: list[Script]) -> str:
 
 def _print_upload(report: UploadReport, *, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(report.to_dict(), indent=2))
+        echo_json(report.to_dict())
         return
     for script in report.scripts:
-        click.echo(_line(script, dry_run=report.dry_run))
+        echo(_line(script, dry_run=report.dry_run))
         for reason in script.restarts:
             info(f"{script.name} was sent again: {reason}")
     n, skipped = len(report.uploaded), len(report.skipped)

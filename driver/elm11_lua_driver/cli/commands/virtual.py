@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -14,10 +15,10 @@ from typing import TYPE_CHECKING
 import click
 
 from ..._files.atomic import check_writable
-from ...config import Whole
+from ...config import FileName, Whole
 from ...errors import EngineError, PortBusyError
 from .._errors import FailureError
-from .._messages import info, remarks_option
+from .._messages import echo, info, remarks_option
 from .._options import json_option
 
 if TYPE_CHECKING:
@@ -35,10 +36,10 @@ if TYPE_CHECKING:
     show_default=True,
     help="Its Lua: lupa is installed everywhere; emblua has the board's numbers and its memory, and must be built.",
 )
-@click.option("--pty", "link", type=click.Path(), metavar="LINK", help="Make a serial device, with a link at LINK.")
+@click.option("--pty", "link", type=FileName(), metavar="LINK", help="Make a serial device, with a link at LINK.")
 @click.option("--tcp", "tcp_port", type=Whole(0, 65535), metavar="PORT", help="Listen on this TCP port; 0 takes any.")
 @click.option("--pace", is_flag=True, help="Transfer bytes at 115200 baud instead of at once.")
-@click.option("--store", type=click.Path(), metavar="FILE", help="Keep the programs in this file.")
+@click.option("--store", type=FileName(), metavar="FILE", help="Keep the programs in this file.")
 @click.option("--faults", metavar="SPEC", help="Faults of the line, such as lose=0.001,stall@2000:1.5,reboot@9000.")
 @click.option("--seed", type=Whole(0, 2**63 - 1), default="0", show_default=True, help="Seed of random faults.")
 @json_option
@@ -80,15 +81,16 @@ def virtual(
             signal.signal(signal.SIGHUP, _interrupt)  # its window was closed
     try:
         with _board(lua, store, faults, seed) as board, _server(board, link, tcp_port, pace=pace) as server:
-            click.echo(json.dumps({"port": server.address}) if as_json else server.address)
+            echo(json.dumps({"port": server.address}) if as_json else server.address)
             sys.stdout.flush()
             info(f"A virtual board is on {server.address}; Ctrl-C ends it. Talk to it from another window:")
-            info(f"  elm11 info --port {server.address}")
-            info(f"  elm11-upload-scripts --port {server.address}")
+            port = shlex.quote(server.address)
+            info(f"  elm11 info --port {port}")
+            info(f"  elm11-upload-scripts --port {port}")
             if server.address.startswith("socket://"):
                 info(f"  any terminal program, such as: nc localhost {server.address.rpartition(':')[2]}")
             else:
-                info(f"  any terminal program, such as: picocom -b 115200 --omap crlf {server.address}")
+                info(f"  any terminal program, such as: picocom -b 115200 --omap crlf {port}")
             _wait_for(server)
     except KeyboardInterrupt:
         # A server has no other end: this is success, as with `python -m http.server`.
@@ -102,12 +104,7 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 
 def _board(lua: str, store: str | None, faults: str | None, seed: int) -> VirtualBoard:
-    """The board, switched on.
-
-    Raises:
-        ValueError: the faults or the store's file make no sense.
-        EngineError: emblua is asked for, and cannot be started.
-    """
+    """The board, switched on."""
     from elm11_shim import VirtualBoard  # noqa: PLC0415  only this command needs a Lua engine
 
     try:
@@ -123,12 +120,7 @@ def _board(lua: str, store: str | None, faults: str | None, seed: int) -> Virtua
 
 
 def _server(board: VirtualBoard, link: str | None, tcp_port: int | None, *, pace: bool) -> BoardServer:
-    """The server, which listens already.
-
-    Raises:
-        ValueError: there is something else at the link's place.
-        PortBusyError: the TCP port is taken.
-    """
+    """The server, which listens already."""
     from elm11_shim.board_server import serve_pty, serve_tcp  # noqa: PLC0415
 
     if tcp_port is None and (link is not None or os.name == "posix"):
