@@ -40,14 +40,7 @@ _Answer = TypeVar("_Answer")
 
 
 def plain_name(name: str) -> str:
-    """A program's name, if it can stand between quotes.
-
-    Args:
-        name: of the program.
-
-    Raises:
-        ValueError: it cannot.
-    """
+    """A program's name, if it can stand between quotes."""
     if not (name.isascii() and name.isprintable()) or '"' in name or "\\" in name:
         raise ValueError(f"name must be printable ASCII without quotes and backslashes, not {name!r}")
     return name
@@ -80,9 +73,6 @@ class BoardInfo:
 
 class Console:
     """The prompt of a board on an open port, whether Lua's or that of command mode.
-
-    Args:
-        transport: the port.
 
     Attributes:
         transport: the port.
@@ -120,14 +110,7 @@ class Console:
         return self.transport.tx_delay_s if isinstance(self.transport, SerialTransport) else None
 
     def set_tx_delay(self, tx_delay_s: float) -> None:
-        """Pace the bytes otherwise from now on. Does nothing where there is no wire.
-
-        Args:
-            tx_delay_s: seconds from the start of one byte to the start of the next, >= 0.
-
-        Raises:
-            ValueError: `tx_delay_s` is negative.
-        """
+        """Pace the bytes otherwise from now on. Does nothing where there is no wire."""
         if not tx_delay_s >= 0:
             raise ValueError(f"tx_delay_s must be 0 or more seconds, not {tx_delay_s}")
         if isinstance(self.transport, SerialTransport):
@@ -172,12 +155,6 @@ class Console:
             repeatable: whether it may run twice if the wire is bad.
             expect_reboot: whether the line restarts the board.
             on_event: called with each event of the running line.
-
-        Returns:
-            What the line printed, and how it ended.
-
-        Raises:
-            LuaError: it failed.
         """
         self.enter(PromptKind.LUA)
         execution = Execution(
@@ -193,12 +170,7 @@ class Console:
         return result
 
     def command_lines(self, line: str, timeout_s: float = COMMAND_TIMEOUT_S) -> list[Line]:
-        """The lines that answer a command of command mode.
-
-        Args:
-            line: the command; it may run twice if the wire is bad.
-            timeout_s: longest time until the prompt is back, seconds.
-        """
+        """The lines that answer a command of command mode."""
         self.enter(PromptKind.COMMAND)
         execution = Execution(self.session, line, timeout_s=timeout_s, repeatable=True)
         self.drive(execution)
@@ -282,9 +254,6 @@ class Console:
             timeout_s: longest time until the prompt is back.
             on_line: called with each line that the board prints, as it comes; those of an error, too.
 
-        Returns:
-            What it printed, lines separated by LF.
-
         Raises:
             LuaError: its syntax is wrong, or it failed; with Lua's message.
             BoardTimeoutError: it did not end in time. It goes on; `interrupt` stops it.
@@ -322,13 +291,6 @@ class Console:
     def run_program(self, name: str, timeout_s: float = EXECUTE_TIMEOUT_S) -> str:
         """Run a stored program.
 
-        Args:
-            name: its name.
-            timeout_s: longest time until the prompt is back.
-
-        Returns:
-            What it printed, and the values it returned.
-
         Raises:
             LuaError: there is no such program, its syntax is wrong, or it failed.
             ValueError: the name has characters that a program's name cannot have.
@@ -336,14 +298,7 @@ class Console:
         return self.type_line(f'run_program("{plain_name(name)}")', timeout_s).text
 
     def interrupt(self) -> bool:
-        """Stop what runs, with `q`.
-
-        Returns:
-            Whether something was running.
-
-        Raises:
-            BoardTimeoutError: it did not stop.
-        """
+        """Stop what runs, with `q`."""
         self.read_what_has_come()
         if self.session.mode is not None:
             return False
@@ -355,24 +310,13 @@ class Console:
         return True
 
     def reboot(self) -> None:
-        """Restart the board. Programs stay; what is in memory is lost.
-
-        Raises:
-            BoardTimeoutError: its prompt did not come back.
-        """
+        """Restart the board. Programs stay; what is in memory is lost."""
         self.type_line("reboot()", COMMAND_TIMEOUT_S, expect_reboot=True)
 
     # ---- identity -------------------------------------------------------------------------------------------
 
     def identity(self) -> tuple[str, ...]:
-        """`_VERSION`, `_sW`, `_fW`, `_hW`, `_cI` as text.
-
-        Returns:
-            Five texts.
-
-        Raises:
-            ProtocolError: the answer is none of an ELM11.
-        """
+        """`_VERSION`, `_sW`, `_fW`, `_hW`, `_cI` as text."""
 
         def ask() -> tuple[str, ...]:
             return tuple(self.type_line(_IDENTITY).text.split("\t"))
@@ -388,9 +332,6 @@ class Console:
 
     def require_hw_id(self, hw_id: str) -> None:
         """Do nothing if this is the board with that hardware id.
-
-        Args:
-            hw_id: the hardware id wanted.
 
         Raises:
             BoardNotFoundError: it is another.
@@ -421,11 +362,7 @@ class Console:
         )
 
     def _check_syntax(self, code: bytes, *, keep: bool = False) -> None:
-        """Have the board compile code.
-
-        Raises:
-            LuaError: its syntax is wrong.
-        """
+        """Have the board compile code."""
         for line in code_lines(code):
             self.type_line(line)
         for _ in range(TRIES):

@@ -28,10 +28,6 @@ _PROGRAM_LINE = re.compile(r"Program ([0-9]{1,3})\.\s*: (.+)")
 class ProgramStore:
     """The programs that a board keeps; errors as `Console`, and as each method says.
 
-    Args:
-        console: the board's prompt.
-        settings: times and limits of uploads.
-
     Attributes:
         n_changes: how often programs have been uploaded or deleted here.
     """
@@ -42,11 +38,7 @@ class ProgramStore:
         self._settings = settings or UploadSettings()
 
     def programs(self) -> list[str]:
-        """Names of the stored programs, broken entries included.
-
-        Raises:
-            ProtocolError: the list was damaged again and again.
-        """
+        """Names of the stored programs, broken entries included."""
         votes: dict[int, Counter[str]] = {}
         for _ in range(_LIST_TRIES):
             for number, name in _PROGRAM_LINE.findall(self._console.command("list|programs")):
@@ -82,9 +74,6 @@ class ProgramStore:
             verify: read it back and compare.
             on_progress: called after each page, and when the whole program is sent again.
 
-        Returns:
-            What was stored, and what it took.
-
         Raises:
             ValueError: the name or the text cannot be stored.
             VerificationError: the sums were wrong in every attempt, or what is read back differs.
@@ -103,9 +92,6 @@ class ProgramStore:
     def read_back(self, name: str) -> list[str]:
         """The lines of a stored program, read once. Nothing shows whether the wire has damaged them.
 
-        Args:
-            name: of the program.
-
         Raises:
             CommandRefusedError: there is no such program.
             ValueError: the name has characters that a program's name cannot have.
@@ -122,10 +108,6 @@ class ProgramStore:
 
         Lines that the wire has damaged are read again: each line must have been read as it should be, and as many of
         them as there should be. A text that is read twice alike, and is not the one wanted, is another text.
-
-        Args:
-            name: of the program.
-            text: what it should be, Latin-1; line ends do not count.
 
         Raises:
             CommandRefusedError: there is no such program.
@@ -149,10 +131,6 @@ class ProgramStore:
     def verify(self, name: str, text: str) -> None:
         """Do nothing if the stored program is this text.
 
-        Args:
-            name: of the program.
-            text: what it should be, Latin-1; line ends do not count.
-
         Raises:
             VerificationError: it is another, is not there, or cannot be read back.
         """
@@ -173,14 +151,8 @@ class ProgramStore:
     def check_program(self, name: str) -> tuple[int, str] | None:
         """Have the board check the text of one of this driver's programs, by loading it.
 
-        Args:
-            name: a program that `elm11_firmware.programs` lists.
-
         Returns:
             Length and CRC-32 that the board found; None if the program has no check, is damaged or is not there.
-
-        Raises:
-            ValueError: the name has characters that a program's name cannot have.
         """
         line = f'local _,n,c=run_program("{plain_name(name)}")print(n,c)'
         try:
@@ -191,9 +163,6 @@ class ProgramStore:
 
     def delete(self, name: str) -> None:
         """Delete a stored program.
-
-        Args:
-            name: of the program.
 
         Raises:
             CommandRefusedError: there is none of that name.

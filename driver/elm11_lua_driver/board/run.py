@@ -70,14 +70,6 @@ class RunProgress:
 class Run:
     """Simulations that a board is computing, or has computed. Made by `Board.start` and `Board.attach`.
 
-    Args:
-        jobs: the jobs of the board.
-        execution: the line that started it, while that runs; None once it has ended.
-        job: what is computed; None after attaching without one.
-        name: what the board calls the job.
-        simulations: which simulations, step 1.
-        budget: deadlines of the run.
-
     Attributes:
         job: what is computed; None after attaching without one.
         job_name: what the board calls it: the first 16 digits of `Job.sha256`.
@@ -125,9 +117,6 @@ class Run:
     def progress(self, wait_s: float = 0.0) -> RunProgress:
         """How far the run is: what the board has reported so far.
 
-        Args:
-            wait_s: how long to wait for news.
-
         Raises:
             LuaError: the run failed.
             BoardRebootedError: the board restarted; the results are gone.
@@ -154,9 +143,6 @@ class Run:
             timeout_s: longest time for all of it; by default three times what the slowest board would take.
             stall_s: longest time without a report; by default likewise.
             on_progress: called at each report of the board.
-
-        Returns:
-            The progress at the end.
 
         Raises:
             BoardTimeoutError: it took longer, or the board was silent for too long.
@@ -224,9 +210,6 @@ class Run:
             fewer: whether the finished part of a run that was cancelled will do.
             timeout_s: longest time; by default as long as the slowest board could need, several times over.
 
-        Returns:
-            The histogram of the run's simulations, or of those that are finished.
-
         Raises:
             ValueError: the job is not known: attach with it.
             BoardBusyError: the run goes on.
@@ -267,9 +250,6 @@ class Run:
     def wait_for_start(self, crc32: str) -> None:
         """Wait for the board's first report.
 
-        Args:
-            crc32: of the job as it was sent.
-
         Raises:
             ProtocolError: the job has not arrived as it was sent; the run is stopped.
             EngineError: the board refuses.
@@ -296,11 +276,7 @@ class Run:
             )
 
     def take(self, status: BoardStatus) -> None:
-        """Take a report of the board.
-
-        Args:
-            status: one report, decoded.
-        """
+        """Take a report of the board."""
         self._status = status
 
     def _assemble(self, job: Job, timeout_s: float | None) -> HistogramAssembly:

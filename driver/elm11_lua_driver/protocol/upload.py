@@ -83,12 +83,7 @@ class UploadProgress:
 
 @dataclass(frozen=True)
 class UploadRestarted:
-    """The whole program is sent again.
-
-    Args:
-        reason: what was wrong.
-        attempt: number of the attempt that begins now.
-    """
+    """The whole program is sent again."""
 
     reason: str
     attempt: int
@@ -96,14 +91,7 @@ class UploadRestarted:
 
 @dataclass(frozen=True)
 class UploadResult:
-    """The program has been sent, and every sum agreed. That it is stored well is shown by reading it back.
-
-    Args:
-        name: name of the program.
-        n_bytes: its length.
-        restarts: why earlier attempts were given up.
-        overwrote: whether a program of that name was deleted.
-    """
+    """The program has been sent, and every sum agreed. That it is stored well is shown by reading it back."""
 
     name: str
     n_bytes: int
@@ -137,9 +125,6 @@ class Upload:
         content: 1 to 24 575 bytes, no zeros.
         overwrite: whether an existing program of that name may be deleted.
         settings: times and limits.
-
-    Raises:
-        ValueError: the name or the content cannot be stored.
     """
 
     def __init__(
@@ -225,14 +210,7 @@ class Upload:
         return events
 
     def bytes_to_write(self, now_s: float) -> bytes:
-        """What to write to the board now; each byte is given once.
-
-        Args:
-            now_s: the time, in seconds from any fixed moment.
-
-        Raises:
-            Elm11Error: as `Execution.receive`.
-        """
+        """What to write to the board now; each byte is given once."""
         if self._inner is not None:
             try:
                 return self._inner.bytes_to_write(now_s)
@@ -443,23 +421,13 @@ class Upload:
 
 
 def n_bytes_written(n_bytes: int) -> int:
-    """Bytes that the host writes to upload a program, from the first byte of the dialogue to the last.
-
-    Args:
-        n_bytes: length of the program.
-    """
+    """Bytes that the host writes to upload a program, from the first byte of the dialogue to the last."""
     n_pages = -(-n_bytes // PAGE_BYTES)
     return n_bytes + 2 * n_pages + len("\x07\x09") + 4 + len("\x0d")
 
 
 def estimate_s(n_bytes: int, *, byte_time_s: float, settings: UploadSettings | None = None) -> float:
-    """How long the upload of a program takes at least, in seconds.
-
-    Args:
-        n_bytes: length of the program.
-        byte_time_s: how long one byte takes to leave.
-        settings: times and limits.
-    """
+    """How long the upload of a program takes at least, in seconds."""
     settings = settings or UploadSettings()
     n_pages = -(-n_bytes // PAGE_BYTES)
     return settings.quiet_s + n_bytes_written(n_bytes) * byte_time_s + n_pages * settings.page_wait_s

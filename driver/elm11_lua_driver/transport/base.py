@@ -30,18 +30,10 @@ class Transport(Protocol):
         """The time, in seconds from any fixed moment."""
 
     def write(self, data: bytes) -> None:
-        """Send bytes, paced.
-
-        Args:
-            data: any bytes.
-        """
+        """Send bytes, paced."""
 
     def read(self, timeout_s: float) -> bytes:
-        """Bytes that have come; waits for the first one at most this long. Empty when none came.
-
-        Args:
-            timeout_s: longest wait for the first byte, seconds.
-        """
+        """Bytes that have come; waits for the first one at most this long. Empty when none came."""
 
     def close(self) -> None:
         """Give the port back. May be called twice."""
@@ -66,11 +58,7 @@ class ProtocolMachine(Protocol):
         """
 
     def bytes_to_write(self, now_s: float) -> bytes:
-        """What to write now.
-
-        Args:
-            now_s: the time, in seconds from any fixed moment.
-        """
+        """What to write now."""
 
     def next_deadline_s(self) -> float | None:
         """When `receive` is to be called at the latest."""
@@ -92,9 +80,6 @@ def step(
 
     Returns:
         Whether bytes came.
-
-    Raises:
-        Elm11Error: the machine failed, or the port did.
     """
     out = machine.bytes_to_write(transport.now_s())
     if out:

@@ -42,12 +42,6 @@ def open_transport(port: str, *, tx_delay_s: float = DEFAULT_TX_DELAY_S, trace_p
         port: the name.
         tx_delay_s: from the start of one byte to the start of the next (not for ``virtual://``).
         trace_path: a file for a byte trace, or None.
-
-    Returns:
-        The port, open; the caller closes it.
-
-    Raises:
-        Elm11Error: as `SerialTransport`.
     """
     if port.startswith(VIRTUAL):
         clock = SkippingClock()

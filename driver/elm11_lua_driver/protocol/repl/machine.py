@@ -140,10 +140,6 @@ class Execution:
     def receive(self, data: bytes, now_s: float) -> list[Event]:
         """Take bytes from the board (or none, when a deadline has come).
 
-        Args:
-            data: the next bytes of the stream.
-            now_s: the time, in seconds from any fixed moment.
-
         Returns:
             The events of the running line: its output as it comes, and its prompt. What came before an error is given
             first; the next call raises the error.
@@ -167,14 +163,7 @@ class Execution:
         return events
 
     def bytes_to_write(self, now_s: float) -> bytes:
-        """What to write to the board now; each byte is given once.
-
-        Args:
-            now_s: the time, in seconds from any fixed moment.
-
-        Raises:
-            Elm11Error: as `receive`.
-        """
+        """What to write to the board now; each byte is given once."""
         self._begin(now_s)
         out = bytes(self._out)
         self._out.clear()
@@ -187,11 +176,7 @@ class Execution:
         return 0.0 if self._failure is not None else min(self._timers.values(), default=None)
 
     def interrupt(self, now_s: float) -> None:
-        """Stop the running Lua code with `q`. Does nothing before the line has been submitted.
-
-        Args:
-            now_s: the time, in seconds from any fixed moment.
-        """
+        """Stop the running Lua code with `q`. Does nothing before the line has been submitted."""
         if self._phase is Phase.RUN and self.result is None:
             self._interrupts += 1
             # The prompt may come at this moment: then the q is a letter at the prompt, found before the next line.
@@ -521,11 +506,7 @@ class Execution:
         self._settle(now_s)
 
     def _booted(self, now_s: float) -> None:
-        """The board has started, and nobody asked for it.
-
-        Raises:
-            BoardRebootedError: it happened on this connection, or does not end.
-        """
+        """The board has started, and nobody asked for it."""
         self._boots += 1
         if self._session.synchronised:
             raise rebooted_error(self.state, self._session.last_bytes)

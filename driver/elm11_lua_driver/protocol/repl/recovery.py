@@ -22,13 +22,7 @@ _ZEROS_AT_ONCE = 16
 
 
 def find_prompt(session: ReplSession, *, timeout_s: float = 5.0, expect_reboot: bool = False) -> Execution:
-    """A machine that sends an empty line and waits for the prompt that answers it.
-
-    Args:
-        session: what is known of the prompt.
-        timeout_s: longest time from the line feed to the prompt, seconds.
-        expect_reboot: whether boot text is no error.
-    """
+    """A machine that sends an empty line and waits for the prompt that answers it."""
     return Execution(session, "", timeout_s=timeout_s, repeatable=True, expect_reboot=expect_reboot)
 
 
@@ -71,15 +65,7 @@ class Recovery:
         return "sending zeros to leave the upload dialogue" if self._inner is None else self._inner.state
 
     def receive(self, data: bytes, now_s: float) -> list[Event]:
-        """Take bytes from the board, or none when a deadline has come.
-
-        Raises:
-            BoardTimeoutError: no prompt came, whatever was tried.
-            BoardBusyError: the board talks by itself: it is running a program.
-            BoardRebootedError: it restarted.
-            BoardStoppedError: it ran out of memory.
-            Elm11Error: as `Execution.receive`.
-        """
+        """Take bytes from the board, or none when a deadline has come."""
         if self.result is not None:
             return self._session.receive(data)
         if self._inner is not None:
@@ -99,14 +85,7 @@ class Recovery:
         return events
 
     def bytes_to_write(self, now_s: float) -> bytes:
-        """What to write to the board now; each byte is given once.
-
-        Args:
-            now_s: the time, in seconds from any fixed moment.
-
-        Raises:
-            BoardTimeoutError: as `receive`.
-        """
+        """What to write to the board now; each byte is given once."""
         if self._inner is not None:
             try:
                 return self._inner.bytes_to_write(now_s)

@@ -134,9 +134,6 @@ class Output:
 class ReplSession:
     """What is known of the board's prompt, from one line to the next.
 
-    Args:
-        settings: sizes and times.
-
     Attributes:
         mode: the prompt shown last; None when the board may be running something, or nothing is known.
         tokenizer: every byte from the board passes through it.
@@ -157,14 +154,7 @@ class ReplSession:
         self.n_boots = 0
 
     def receive(self, data: bytes) -> list[Event]:
-        """Take bytes that came while no line was being driven.
-
-        Args:
-            data: bytes, in pieces of any length.
-
-        Returns:
-            What they complete: lines, prompts, boot text.
-        """
+        """Take bytes that came while no line was being driven."""
         self.last_bytes = (self.last_bytes + data)[-_KEPT_LAST_BYTES:]
         events = self.tokenizer.feed(data)
         for event in events:
