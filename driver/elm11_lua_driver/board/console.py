@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import BoardNotFoundError, BoardStoppedError, LuaError, ProtocolError
 from ..protocol.program_text import code_lines
 from ..protocol.repl.machine import Execution
 from ..protocol.repl.recovery import Recovery
-from ..protocol.repl.session import ReplSession, ReplSettings
+from ..protocol.repl.session import OVERHEAD_S, Deadline, ReplSession, ReplSettings
 from ..protocol.repl.tokenizer import MAX_LINE, Line, PromptKind, command_body
 from ..protocol.upload import MAX_PROGRAM_BYTES
 from ..transport.base import ProtocolMachine, Transport, drive, step
 from ..transport.serial import SerialTransport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from ..protocol.repl.session import ExecutionResult
 
@@ -27,6 +28,7 @@ EXECUTE_TIMEOUT_S = 10.0
 TRIES = 10
 """How often an answer is asked for again when its line was damaged. With 20 % of lines damaged, one in 10^7 fails."""
 
+_CODE_LINE_S = 2.0  # to give one line of longer code, whose echo may be damaged several times
 _INTERRUPT_LISTEN_S = 2.0  # a prompt would have come: what has not given one by then is running
 _CHECK_CODE = (
     'import("load")local c=elm11_code local function g()c.i=c.i+1 return c[c.i]end c.i=-1 c.f=load(g,"=stdin")'
@@ -92,6 +94,7 @@ class Console:
         self.transport = transport
         self.session = ReplSession(ReplSettings(byte_time_s=transport.byte_time_s))
         self.before_line: Callable[[], None] = lambda: None
+        self._deadline: Deadline | None = None
 
     @property
     def last_bytes(self) -> bytes:
@@ -99,8 +102,23 @@ class Console:
         return self.session.last_bytes
 
     def drive(self, machine: ProtocolMachine, on_event: Callable[[Any], None] | None = None) -> None:
-        """Drive a protocol machine over the port to its end; arguments and errors as `transport.base.drive`."""
-        drive(machine, self.transport, on_event)
+        """Drive a protocol machine over the port to its end, or until the time of `within` is over."""
+        drive(machine, self.transport, on_event, self._deadline)
+
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """Limit all that is driven inside to that time and `OVERHEAD_S`, whatever the board sends.
+
+        A limit inside another one cannot extend it.
+        """
+        outer = self._deadline
+        deadline = Deadline(seconds + OVERHEAD_S, self.transport.now_s(), self.session)
+        if outer is None or deadline.at_s < outer.at_s:
+            self._deadline = deadline
+        try:
+            yield
+        finally:
+            self._deadline = outer
 
     # ---- pacing ---------------------------------------------------------------------------------------------
 
@@ -123,14 +141,15 @@ class Console:
         """Come to that prompt, whatever state the board is in; a program that runs is not disturbed."""
         self.before_line()
         session = self.session
-        for _ in range(TRIES):
-            if session.mode is mode:
-                return
-            if session.mode not in {PromptKind.LUA, PromptKind.COMMAND}:
-                self.drive(Recovery(session, want=None))
-            else:
-                line = "cmd" if mode is PromptKind.COMMAND else "exit"
-                self.drive(Execution(session, line, timeout_s=COMMAND_TIMEOUT_S, repeatable=True))
+        with self.within(COMMAND_TIMEOUT_S):
+            for _ in range(TRIES):
+                if session.mode is mode:
+                    return
+                if session.mode not in {PromptKind.LUA, PromptKind.COMMAND}:
+                    self.drive(Recovery(session, want=None))
+                else:
+                    line = "cmd" if mode is PromptKind.COMMAND else "exit"
+                    self.drive(Execution(session, line, timeout_s=COMMAND_TIMEOUT_S, repeatable=True))
         raise ProtocolError(
             f"the board did not come to its {mode} prompt.",
             state="changing the prompt",
@@ -156,11 +175,12 @@ class Console:
             expect_reboot: whether the line restarts the board.
             on_event: called with each event of the running line.
         """
-        self.enter(PromptKind.LUA)
         execution = Execution(
             self.session, line, timeout_s=timeout_s, repeatable=repeatable, expect_reboot=expect_reboot
         )
-        self.drive(execution, on_event)
+        with self.within(timeout_s + self._typing_s(line)):
+            self.enter(PromptKind.LUA)
+            self.drive(execution, on_event)
         result = execution.result
         assert result is not None
         if result.error is not None:
@@ -171,11 +191,16 @@ class Console:
 
     def command_lines(self, line: str, timeout_s: float = COMMAND_TIMEOUT_S) -> list[Line]:
         """The lines that answer a command of command mode."""
-        self.enter(PromptKind.COMMAND)
         execution = Execution(self.session, line, timeout_s=timeout_s, repeatable=True)
-        self.drive(execution)
+        with self.within(timeout_s + self._typing_s(line)):
+            self.enter(PromptKind.COMMAND)
+            self.drive(execution)
         assert execution.result is not None
         return command_body(list(execution.result.lines))
+
+    def _typing_s(self, line: str) -> float:
+        settings = self.session.settings
+        return 2 * len(line) * settings.byte_time_s * settings.attempts
 
     def command(self, line: str) -> str:
         """The answer to a command of command mode, as one text."""
@@ -251,7 +276,8 @@ class Console:
 
         Args:
             lua: the code, at most 24 575 bytes.
-            timeout_s: longest time until the prompt is back.
+            timeout_s: longest time until the prompt is back. Reaching the prompt and typing may take 10 s more, and 2 s
+                for each 200 bytes of code; nothing that the board sends extends that.
             on_line: called with each line that the board prints, as it comes; those of an error, too.
 
         Raises:
@@ -270,7 +296,11 @@ class Console:
             if on_line is not None and isinstance(event, Line):
                 on_line(event.text)
 
-        line = lua.strip()
+        lines = 2 + sum(1 for _ in code_lines(code))
+        with self.within(timeout_s + lines * _CODE_LINE_S):
+            return self._execute(lua.strip(), code, timeout_s, note)
+
+    def _execute(self, line: str, code: bytes, timeout_s: float, note: Callable[[object], None]) -> str:
         if len(line) < MAX_LINE and line.isascii() and line.isprintable():
             result = self.type_line(line, timeout_s, repeatable=False, on_event=note)
             if not result.text:
@@ -306,7 +336,8 @@ class Console:
             return False
         execution = self.attach_to_output()
         execution.interrupt(self.transport.now_s())
-        self.drive(execution)
+        with self.within(0.0):
+            self.drive(execution)
         return True
 
     def reboot(self) -> None:
@@ -321,7 +352,8 @@ class Console:
         def ask() -> tuple[str, ...]:
             return tuple(self.type_line(_IDENTITY).text.split("\t"))
 
-        words = self.agreed_answer(ask)
+        with self.within(EXECUTE_TIMEOUT_S):
+            words = self.agreed_answer(ask)
         if len(words) != _IDENTITY_WORDS:
             raise ProtocolError(
                 f"the board answered {words!r} when it was asked who it is.",
@@ -348,8 +380,9 @@ class Console:
     def info(self) -> BoardInfo:
         """What the board says of itself."""
         lua_version, software, firmware, hw_id, core = self.identity()
-        clock = _CLOCK.search(self.agreed_answer(lambda: self.command("list|clk_freq")))
-        memory = _BYTES.search(self.agreed_answer(lambda: self.command("memory|free")))
+        with self.within(COMMAND_TIMEOUT_S):
+            clock = _CLOCK.search(self.agreed_answer(lambda: self.command("list|clk_freq")))
+            memory = _BYTES.search(self.agreed_answer(lambda: self.command("memory|free")))
         return BoardInfo(
             self.transport.name,
             lua_version,

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _ATTACH_TIMEOUT_S = 60.0
+_ANSWER_TIMEOUT_S = 30.0  # nothing is computed or loaded for it
 UPLOAD_COMMAND = "elm11-upload-scripts"
 _PROGRAMS_GONE = "nil value (global 'elm11')"  # Lua's words where run.lua is not in memory
 
@@ -57,12 +58,13 @@ class JobRunner:
         Raises:
             VersionMismatchError: they are not there, or differ; the message names the command that mends it.
         """
-        self._line_of_run(commands.LOAD_LINE)
-        status = self._status(commands.HELLO_LINE)
-        if _difference(status):
-            # They may have been uploaded since the board loaded the old ones.
-            self._line_of_run(commands.RELOAD_LINE)
+        with self.console.within(LOAD_TIMEOUT_S):
+            self._line_of_run(commands.LOAD_LINE)
             status = self._status(commands.HELLO_LINE)
+            if _difference(status):
+                # They may have been uploaded since the board loaded the old ones.
+                self._line_of_run(commands.RELOAD_LINE)
+                status = self._status(commands.HELLO_LINE)
         self._check_version(status)
         assert status is not None
         self._loaded = self._now_loaded()
@@ -94,8 +96,9 @@ class JobRunner:
         return self.console.session.n_boots, self._store.n_changes
 
     def _send_job(self, job: Job) -> None:
-        for line in commands.job_lines(job):
-            self._line_of_run(line)
+        with self.console.within(LOAD_TIMEOUT_S):
+            for line in commands.job_lines(job):
+                self._line_of_run(line)
 
     def forget(self) -> None:
         """Drop the job and its results from the board's memory."""
@@ -229,14 +232,16 @@ class JobRunner:
     def _status(self, line: str) -> BoardStatus | None:
         """What the board says of itself; None if run.lua is not loaded."""
         silent = 0
-        for _ in range(TRIES):
-            events = self.ask(line, LOAD_TIMEOUT_S)
-            for event in events:
-                if isinstance(event, Frame) and is_status(event):
-                    return parse_status(event)
-            silent += not events
-            if silent > 1:
-                return None
+        timeout_s = LOAD_TIMEOUT_S if line == commands.HELLO_LINE else _ANSWER_TIMEOUT_S
+        with self.console.within(timeout_s):
+            for _ in range(TRIES):
+                events = self.ask(line, timeout_s)
+                for event in events:
+                    if isinstance(event, Frame) and is_status(event):
+                        return parse_status(event)
+                silent += not events
+                if silent > 1:
+                    return None
         raise ProtocolError(
             "the board's answer was damaged each time.",
             state=f"asking {line!r}",

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _READ_BACK_TIMEOUT_S = 30.0  # the longest program takes 2 s on the wire
 LOAD_TIMEOUT_S = 300.0  # all programs, twice as long as the slowest board takes
+_LIST_TIMEOUT_S = 60.0
+_COMPARE_TIMEOUT_S = 120.0
 _LIST_TRIES = 24  # a long list is seldom whole on a bad line, and each of its entries must be read twice
 _MOST_READS = 24  # of a text; one is enough as a rule, and with 20 % of lines damaged one in 10^5 needs more
 _PROGRAM_LINE = re.compile(r"Program ([0-9]{1,3})\.\s*: (.+)")
@@ -40,16 +42,17 @@ class ProgramStore:
     def programs(self) -> list[str]:
         """Names of the stored programs, broken entries included."""
         votes: dict[int, Counter[str]] = {}
-        for _ in range(_LIST_TRIES):
-            for number, name in _PROGRAM_LINE.findall(self._console.command("list|programs")):
-                votes.setdefault(int(number), Counter())[name] += 1
-            count = re.search(r": ([0-9]+)\s*$", self._console.command("list|program_count"))
-            expected = int(count[1]) if count else -1
-            # Two reads that agree, since nothing else shows a damaged letter. A damaged number may have made entries
-            # that are not in the list: they come once.
-            agreed = [name for number in sorted(votes) for name, n in votes[number].most_common(1) if n > 1]
-            if len(agreed) == expected:
-                return agreed
+        with self._console.within(_LIST_TIMEOUT_S):
+            for _ in range(_LIST_TRIES):
+                for number, name in _PROGRAM_LINE.findall(self._console.command("list|programs")):
+                    votes.setdefault(int(number), Counter())[name] += 1
+                count = re.search(r": ([0-9]+)\s*$", self._console.command("list|program_count"))
+                expected = int(count[1]) if count else -1
+                # Two reads that agree: nothing else shows a damaged letter. A damaged number may have made entries
+                # that are not in the list: they come once.
+                agreed = [name for number in sorted(votes) for name, n in votes[number].most_common(1) if n > 1]
+                if len(agreed) == expected:
+                    return agreed
         raise ProtocolError(
             "the list of programs was damaged each time.",
             state="listing programs",
@@ -122,10 +125,11 @@ class ProgramStore:
                 next_step="Break the line, or upload without verifying.",
             )
         comparison = Comparison(text)
-        for _ in range(_MOST_READS):
-            verdict = comparison.read(self.read_back(name))
-            if verdict is not None:
-                return verdict
+        with self._console.within(_COMPARE_TIMEOUT_S):
+            for _ in range(_MOST_READS):
+                verdict = comparison.read(self.read_back(name))
+                if verdict is not None:
+                    return verdict
         return False
 
     def verify(self, name: str, text: str) -> None:
@@ -156,9 +160,11 @@ class ProgramStore:
         """
         line = f'local _,n,c=run_program("{plain_name(name)}")print(n,c)'
         try:
-            words = self._console.agreed_answer(lambda: self._console.type_line(line, LOAD_TIMEOUT_S).text).split("\t")
+            with self._console.within(LOAD_TIMEOUT_S):
+                answer = self._console.agreed_answer(lambda: self._console.type_line(line, LOAD_TIMEOUT_S).text)
         except LuaError:
             return None
+        words = answer.split("\t")
         return (int(words[0]), words[1]) if len(words) == 2 and words[0].isdecimal() else None
 
     def delete(self, name: str) -> None:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _FETCH_ROUNDS = 40
+_DRAIN_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,9 @@ class Run:
         before = self._status
         while self.running:
             came = self._step(end_s)
-            if not came and (transport.now_s() >= end_s or self._status is not before):
+            late_s = transport.now_s() - end_s
+            # A board that talks without a pause is not listened to for longer than this.
+            if late_s >= _DRAIN_S or (not came and (late_s >= 0 or self._status is not before)):
                 break
         return self._progress()
 
@@ -240,7 +243,9 @@ class Run:
                 state="fetching results",
                 next_step="Start the run again.",
             )
-        counts = self._assemble(job, timeout_s)
+        longest_s = 10 * self.budget.send_s if timeout_s is None else timeout_s
+        with self._console.within(longest_s):
+            counts = self._assemble(job, longest_s)
         part = Part(self.first, self.first + status.done, counts.counts())
         _log.info("fetched simulations %d to %d", part.start, part.stop - 1)
         return Histogram(job, [part])
@@ -279,11 +284,11 @@ class Run:
         """Take a report of the board."""
         self._status = status
 
-    def _assemble(self, job: Job, timeout_s: float | None) -> HistogramAssembly:
+    def _assemble(self, job: Job, timeout_s: float) -> HistogramAssembly:
         transport = self._console.transport
         assembly = HistogramAssembly(job.J + 1, job.n_bins)
         once_s = self.budget.send_s
-        end_s = transport.now_s() + (10 * once_s if timeout_s is None else timeout_s)
+        end_s = transport.now_s() + timeout_s
         lines = [commands.send_line(0, -1)]
         for _ in range(_FETCH_ROUNDS):
             for line in lines:
@@ -315,7 +320,7 @@ class Run:
             last_bytes=self._console.last_bytes,
         )
 
-    def _step(self, until_s: float) -> bool:
+    def _step(self, until_s: float) -> bytes:
         execution = self._execution
         assert execution is not None
         try:

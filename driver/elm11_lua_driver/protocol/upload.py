@@ -30,6 +30,7 @@ from ..errors import BoardTimeoutError, CommandRefusedError, Elm11Error, Verific
 from .repl.lua_errors import stopped_error
 from .repl.machine import Execution
 from .repl.recovery import Recovery
+from .repl.session import OVERHEAD_S, Deadline
 from .repl.tokenizer import Booted, Line, Prompt, PromptKind, Stopped, command_body
 
 if TYPE_CHECKING:
@@ -162,6 +163,7 @@ class Upload:
         self._overwrote = False
         self._deleted = False
         self._errors: list[str] = []
+        self._deadline_of_all: Deadline | None = None
 
     @property
     def done(self) -> bool:
@@ -188,29 +190,42 @@ class Upload:
             return []
         events: list[UploadEvent] = []
         try:
-            if self._inner is not None:
-                self._receive_inner(self._inner, data, now_s, events)
-                return events
-            for place in range(len(data)):
-                if self._inner is not None:
-                    self._receive_inner(self._inner, data[place:], now_s, events)
-                    return events
-                try:
-                    self._take(data[place : place + 1], now_s, events)
-                except Elm11Error:
-                    # The rest of what the board says belongs to this error, not to the next line.
-                    self._session.receive(data[place + 1 :])
-                    raise
-            if self._deadline_s is not None and now_s >= self._deadline_s:
-                self._deadline_s = None
-                self._deadline(now_s, events)
+            self._advance(data, now_s, events)
+            if self.result is None:
+                self._begin(now_s).check(data, now_s, self.state)
         except Elm11Error as error:
             self._tell_what_is_left(error)
             raise
         return events
 
+    def _begin(self, now_s: float) -> Deadline:
+        if self._deadline_of_all is None:
+            settings, byte_time_s = self._settings, self._session.settings.byte_time_s
+            once_s = OVERHEAD_S + estimate_s(len(self._content), byte_time_s=byte_time_s, settings=settings)
+            self._deadline_of_all = Deadline(OVERHEAD_S + settings.attempts * once_s, now_s, self._session)
+        return self._deadline_of_all
+
+    def _advance(self, data: bytes, now_s: float, events: list[UploadEvent]) -> None:
+        for place in range(len(data)):
+            if self._inner is not None:
+                self._receive_inner(self._inner, data[place:], now_s, events)
+                return
+            try:
+                self._take(data[place : place + 1], now_s, events)
+            except Elm11Error:
+                # The rest of what the board says belongs to this error, not to the next line.
+                self._session.receive(data[place + 1 :])
+                raise
+        if self._inner is not None:
+            if not data:
+                self._receive_inner(self._inner, data, now_s, events)
+        elif self._deadline_s is not None and now_s >= self._deadline_s:
+            self._deadline_s = None
+            self._deadline(now_s, events)
+
     def bytes_to_write(self, now_s: float) -> bytes:
         """What to write to the board now; each byte is given once."""
+        self._begin(now_s)
         if self._inner is not None:
             try:
                 return self._inner.bytes_to_write(now_s)
@@ -225,7 +240,8 @@ class Upload:
         """When `receive` is to be called at the latest; None when done."""
         if self.result is not None:
             return None
-        return self._inner.next_deadline_s() if self._inner is not None else self._deadline_s
+        step_s = self._inner.next_deadline_s() if self._inner is not None else self._deadline_s
+        return step_s if self._deadline_of_all is None or step_s is None else min(step_s, self._deadline_of_all.at_s)
 
     # -- helpers --------------------------------------------------------------------------------------------
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from ..protocol.repl.session import Deadline
+
 VIRTUAL = "virtual://"
 """How the name of a virtual board's port begins."""
 
@@ -69,7 +71,7 @@ def step(
     transport: Transport,
     on_event: Callable[[Any], None] | None = None,
     until_s: float = math.inf,
-) -> bool:
+) -> bytes:
     """Write what a machine has to write, and read once.
 
     Args:
@@ -79,7 +81,7 @@ def step(
         until_s: when to come back at the latest, on the transport's clock; after `POLL_INTERVAL_S` in any case.
 
     Returns:
-        Whether bytes came.
+        What came.
     """
     out = machine.bytes_to_write(transport.now_s())
     if out:
@@ -92,10 +94,17 @@ def step(
     for event in machine.receive(data, transport.now_s()):
         if on_event is not None:
             on_event(event)
-    return bool(data)
+    return data
 
 
-def drive(machine: ProtocolMachine, transport: Transport, on_event: Callable[[Any], None] | None = None) -> None:
-    """Drive a machine over a transport to its end; arguments and errors as `step`."""
+def drive(
+    machine: ProtocolMachine,
+    transport: Transport,
+    on_event: Callable[[Any], None] | None = None,
+    deadline: Deadline | None = None,
+) -> None:
+    """Drive a machine over a transport to its end, at the latest to that deadline; arguments and errors as `step`."""
     while not machine.done:
-        step(machine, transport, on_event)
+        came = step(machine, transport, on_event, math.inf if deadline is None else deadline.at_s)
+        if deadline is not None and not machine.done:
+            deadline.check(came, transport.now_s(), "waiting for the board")

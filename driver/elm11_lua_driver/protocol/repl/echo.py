@@ -102,8 +102,8 @@ class LineEcho:
             return None
         if self._erased >= 4 * _ALWAYS_EMPTY:
             return -1
-        # Erase until nothing is left to echo.
-        return 0 if only_erasures else len(self._erase_echo)
+        # Erase until nothing is left to echo, in ever longer steps: a board may echo backspaces on an empty line too.
+        return self._erased // 2 if only_erasures else len(self._erase_echo)
 
     def start_abort(self) -> None:
         """Begin with the first way out of an unfinished statement."""
