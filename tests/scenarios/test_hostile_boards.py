@@ -15,6 +15,7 @@ from elm11_lua_driver.protocol.commands import job_name
 from elm11_lua_driver.protocol.frame import Frame, FrameKind, encode
 from elm11_lua_driver.protocol.repl.recovery import Recovery
 from elm11_lua_driver.protocol.repl.session import ReplSession
+from elm11_lua_driver.protocol.repl.tokenizer import PromptKind
 from elm11_lua_driver.protocol.upload import Upload
 from elm11_lua_driver.transport.base import drive
 from fake_board import COMMAND_PROMPT, CONTINUATION_PROMPT, LUA_PROMPT, REDRAW
@@ -56,7 +57,7 @@ class HostileTransport:
 
     def read(self, timeout_s: float) -> bytes:
         if self._out:
-            self.now += 0.001
+            self.now += 0.02  # USB's latency
             out, self._out = self._out, b""
             return out
         end_s = self.now + timeout_s
@@ -181,7 +182,7 @@ def test_a_flooding_board_is_busy(command: str, kind: str) -> None:
 def test_a_board_that_floods_once_a_line_is_typed_is_busy() -> None:
     transport = HostileTransport(None, 0.05, echo_and(LUA_PROMPT))
     board = Board(transport)
-    board.console.enter(board.console.session.mode or "lua")  # type: ignore[arg-type]
+    board.console.enter(PromptKind.LUA)
     transport._stream = itertools.repeat(b"xxxx")
     start_s = transport.now_s()
     with pytest.raises(BoardBusyError):

@@ -179,14 +179,15 @@ class Execution:
 
     def interrupt(self, now_s: float) -> None:
         """Stop the running Lua code with `q`. Does nothing before the line has been submitted."""
+        self._begin(now_s)  # which sets the timers of an attached line, and would drop the one of the q
         if self._phase is Phase.RUN and self.result is None:
             self._interrupts += 1
             # The prompt may come at this moment: then the q is a letter at the prompt, found before the next line.
             self._write_stray(b"q")
             self._timers.clear()
             self._start("interrupt", self._settings.interrupt_timeout_s, now_s)
-            if self._deadline_of_all is not None:  # stopping has its own
-                self._deadline_of_all.at_s = max(self._deadline_of_all.at_s, now_s + OVERHEAD_S)
+            if self._interrupts == 1:
+                self._deadline_of_all = Deadline(OVERHEAD_S, now_s, self._session)
 
     def _begin(self, now_s: float) -> None:
         """Raise the error of the call before; choose the first phase if this is the first call."""
