@@ -72,6 +72,7 @@ class Elm11Error(Exception):
         self.next_step = next_step
         self.last_bytes = last_bytes
 
+    @property
     def details(self) -> tuple[object, ...]:
         """What stands below the message, one line each."""
         return ()
@@ -87,7 +88,7 @@ class Elm11Error(Exception):
             parts.append(f"Last bytes: {self.last_bytes[-LAST_BYTES_SHOWN:]!r}.")
         if self.next_step:
             parts.append(self.next_step)
-        return printable("\n".join([" ".join(parts), *map(str, self.details())]))
+        return printable("\n".join([" ".join(parts), *map(str, self.details)]))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle without calling the constructor: its keyword arguments would be lost."""
@@ -133,6 +134,7 @@ class BoardNotFoundError(Elm11Error):
         self.port = port
         self.looked_at = looked_at
 
+    @property
     def details(self) -> tuple[object, ...]:
         """One line for each port that was looked at."""
         return tuple(f"  {line}" for line in self.looked_at)
@@ -156,6 +158,7 @@ class SeveralBoardsError(Elm11Error):
         super().__init__(what, **kept)
         self.boards = boards
 
+    @property
     def details(self) -> tuple[object, ...]:
         """One line for each board."""
         return tuple(f"  {line}" for line in self.boards)
@@ -246,6 +249,7 @@ class LuaError(EngineError):
         self.lua_traceback = lua_traceback
         self.output = ""
 
+    @property
     def details(self) -> tuple[object, ...]:
         """The traceback."""
         return (self.lua_traceback,) if self.lua_traceback else ()
@@ -301,6 +305,7 @@ class ScriptsError(Elm11Error):
         super().__init__(what, **kept)
         self.problems = problems
 
+    @property
     def details(self) -> tuple[object, ...]:
         """One line for each problem."""
         return tuple(f"  {problem}" for problem in self.problems)

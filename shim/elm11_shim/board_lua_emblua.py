@@ -80,6 +80,7 @@ class EmbluaBoardLua:
         memory: Memory = "model",
         strict_heap: bool = True,
         memory_trace: Path | None = None,
+        bytecode: bool = False,
     ) -> None:
         """Choose the binary; the process starts at ``boot``.
 
@@ -90,6 +91,8 @@ class EmbluaBoardLua:
                 memory it gives the board a heap of sixteen times the size, and the largest block stays what it is.
             memory_trace: a file for every request for memory (tools/emblua/process.c says how it looks); the real
                 memory only.
+            bytecode: have ``load`` and ``run_program`` take bytecode, as the board does. Whoever can type at the board
+                can then have the process do anything, with this user's rights.
 
         Raises:
             EmbluaError: there is no binary.
@@ -97,6 +100,7 @@ class EmbluaBoardLua:
         self._binary = binary or find_emblua(memory)
         self._memory_trace = memory_trace
         self._strict_heap = strict_heap
+        self._bytecode = bytecode
         self._child: subprocess.Popen[bytes] | None = None
         self._received = bytearray()
         self._events: deque[LuaEvent] = deque()
@@ -119,6 +123,8 @@ class EmbluaBoardLua:
         ]
         if not self._strict_heap:
             arguments.append("--loose-heap")
+        if self._bytecode:
+            arguments.append("--bytecode")
         if self._memory_trace is not None:
             arguments += ["--memory-trace", str(self._memory_trace)]
         self._child = subprocess.Popen(  # noqa: S603 - our own program, no shell

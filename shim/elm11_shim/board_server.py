@@ -341,7 +341,8 @@ def serve_tcp(board: VirtualBoard, port: int = 0, *, host: str = "127.0.0.1", pa
     Args:
         board: the board.
         port: the port; 0 takes any that is free (``address`` says which).
-        host: the interface; anybody who reaches it can run Lua on the virtual board.
+        host: the interface; anybody who reaches it can run Lua on the virtual board, and any code on this
+            computer if its Lua is emblua that takes bytecode.
         paced: carry bytes at 115200 baud instead of at once.
 
     Returns:

@@ -6,7 +6,7 @@ r"""An ELM11 in this computer's memory, byte for byte as a real one behaves at i
     board.read_until_idle(5.0)       # echo, "2", prompt
 
 A submitted line runs beside the caller: ``read`` collects what it prints, ``write(b"q")`` stops it. How close
-the likeness is, and how it was checked, is told in docs/virtual-board.md.
+the likeness is, and how it was checked, is said in docs/virtual-board.md.
 """
 
 from __future__ import annotations

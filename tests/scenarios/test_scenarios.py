@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from elm11_lua_driver.transport.base import Transport
 
-# So many simulations that no board is through before it is told to stop.
+# So many simulations that no board is through before it is stopped.
 ENDLESS = Job(lag1_x=0.72, lag1_y=0.72, dt=0.25, dj=0.25, s0=0.5, J=10, n_simulations=64_000)
 
 

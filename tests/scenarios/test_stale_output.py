@@ -137,20 +137,20 @@ def test_a_run_that_a_reboot_has_ended_says_so_and_that_its_results_are_lost(beg
                 following.fetch()
 
 
-def test_a_reboot_in_recovery_is_told() -> None:
+def test_a_reboot_in_recovery_is_an_error() -> None:
     board = fake()
     board.mode = "upload"
     session = ReplSession()
     session.synchronised = True
     recovery = Recovery(session)
-    told = False
+    seen_zeros = False
 
     def reboot(data: bytes) -> bytes:
-        nonlocal told
-        if not told and recovery.state.startswith("sending zeros"):
-            told = True
+        nonlocal seen_zeros
+        if not seen_zeros and recovery.state.startswith("sending zeros"):
+            seen_zeros = True
             return BOOT
-        return data if told else b""
+        return data if seen_zeros else b""
 
     board.to_host = reboot
     with pytest.raises(BoardRebootedError):

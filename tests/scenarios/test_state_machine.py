@@ -50,14 +50,14 @@ class DriverMachine(RuleBasedStateMachine):
         self.following: Run | None = None
 
     def attempt(self, action: Callable[[], None]) -> None:
-        """Do something that may fail, if it fails with an error of ours that tells something."""
+        """Do something that may fail, if it fails with an error of ours with a message."""
         try:
             action()
         except Elm11Error as error:
-            told = str(error)
+            outcome = str(error)
         else:
-            told = "done"
-        assert told
+            outcome = "done"
+        assert outcome
 
     @rule(job=st.sampled_from(JOBS), first=st.integers(0, 4), count=st.integers(1, 2))
     def start(self, job: Job, first: int, count: int) -> None:

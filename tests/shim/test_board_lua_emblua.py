@@ -210,6 +210,42 @@ def test_without_limits_the_figures_go_on(emblua_path: Path) -> None:
         assert lua.heap().bytes_used > 1024 * 1024
 
 
+IMPORTS = b'import("load")for _,n in ipairs{"dump","gsub","format","byte"}do import("string",n)end '
+FROM_BYTECODE = IMPORTS + b'print(load(string.dump(load("return 6*7")),"b"%s))'
+
+
+@pytest.mark.parametrize("mode", [b"", b',"b"', b',"bt"', b',"t"'])
+def test_bytecode_is_refused(board: VirtualBoard, mode: bytes) -> None:
+    run(board, b'import("ipairs")')
+    refusal = b"attempt to load a text chunk" if mode == b',"b"' else b"attempt to load a binary chunk"
+    assert refusal in run(board, FROM_BYTECODE % mode)
+    assert run(board, b'print(load("return 1")~=nil, load("return 1","t","t")~=nil)') == b"true\ttrue\n\r"
+    assert b"attempt to load a text chunk" in run(board, b'print(load("return 1","b","b"))')
+
+
+def bytecode_of(board: VirtualBoard) -> bytes:
+    code = b'string.dump(load("return 6*7")),".",function(c)return string.format("%02x",string.byte(c))end'
+    digits = run(board, b"print((string.gsub(" + code + b")))")
+    return bytes.fromhex(digits.decode("ascii"))
+
+
+def test_a_stored_program_of_bytecode_is_refused_unless_asked_for(emblua_path: Path) -> None:
+    with VirtualBoard(EmbluaBoardLua(emblua_path, bytecode=True)) as board:
+        board.read_until_idle(DEADLINE_S)
+        run(board, b'import("ipairs")')
+        run(board, IMPORTS)
+        assert run(board, b'print(load(string.dump(load("return 6*7")))())') == b"42\n\r"
+        code = bytecode_of(board)
+        board.store.create("b.lua")
+        board.store.append("b.lua", code)
+        # The store ends a program at its first zero, so bytecode is cut; but Lua has begun to read it.
+        assert b"bad binary format" in run(board, b'print(run_program("b.lua"))')
+        store = board.store
+    with VirtualBoard(EmbluaBoardLua(emblua_path), store=store) as board:
+        board.read_until_idle(DEADLINE_S)
+        assert b"attempt to load a binary chunk" in run(board, b'print(run_program("b.lua"))')
+
+
 def test_a_missing_binary_says_how_to_build_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("ELM11_EMBLUA", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))

@@ -1,4 +1,4 @@
-"""A virtual board that outlives its connections, on a clock that skips silences, and faults that strike when told."""
+"""A virtual board that outlives its connections, on a clock that skips silences; faults strike on call."""
 
 from __future__ import annotations
 

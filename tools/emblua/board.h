@@ -83,4 +83,7 @@ extern void (*board_memory_trace)(char kind, uint32_t old_address, uint32_t size
 /* 0 lifts the allocator's limits (the sizes are still counted), to see what a program would have needed. */
 extern int board_strict_heap;
 
+/* 1 lets load and run_program take bytecode, as the board does; 0, the default, lets them take text only. */
+extern int board_takes_bytecode;
+
 #endif

@@ -56,7 +56,12 @@ LEFT_OUT = frozenset(
 )
 # Names that single sources call and host.c defines anew (why: host.c says it at each function).
 RENAMED: dict[str, tuple[str, ...]] = {
-    "lauxlib": ("-Dlua_pushfstring=board_pushfstring", "-Dlua_pushvfstring=board_attempt_vfstring"),
+    "lauxlib": (
+        "-Dlua_pushfstring=board_pushfstring",
+        "-Dlua_pushvfstring=board_attempt_vfstring",
+        "-Dlua_load=board_load",
+    ),
+    "lbaselib": ("-Dlua_load=board_load",),
     "ldo": ("-DluaO_pushfstring=board_attempt_fstring",),
     "lparser": ("-DluaO_pushfstring=board_attempt_fstring",),
     "ldebug": ("-DluaO_pushvfstring=board_pushvfstring",),

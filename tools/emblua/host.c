@@ -35,7 +35,20 @@ enum {
 };
 
 int board_strict_heap = 1;
+int board_takes_bytecode = 0;
 void (*board_memory_trace)(char kind, uint32_t old_address, uint32_t size, uint32_t address);
+
+/* ---- bytecode --------------------------------------------------------------------------------------------- */
+
+/* In lauxlib.c and lbaselib.c for lua_load, so for load, for run_program and for what is typed: Lua does not verify
+ * bytecode, and who can load it can have this process do anything. */
+int board_load(lua_State *L, lua_Reader reader, void *data, const char *name, const char *mode) {
+    if (!board_takes_bytecode && mode && !strchr(mode, 't')) { /* whatever comes, it is refused */
+        lua_pushfstring(L, "Error: attempt to load a text chunk (mode is '%s')", mode);
+        return LUA_ERRSYNTAX;
+    }
+    return lua_load(L, reader, data, name, board_takes_bytecode ? mode : "t");
+}
 
 /* ---- C library functions as the board has them ---------------------------------------------------------- */
 

@@ -13,7 +13,9 @@
  *   H reset     asks for heap figures;         H figures   4 numbers in decimal (struct board_heap)
  *               "1" starts a new peak
  *
- *   emblua HARDWARE SOFTWARE FIRMWARE CORE MHZ [--loose-heap] [--memory-trace FILE]
+ *   emblua HARDWARE SOFTWARE FIRMWARE CORE MHZ [--loose-heap] [--bytecode] [--memory-trace FILE]
+ *
+ * --bytecode has load and run_program take bytecode, as the board does: only for hosts that are trusted.
  *
  * --memory-trace (real memory only) writes each request for memory, a line each: "m SIZE ADDRESS", "r SIZE ADDRESS
  * OLD_ADDRESS", "f ADDRESS", and a line "# WORDS" for each frame that comes.
@@ -228,11 +230,12 @@ static void serve(lua_State *L) {
 
 int main(int argc, char **argv) {
     if (argc < 6) {
-        fprintf(stderr, "usage: emblua HARDWARE SOFTWARE FIRMWARE CORE MHZ [--loose-heap] [--memory-trace FILE]\n");
+        fprintf(stderr, "usage: emblua HARDWARE SOFTWARE FIRMWARE CORE MHZ [--loose-heap] [--bytecode] [--memory-trace FILE]\n");
         return 2;
     }
     for (int i = 6; i < argc; i++) {
         if (strcmp(argv[i], "--loose-heap") == 0) board_strict_heap = 0;
+        if (strcmp(argv[i], "--bytecode") == 0) board_takes_bytecode = 1;
         if (strcmp(argv[i], "--memory-trace") == 0 && i + 1 < argc) start_trace(argv[++i]);
     }
     struct board_identity identity = {argv[1], argv[2], argv[3], atoi(argv[4]), atoi(argv[5])};

@@ -63,12 +63,7 @@ class Calibration:
     measured: str
 
     def seconds_for(self, job: Job, n_simulations: int) -> float:
-        """Seconds that simulations and their set-up take on this board.
-
-        Args:
-            job: the job.
-            n_simulations: number of its simulations.
-        """
+        """Seconds that simulations and their set-up take on this board."""
         cost = estimate(job)
         return (cost.set_up + cost.simulation * n_simulations) / self.instructions_per_s
 
@@ -87,11 +82,7 @@ def _file_of(hw_id: str) -> Path:
 
 
 def _boards_in(path: Path) -> dict[str, Any] | None:
-    """The values of each board as they stand in a file, by hardware id; None if the file is damaged.
-
-    Raises:
-        OSError: it cannot be read.
-    """
+    """The values of each board as they stand in a file, by hardware id; None if the file is damaged."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -116,11 +107,7 @@ def load_all() -> dict[str, Calibration]:
 
 
 def load(hw_id: str) -> Calibration | None:
-    """The calibration of a board, or None.
-
-    Args:
-        hw_id: the board's hardware id.
-    """
+    """The calibration of a board, or None."""
     return load_all().get(hw_id)
 
 
@@ -128,15 +115,6 @@ def save(calibration: Calibration) -> Path:
     """Save the calibration of a board. It replaces that board's older one; other boards' files are not touched.
 
     A damaged file of this board is kept with the suffix ``.damaged``.
-
-    Args:
-        calibration: the measured values of one board.
-
-    Returns:
-        The board's file.
-
-    Raises:
-        OSError: the file cannot be read or written.
     """
     path = _file_of(calibration.hw_id)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -156,13 +134,6 @@ def smallest_delay_s(board: Board, on_step: Callable[[float, bool], None] | None
     Only typing needs pauses. At the prompt the board processes every character, and the time grows with the length of
     the line; in the upload dialogue it only stores them. The result is one step slower than the fastest clean delay,
     since a few lines cannot show a rare loss; 0, where the wire sets the pace, needs no margin.
-
-    Args:
-        board: at its prompt, on a port that can be paced.
-        on_step: called with each delay (seconds) and True if it was clean.
-
-    Returns:
-        Seconds from the start of one byte to the start of the next.
 
     Raises:
         ProtocolError: even the slowest delay is not clean, so the pace is not the cause.
@@ -198,15 +169,7 @@ def _is_clean(board: Board) -> bool:
 
 
 def instructions_per_s(board: Board, clock: Callable[[], float] = time.perf_counter) -> float:
-    """Measure the board's speed by timing a loop whose instructions are known.
-
-    Args:
-        board: at its prompt.
-        clock: gives the time.
-
-    Returns:
-        Instructions per second.
-    """
+    """Measure the board's speed by timing a loop whose instructions are known."""
 
     def seconds(passes: int) -> float:
         start_s = clock()

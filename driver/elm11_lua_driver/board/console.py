@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import BoardNotFoundError, BoardStoppedError, LuaError, ProtocolError
 from ..protocol.program_text import code_lines
 from ..protocol.repl.machine import Execution
 from ..protocol.repl.recovery import Recovery
-from ..protocol.repl.session import ReplSession, ReplSettings
+from ..protocol.repl.session import OVERHEAD_S, Deadline, ReplSession, ReplSettings
 from ..protocol.repl.tokenizer import MAX_LINE, Line, PromptKind, command_body
 from ..protocol.upload import MAX_PROGRAM_BYTES
 from ..transport.base import ProtocolMachine, Transport, drive, step
 from ..transport.serial import SerialTransport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from ..protocol.repl.session import ExecutionResult
 
@@ -27,6 +28,7 @@ EXECUTE_TIMEOUT_S = 10.0
 TRIES = 10
 """How often an answer is asked for again when its line was damaged. With 20 % of lines damaged, one in 10^7 fails."""
 
+_CODE_LINE_S = 2.0  # to give one line of longer code, whose echo may be damaged several times
 _INTERRUPT_LISTEN_S = 2.0  # a prompt would have come: what has not given one by then is running
 _CHECK_CODE = (
     'import("load")local c=elm11_code local function g()c.i=c.i+1 return c[c.i]end c.i=-1 c.f=load(g,"=stdin")'
@@ -40,14 +42,7 @@ _Answer = TypeVar("_Answer")
 
 
 def plain_name(name: str) -> str:
-    """A program's name, if it can stand between quotes.
-
-    Args:
-        name: of the program.
-
-    Raises:
-        ValueError: it cannot.
-    """
+    """A program's name, if it can stand between quotes."""
     if not (name.isascii() and name.isprintable()) or '"' in name or "\\" in name:
         raise ValueError(f"name must be printable ASCII without quotes and backslashes, not {name!r}")
     return name
@@ -81,9 +76,6 @@ class BoardInfo:
 class Console:
     """The prompt of a board on an open port, whether Lua's or that of command mode.
 
-    Args:
-        transport: the port.
-
     Attributes:
         transport: the port.
         session: what is known of the prompt.
@@ -102,6 +94,7 @@ class Console:
         self.transport = transport
         self.session = ReplSession(ReplSettings(byte_time_s=transport.byte_time_s))
         self.before_line: Callable[[], None] = lambda: None
+        self._deadline: Deadline | None = None
 
     @property
     def last_bytes(self) -> bytes:
@@ -109,8 +102,23 @@ class Console:
         return self.session.last_bytes
 
     def drive(self, machine: ProtocolMachine, on_event: Callable[[Any], None] | None = None) -> None:
-        """Drive a protocol machine over the port to its end; arguments and errors as `transport.base.drive`."""
-        drive(machine, self.transport, on_event)
+        """Drive a protocol machine over the port to its end, or until the time of `within` is over."""
+        drive(machine, self.transport, on_event, self._deadline)
+
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """Limit all that is driven inside to that time and `OVERHEAD_S`, whatever the board sends.
+
+        A limit inside another one cannot extend it.
+        """
+        outer = self._deadline
+        deadline = Deadline(seconds + OVERHEAD_S, self.transport.now_s(), self.session)
+        if outer is None or deadline.at_s < outer.at_s:
+            self._deadline = deadline
+        try:
+            yield
+        finally:
+            self._deadline = outer
 
     # ---- pacing ---------------------------------------------------------------------------------------------
 
@@ -120,14 +128,7 @@ class Console:
         return self.transport.tx_delay_s if isinstance(self.transport, SerialTransport) else None
 
     def set_tx_delay(self, tx_delay_s: float) -> None:
-        """Pace the bytes otherwise from now on. Does nothing where there is no wire.
-
-        Args:
-            tx_delay_s: seconds from the start of one byte to the start of the next, >= 0.
-
-        Raises:
-            ValueError: `tx_delay_s` is negative.
-        """
+        """Pace the bytes otherwise from now on. Does nothing where there is no wire."""
         if not tx_delay_s >= 0:
             raise ValueError(f"tx_delay_s must be 0 or more seconds, not {tx_delay_s}")
         if isinstance(self.transport, SerialTransport):
@@ -140,14 +141,15 @@ class Console:
         """Come to that prompt, whatever state the board is in; a program that runs is not disturbed."""
         self.before_line()
         session = self.session
-        for _ in range(TRIES):
-            if session.mode is mode:
-                return
-            if session.mode not in {PromptKind.LUA, PromptKind.COMMAND}:
-                self.drive(Recovery(session, want=None))
-            else:
-                line = "cmd" if mode is PromptKind.COMMAND else "exit"
-                self.drive(Execution(session, line, timeout_s=COMMAND_TIMEOUT_S, repeatable=True))
+        with self.within(COMMAND_TIMEOUT_S):
+            for _ in range(TRIES):
+                if session.mode is mode:
+                    return
+                if session.mode not in {PromptKind.LUA, PromptKind.COMMAND}:
+                    self.drive(Recovery(session, want=None))
+                else:
+                    line = "cmd" if mode is PromptKind.COMMAND else "exit"
+                    self.drive(Execution(session, line, timeout_s=COMMAND_TIMEOUT_S, repeatable=True))
         raise ProtocolError(
             f"the board did not come to its {mode} prompt.",
             state="changing the prompt",
@@ -172,18 +174,13 @@ class Console:
             repeatable: whether it may run twice if the wire is bad.
             expect_reboot: whether the line restarts the board.
             on_event: called with each event of the running line.
-
-        Returns:
-            What the line printed, and how it ended.
-
-        Raises:
-            LuaError: it failed.
         """
-        self.enter(PromptKind.LUA)
         execution = Execution(
             self.session, line, timeout_s=timeout_s, repeatable=repeatable, expect_reboot=expect_reboot
         )
-        self.drive(execution, on_event)
+        with self.within(timeout_s + self._typing_s(line)):
+            self.enter(PromptKind.LUA)
+            self.drive(execution, on_event)
         result = execution.result
         assert result is not None
         if result.error is not None:
@@ -193,17 +190,17 @@ class Console:
         return result
 
     def command_lines(self, line: str, timeout_s: float = COMMAND_TIMEOUT_S) -> list[Line]:
-        """The lines that answer a command of command mode.
-
-        Args:
-            line: the command; it may run twice if the wire is bad.
-            timeout_s: longest time until the prompt is back, seconds.
-        """
-        self.enter(PromptKind.COMMAND)
+        """The lines that answer a command of command mode."""
         execution = Execution(self.session, line, timeout_s=timeout_s, repeatable=True)
-        self.drive(execution)
+        with self.within(timeout_s + self._typing_s(line)):
+            self.enter(PromptKind.COMMAND)
+            self.drive(execution)
         assert execution.result is not None
         return command_body(list(execution.result.lines))
+
+    def _typing_s(self, line: str) -> float:
+        settings = self.session.settings
+        return 2 * len(line) * settings.byte_time_s * settings.attempts
 
     def command(self, line: str) -> str:
         """The answer to a command of command mode, as one text."""
@@ -279,11 +276,9 @@ class Console:
 
         Args:
             lua: the code, at most 24 575 bytes.
-            timeout_s: longest time until the prompt is back.
+            timeout_s: longest time until the prompt is back. Reaching the prompt and typing may take 10 s more, and 2 s
+                for each 200 bytes of code; nothing that the board sends extends that.
             on_line: called with each line that the board prints, as it comes; those of an error, too.
-
-        Returns:
-            What it printed, lines separated by LF.
 
         Raises:
             LuaError: its syntax is wrong, or it failed; with Lua's message.
@@ -301,7 +296,11 @@ class Console:
             if on_line is not None and isinstance(event, Line):
                 on_line(event.text)
 
-        line = lua.strip()
+        lines = 2 + sum(1 for _ in code_lines(code))
+        with self.within(timeout_s + lines * _CODE_LINE_S):
+            return self._execute(lua.strip(), code, timeout_s, note)
+
+    def _execute(self, line: str, code: bytes, timeout_s: float, note: Callable[[object], None]) -> str:
         if len(line) < MAX_LINE and line.isascii() and line.isprintable():
             result = self.type_line(line, timeout_s, repeatable=False, on_event=note)
             if not result.text:
@@ -322,13 +321,6 @@ class Console:
     def run_program(self, name: str, timeout_s: float = EXECUTE_TIMEOUT_S) -> str:
         """Run a stored program.
 
-        Args:
-            name: its name.
-            timeout_s: longest time until the prompt is back.
-
-        Returns:
-            What it printed, and the values it returned.
-
         Raises:
             LuaError: there is no such program, its syntax is wrong, or it failed.
             ValueError: the name has characters that a program's name cannot have.
@@ -336,14 +328,7 @@ class Console:
         return self.type_line(f'run_program("{plain_name(name)}")', timeout_s).text
 
     def interrupt(self) -> bool:
-        """Stop what runs, with `q`.
-
-        Returns:
-            Whether something was running.
-
-        Raises:
-            BoardTimeoutError: it did not stop.
-        """
+        """Stop what runs, with `q`."""
         self.read_what_has_come()
         if self.session.mode is not None:
             return False
@@ -351,33 +336,24 @@ class Console:
             return False
         execution = self.attach_to_output()
         execution.interrupt(self.transport.now_s())
-        self.drive(execution)
+        with self.within(0.0):
+            self.drive(execution)
         return True
 
     def reboot(self) -> None:
-        """Restart the board. Programs stay; what is in memory is lost.
-
-        Raises:
-            BoardTimeoutError: its prompt did not come back.
-        """
+        """Restart the board. Programs stay; what is in memory is lost."""
         self.type_line("reboot()", COMMAND_TIMEOUT_S, expect_reboot=True)
 
     # ---- identity -------------------------------------------------------------------------------------------
 
     def identity(self) -> tuple[str, ...]:
-        """`_VERSION`, `_sW`, `_fW`, `_hW`, `_cI` as text.
-
-        Returns:
-            Five texts.
-
-        Raises:
-            ProtocolError: the answer is none of an ELM11.
-        """
+        """`_VERSION`, `_sW`, `_fW`, `_hW`, `_cI` as text."""
 
         def ask() -> tuple[str, ...]:
             return tuple(self.type_line(_IDENTITY).text.split("\t"))
 
-        words = self.agreed_answer(ask)
+        with self.within(EXECUTE_TIMEOUT_S):
+            words = self.agreed_answer(ask)
         if len(words) != _IDENTITY_WORDS:
             raise ProtocolError(
                 f"the board answered {words!r} when it was asked who it is.",
@@ -388,9 +364,6 @@ class Console:
 
     def require_hw_id(self, hw_id: str) -> None:
         """Do nothing if this is the board with that hardware id.
-
-        Args:
-            hw_id: the hardware id wanted.
 
         Raises:
             BoardNotFoundError: it is another.
@@ -407,8 +380,9 @@ class Console:
     def info(self) -> BoardInfo:
         """What the board says of itself."""
         lua_version, software, firmware, hw_id, core = self.identity()
-        clock = _CLOCK.search(self.agreed_answer(lambda: self.command("list|clk_freq")))
-        memory = _BYTES.search(self.agreed_answer(lambda: self.command("memory|free")))
+        with self.within(COMMAND_TIMEOUT_S):
+            clock = _CLOCK.search(self.agreed_answer(lambda: self.command("list|clk_freq")))
+            memory = _BYTES.search(self.agreed_answer(lambda: self.command("memory|free")))
         return BoardInfo(
             self.transport.name,
             lua_version,
@@ -421,11 +395,7 @@ class Console:
         )
 
     def _check_syntax(self, code: bytes, *, keep: bool = False) -> None:
-        """Have the board compile code.
-
-        Raises:
-            LuaError: its syntax is wrong.
-        """
+        """Have the board compile code."""
         for line in code_lines(code):
             self.type_line(line)
         for _ in range(TRIES):

@@ -22,7 +22,7 @@ from ..errors import BoardBusyError, BoardNotFoundError, BoardStoppedError, Elm1
 from ..protocol.frame import Frame, FrameKind, FrameReader
 from ..protocol.repl.machine import Execution
 from ..protocol.repl.recovery import find_prompt
-from ..protocol.repl.session import ReplSession, ReplSettings
+from ..protocol.repl.session import Deadline, ReplSession, ReplSettings
 from ..protocol.repl.tokenizer import Booted, Prompt, PromptKind
 from ..transport.base import Transport, drive
 from ..transport.open import open_transport
@@ -38,6 +38,7 @@ PORT_VARIABLE = "ELM11_PORT"
 _IDENTITY_LINE = "print(_VERSION,_sW,_fW,_hW)"
 _IDENTITY_WORDS = 4
 _IDENTITY_TIMEOUT_S = 3.0
+_PROBE_TIMEOUT_S = 15.0  # for all that is asked of one port
 _LISTEN_S = 0.5
 _LISTEN_ON_S = 1.5  # once something has been heard: long enough for a line of progress
 
@@ -197,7 +198,7 @@ class _Listening:
 
 
 def probe(transport: Transport, reason: str = "") -> Detected:
-    """Look at what is on an open port, without harm. Takes 1 to 5 seconds.
+    """Look at what is on an open port, without harm. Takes 1 to 5 seconds, at most 15.
 
     Args:
         transport: the port; it stays open.
@@ -211,13 +212,14 @@ def probe(transport: Transport, reason: str = "") -> Detected:
     """
     session = ReplSession(ReplSettings(byte_time_s=transport.byte_time_s, attempts=3))
     listening = _Listening(session)
-    drive(listening, transport)
+    deadline = Deadline(_PROBE_TIMEOUT_S, transport.now_s(), session)
+    drive(listening, transport, deadline=deadline)
     if listening.progress or (listening.heard_text and not (listening.at_prompt or listening.booted)):
         # Text without a prompt: some program is talking. Whether it is ours shows in its frames only. A board that is
         # just starting will have its prompt soon.
         return Detected(transport.name, BoardState.BUSY, reason, progress=listening.progress)
     try:
-        words = _ask(session, transport)
+        words = _ask(session, transport, deadline)
     except (PortError, BoardNotFoundError):
         raise
     except Elm11Error as error:
@@ -230,14 +232,14 @@ def probe(transport: Transport, reason: str = "") -> Detected:
     return Detected(transport.name, BoardState.READY, reason, lua, software, firmware, hw_id)
 
 
-def _ask(session: ReplSession, transport: Transport) -> list[str]:
+def _ask(session: ReplSession, transport: Transport, deadline: Deadline) -> list[str]:
     """The board's four words about itself; none in command mode."""
     if session.mode is None:
-        drive(find_prompt(session, timeout_s=_IDENTITY_TIMEOUT_S), transport)
+        drive(find_prompt(session, timeout_s=_IDENTITY_TIMEOUT_S), transport, deadline=deadline)
     if session.mode is PromptKind.COMMAND:
         return []
     execution = Execution(session, _IDENTITY_LINE, timeout_s=_IDENTITY_TIMEOUT_S, repeatable=True)
-    drive(execution, transport)
+    drive(execution, transport, deadline=deadline)
     return execution.result.text.split("\t") if execution.result is not None else []
 
 

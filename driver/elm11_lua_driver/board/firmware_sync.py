@@ -171,11 +171,7 @@ def project_scripts() -> list[Script]:
 
 
 def preflight(scripts: list[Script] | None = None) -> list[Problem]:
-    """Everything that is wrong with programs, without a board.
-
-    Args:
-        scripts: the programs; the project's own by default, which are checked as they are written, too.
-    """
+    """Everything that is wrong with programs, without a board."""
     problems: list[Problem] = []
     if scripts is None:
         for program in elm11_firmware.programs():
@@ -187,9 +183,6 @@ def preflight(scripts: list[Script] | None = None) -> list[Problem]:
 
 def require_clean(scripts: list[Script] | None = None) -> None:
     """Do nothing if there is nothing wrong with the programs.
-
-    Args:
-        scripts: the programs; the project's own by default.
 
     Raises:
         ScriptsError: there is; all of it at once.
@@ -213,9 +206,6 @@ def check(
         board: the board.
         scripts: what should be there; the project's programs by default.
         on_progress: called with (programs compared, programs in all).
-
-    Returns:
-        How each program compares.
     """
     scripts = project_scripts() if scripts is None else scripts
     on_board = board.programs()
@@ -255,9 +245,6 @@ def upload(
         before: what `check` found, if that is known already.
         on_progress: called with (name, bytes sent, bytes of all).
 
-    Returns:
-        What was uploaded, skipped and deleted.
-
     Raises:
         ScriptsError: programs that the board would not take; nothing was sent.
         VerificationError: what is on the board after an upload is not what was sent.
@@ -294,10 +281,6 @@ def upload(
 
 def self_check(board: Board, scripts: list[Script]) -> None:
     """Have the board check programs that carry a check of their own text.
-
-    Args:
-        board: the board.
-        scripts: the programs; those without a check of their own are passed over.
 
     Raises:
         VerificationError: one of them does not agree.

@@ -35,21 +35,13 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _ATTACH_TIMEOUT_S = 60.0
+_ANSWER_TIMEOUT_S = 30.0  # nothing is computed or loaded for it
 UPLOAD_COMMAND = "elm11-upload-scripts"
 _PROGRAMS_GONE = "nil value (global 'elm11')"  # Lua's words where run.lua is not in memory
 
 
 class JobRunner:
-    """The jobs that a board is given, and their runs; errors as `Console`, and as each method says.
-
-    Args:
-        console: the board's prompt.
-        store: its programs.
-
-    Attributes:
-        console: the board's prompt.
-        job: the job that was given last.
-    """
+    """The jobs that a board is given, and their runs; errors as `Console`, and as each method says."""
 
     def __init__(self, console: Console, store: ProgramStore) -> None:
         self.console = console
@@ -63,18 +55,16 @@ class JobRunner:
     def handshake(self) -> BoardStatus:
         """See to it that this driver's programs, and no others, are loaded.
 
-        Returns:
-            What the board says of itself.
-
         Raises:
             VersionMismatchError: they are not there, or differ; the message names the command that mends it.
         """
-        self._line_of_run(commands.LOAD_LINE)
-        status = self._status(commands.HELLO_LINE)
-        if _difference(status):
-            # They may have been uploaded since the board loaded the old ones.
-            self._line_of_run(commands.RELOAD_LINE)
+        with self.console.within(LOAD_TIMEOUT_S):
+            self._line_of_run(commands.LOAD_LINE)
             status = self._status(commands.HELLO_LINE)
+            if _difference(status):
+                # They may have been uploaded since the board loaded the old ones.
+                self._line_of_run(commands.RELOAD_LINE)
+                status = self._status(commands.HELLO_LINE)
         self._check_version(status)
         assert status is not None
         self._loaded = self._now_loaded()
@@ -82,10 +72,6 @@ class JobRunner:
 
     def configure(self, job: Job, *, memory_bytes: int | None = None) -> None:
         """Give a job to the board. `start` does so by itself; here errors show without a run.
-
-        Args:
-            job: the job.
-            memory_bytes: what may be used of the board's memory.
 
         Raises:
             ValueError: the job does not fit into it; with the numbers, and what would fit.
@@ -110,15 +96,12 @@ class JobRunner:
         return self.console.session.n_boots, self._store.n_changes
 
     def _send_job(self, job: Job) -> None:
-        for line in commands.job_lines(job):
-            self._line_of_run(line)
+        with self.console.within(LOAD_TIMEOUT_S):
+            for line in commands.job_lines(job):
+                self._line_of_run(line)
 
     def forget(self) -> None:
-        """Drop the job and its results from the board's memory.
-
-        Raises:
-            VersionMismatchError: the board's programs are not this driver's.
-        """
+        """Drop the job and its results from the board's memory."""
         self._line_of_run(f"if elm11 then {commands.FORGET_LINE}end")
 
     def status(self) -> BoardStatus | None:
@@ -126,19 +109,7 @@ class JobRunner:
         return self._status(commands.STATUS_LINE)
 
     def ask(self, line: str, timeout_s: float) -> list[LineEvent]:
-        """Type a line for run.lua and give the frames that answer it, and the lines that are none.
-
-        Args:
-            line: a call, at most 254 printable ASCII characters.
-            timeout_s: longest time until the prompt is back.
-
-        Returns:
-            Frames and other lines, in the order in which they came.
-
-        Raises:
-            EngineError: the board refuses.
-            VersionMismatchError: the board's programs are not this driver's.
-        """
+        """Type a line for run.lua and give the frames that answer it, and the lines that are none."""
         events: list[LineEvent] = []
 
         def note(event: object) -> None:
@@ -164,9 +135,6 @@ class JobRunner:
             simulations: which simulations, step 1; all of the job by default.
             memory_bytes: what may be used of the board's memory. More than the default may stop the board for good
                 (until it is switched off).
-
-        Returns:
-            The run, which goes on by itself.
 
         Raises:
             ValueError: the job does not fit into the board's memory, the range is not one that a histogram can hold, or
@@ -208,9 +176,6 @@ class JobRunner:
         Args:
             job: what it should be; without it the run can be followed but not fetched.
             timeout_s: how long a running board may be silent.
-
-        Returns:
-            The run, whether it goes on or has ended.
 
         Raises:
             EngineError: there is no run and there are no results.
@@ -267,14 +232,16 @@ class JobRunner:
     def _status(self, line: str) -> BoardStatus | None:
         """What the board says of itself; None if run.lua is not loaded."""
         silent = 0
-        for _ in range(TRIES):
-            events = self.ask(line, LOAD_TIMEOUT_S)
-            for event in events:
-                if isinstance(event, Frame) and is_status(event):
-                    return parse_status(event)
-            silent += not events
-            if silent > 1:
-                return None
+        timeout_s = LOAD_TIMEOUT_S if line == commands.HELLO_LINE else _ANSWER_TIMEOUT_S
+        with self.console.within(timeout_s):
+            for _ in range(TRIES):
+                events = self.ask(line, timeout_s)
+                for event in events:
+                    if isinstance(event, Frame) and is_status(event):
+                        return parse_status(event)
+                silent += not events
+                if silent > 1:
+                    return None
         raise ProtocolError(
             "the board's answer was damaged each time.",
             state=f"asking {line!r}",
@@ -283,11 +250,7 @@ class JobRunner:
         )
 
     def _line_of_run(self, line: str) -> None:
-        """A line for run.lua.
-
-        Raises:
-            VersionMismatchError: there is no run.lua, or a damaged one.
-        """
+        """A line for run.lua."""
         try:
             self.console.type_line(line, LOAD_TIMEOUT_S)
         except LuaError as error:

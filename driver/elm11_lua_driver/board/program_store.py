@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _READ_BACK_TIMEOUT_S = 30.0  # the longest program takes 2 s on the wire
 LOAD_TIMEOUT_S = 300.0  # all programs, twice as long as the slowest board takes
+_LIST_TIMEOUT_S = 60.0
+_COMPARE_TIMEOUT_S = 120.0
 _LIST_TRIES = 24  # a long list is seldom whole on a bad line, and each of its entries must be read twice
 _MOST_READS = 24  # of a text; one is enough as a rule, and with 20 % of lines damaged one in 10^5 needs more
 _PROGRAM_LINE = re.compile(r"Program ([0-9]{1,3})\.\s*: (.+)")
@@ -27,10 +29,6 @@ _PROGRAM_LINE = re.compile(r"Program ([0-9]{1,3})\.\s*: (.+)")
 
 class ProgramStore:
     """The programs that a board keeps; errors as `Console`, and as each method says.
-
-    Args:
-        console: the board's prompt.
-        settings: times and limits of uploads.
 
     Attributes:
         n_changes: how often programs have been uploaded or deleted here.
@@ -42,22 +40,19 @@ class ProgramStore:
         self._settings = settings or UploadSettings()
 
     def programs(self) -> list[str]:
-        """Names of the stored programs, broken entries included.
-
-        Raises:
-            ProtocolError: the list was damaged again and again.
-        """
+        """Names of the stored programs, broken entries included."""
         votes: dict[int, Counter[str]] = {}
-        for _ in range(_LIST_TRIES):
-            for number, name in _PROGRAM_LINE.findall(self._console.command("list|programs")):
-                votes.setdefault(int(number), Counter())[name] += 1
-            count = re.search(r": ([0-9]+)\s*$", self._console.command("list|program_count"))
-            expected = int(count[1]) if count else -1
-            # Two reads that agree, since nothing else shows a damaged letter. A damaged number may have made entries
-            # that are not in the list: they come once.
-            agreed = [name for number in sorted(votes) for name, n in votes[number].most_common(1) if n > 1]
-            if len(agreed) == expected:
-                return agreed
+        with self._console.within(_LIST_TIMEOUT_S):
+            for _ in range(_LIST_TRIES):
+                for number, name in _PROGRAM_LINE.findall(self._console.command("list|programs")):
+                    votes.setdefault(int(number), Counter())[name] += 1
+                count = re.search(r": ([0-9]+)\s*$", self._console.command("list|program_count"))
+                expected = int(count[1]) if count else -1
+                # Two reads that agree: nothing else shows a damaged letter. A damaged number may have made entries
+                # that are not in the list: they come once.
+                agreed = [name for number in sorted(votes) for name, n in votes[number].most_common(1) if n > 1]
+                if len(agreed) == expected:
+                    return agreed
         raise ProtocolError(
             "the list of programs was damaged each time.",
             state="listing programs",
@@ -82,9 +77,6 @@ class ProgramStore:
             verify: read it back and compare.
             on_progress: called after each page, and when the whole program is sent again.
 
-        Returns:
-            What was stored, and what it took.
-
         Raises:
             ValueError: the name or the text cannot be stored.
             VerificationError: the sums were wrong in every attempt, or what is read back differs.
@@ -103,9 +95,6 @@ class ProgramStore:
     def read_back(self, name: str) -> list[str]:
         """The lines of a stored program, read once. Nothing shows whether the wire has damaged them.
 
-        Args:
-            name: of the program.
-
         Raises:
             CommandRefusedError: there is no such program.
             ValueError: the name has characters that a program's name cannot have.
@@ -123,10 +112,6 @@ class ProgramStore:
         Lines that the wire has damaged are read again: each line must have been read as it should be, and as many of
         them as there should be. A text that is read twice alike, and is not the one wanted, is another text.
 
-        Args:
-            name: of the program.
-            text: what it should be, Latin-1; line ends do not count.
-
         Raises:
             CommandRefusedError: there is no such program.
             VerificationError: the text cannot be read back: a line is too long.
@@ -140,18 +125,15 @@ class ProgramStore:
                 next_step="Break the line, or upload without verifying.",
             )
         comparison = Comparison(text)
-        for _ in range(_MOST_READS):
-            verdict = comparison.read(self.read_back(name))
-            if verdict is not None:
-                return verdict
+        with self._console.within(_COMPARE_TIMEOUT_S):
+            for _ in range(_MOST_READS):
+                verdict = comparison.read(self.read_back(name))
+                if verdict is not None:
+                    return verdict
         return False
 
     def verify(self, name: str, text: str) -> None:
         """Do nothing if the stored program is this text.
-
-        Args:
-            name: of the program.
-            text: what it should be, Latin-1; line ends do not count.
 
         Raises:
             VerificationError: it is another, is not there, or cannot be read back.
@@ -173,27 +155,20 @@ class ProgramStore:
     def check_program(self, name: str) -> tuple[int, str] | None:
         """Have the board check the text of one of this driver's programs, by loading it.
 
-        Args:
-            name: a program that `elm11_firmware.programs` lists.
-
         Returns:
             Length and CRC-32 that the board found; None if the program has no check, is damaged or is not there.
-
-        Raises:
-            ValueError: the name has characters that a program's name cannot have.
         """
         line = f'local _,n,c=run_program("{plain_name(name)}")print(n,c)'
         try:
-            words = self._console.agreed_answer(lambda: self._console.type_line(line, LOAD_TIMEOUT_S).text).split("\t")
+            with self._console.within(LOAD_TIMEOUT_S):
+                answer = self._console.agreed_answer(lambda: self._console.type_line(line, LOAD_TIMEOUT_S).text)
         except LuaError:
             return None
+        words = answer.split("\t")
         return (int(words[0]), words[1]) if len(words) == 2 and words[0].isdecimal() else None
 
     def delete(self, name: str) -> None:
         """Delete a stored program.
-
-        Args:
-            name: of the program.
 
         Raises:
             CommandRefusedError: there is none of that name.

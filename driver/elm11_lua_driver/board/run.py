@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _FETCH_ROUNDS = 40
+_DRAIN_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -69,14 +70,6 @@ class RunProgress:
 
 class Run:
     """Simulations that a board is computing, or has computed. Made by `Board.start` and `Board.attach`.
-
-    Args:
-        jobs: the jobs of the board.
-        execution: the line that started it, while that runs; None once it has ended.
-        job: what is computed; None after attaching without one.
-        name: what the board calls the job.
-        simulations: which simulations, step 1.
-        budget: deadlines of the run.
 
     Attributes:
         job: what is computed; None after attaching without one.
@@ -125,9 +118,6 @@ class Run:
     def progress(self, wait_s: float = 0.0) -> RunProgress:
         """How far the run is: what the board has reported so far.
 
-        Args:
-            wait_s: how long to wait for news.
-
         Raises:
             LuaError: the run failed.
             BoardRebootedError: the board restarted; the results are gone.
@@ -138,7 +128,9 @@ class Run:
         before = self._status
         while self.running:
             came = self._step(end_s)
-            if not came and (transport.now_s() >= end_s or self._status is not before):
+            late_s = transport.now_s() - end_s
+            # A board that talks without a pause is not listened to for longer than this.
+            if late_s >= _DRAIN_S or (not came and (late_s >= 0 or self._status is not before)):
                 break
         return self._progress()
 
@@ -154,9 +146,6 @@ class Run:
             timeout_s: longest time for all of it; by default three times what the slowest board would take.
             stall_s: longest time without a report; by default likewise.
             on_progress: called at each report of the board.
-
-        Returns:
-            The progress at the end.
 
         Raises:
             BoardTimeoutError: it took longer, or the board was silent for too long.
@@ -224,9 +213,6 @@ class Run:
             fewer: whether the finished part of a run that was cancelled will do.
             timeout_s: longest time; by default as long as the slowest board could need, several times over.
 
-        Returns:
-            The histogram of the run's simulations, or of those that are finished.
-
         Raises:
             ValueError: the job is not known: attach with it.
             BoardBusyError: the run goes on.
@@ -257,7 +243,9 @@ class Run:
                 state="fetching results",
                 next_step="Start the run again.",
             )
-        counts = self._assemble(job, timeout_s)
+        longest_s = 10 * self.budget.send_s if timeout_s is None else timeout_s
+        with self._console.within(longest_s):
+            counts = self._assemble(job, longest_s)
         part = Part(self.first, self.first + status.done, counts.counts())
         _log.info("fetched simulations %d to %d", part.start, part.stop - 1)
         return Histogram(job, [part])
@@ -266,9 +254,6 @@ class Run:
 
     def wait_for_start(self, crc32: str) -> None:
         """Wait for the board's first report.
-
-        Args:
-            crc32: of the job as it was sent.
 
         Raises:
             ProtocolError: the job has not arrived as it was sent; the run is stopped.
@@ -296,18 +281,14 @@ class Run:
             )
 
     def take(self, status: BoardStatus) -> None:
-        """Take a report of the board.
-
-        Args:
-            status: one report, decoded.
-        """
+        """Take a report of the board."""
         self._status = status
 
-    def _assemble(self, job: Job, timeout_s: float | None) -> HistogramAssembly:
+    def _assemble(self, job: Job, timeout_s: float) -> HistogramAssembly:
         transport = self._console.transport
         assembly = HistogramAssembly(job.J + 1, job.n_bins)
         once_s = self.budget.send_s
-        end_s = transport.now_s() + (10 * once_s if timeout_s is None else timeout_s)
+        end_s = transport.now_s() + timeout_s
         lines = [commands.send_line(0, -1)]
         for _ in range(_FETCH_ROUNDS):
             for line in lines:
@@ -339,7 +320,7 @@ class Run:
             last_bytes=self._console.last_bytes,
         )
 
-    def _step(self, until_s: float) -> bool:
+    def _step(self, until_s: float) -> bytes:
         execution = self._execution
         assert execution is not None
         try:

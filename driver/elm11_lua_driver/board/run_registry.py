@@ -47,9 +47,6 @@ def _file(name: str) -> Path:
 def save(record: RunRecord) -> None:
     """Remember a run.
 
-    Args:
-        record: the run; an older record of the same job is replaced.
-
     Warns:
         UserWarning: it cannot be kept; the run goes on without.
     """
@@ -79,11 +76,7 @@ def _write(record: RunRecord) -> None:
 
 
 def load(name: str) -> RunRecord | None:
-    """The run of the job with that name; None if this computer has not started it.
-
-    Args:
-        name: `commands.job_name` of the job.
-    """
+    """The run of the job with that name; None if this computer has not started it."""
     try:
         values: dict[str, Any] = json.loads(_file(name).read_text(encoding="utf-8"))
         return RunRecord(
@@ -98,9 +91,5 @@ def load(name: str) -> RunRecord | None:
 
 
 def mark_fetched(record: RunRecord) -> None:
-    """Remember that the results have arrived.
-
-    Args:
-        record: the run.
-    """
+    """Remember that the results have arrived."""
     save(dataclasses.replace(record, fetched=True))

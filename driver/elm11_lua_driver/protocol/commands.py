@@ -1,4 +1,4 @@
-"""What the driver says to `run.lua` about a run, and what it is told: lines and frames, without a port.
+"""What the driver types to `run.lua` about a run, and what the board answers: lines and frames, without a port.
 
 A job goes to the board as calls of `elm11.set`, floats in hexadecimal (the board reads decimal numbers in single
 precision). The board answers with the CRC-32 of what has arrived, number by number as IEEE doubles, so that a wrong bit
@@ -33,20 +33,12 @@ NAME_DIGITS: Final = 16
 
 
 def job_name(job: Job) -> str:
-    """What the board calls a job.
-
-    Args:
-        job: what is computed.
-    """
+    """What the board calls a job."""
     return job.sha256[:NAME_DIGITS]
 
 
 def job_fields(job: Job) -> dict[str, int | float | str]:
-    """The fields that `run.lua` wants, in the order of its CRC-32.
-
-    Args:
-        job: what is computed.
-    """
+    """The fields that `run.lua` wants, in the order of its CRC-32."""
     return {
         "seed_low": job.seed & 0xFFFFFFFF,
         "seed_high": job.seed >> 32,
@@ -66,11 +58,7 @@ def job_fields(job: Job) -> dict[str, int | float | str]:
 
 
 def job_crc32(job: Job) -> str:
-    """What the board says of the job if every bit of it has arrived: eight hexadecimal digits.
-
-    Args:
-        job: what is computed.
-    """
+    """What the board says of the job if every bit of it has arrived: eight hexadecimal digits."""
     packed = b""
     for value in job_fields(job).values():
         match value:
@@ -84,11 +72,7 @@ def job_crc32(job: Job) -> str:
 
 
 def job_lines(job: Job) -> list[str]:
-    """The lines that give a job to the board, as few as possible, each of at most `MAX_LINE` characters.
-
-    Args:
-        job: what is computed.
-    """
+    """The lines that give a job to the board, as few as possible, each of at most `MAX_LINE` characters."""
     lines: list[str] = []
     words: list[str] = []
     for name, value in job_fields(job).items():
@@ -111,24 +95,19 @@ def _set_line(words: list[str]) -> str:
     return f"elm11.set{{{','.join(words)}}}"
 
 
-def start_line(simulations: range, every: int, beat: int) -> str:
+def start_line(simulations: range, every: int, heartbeat: int) -> str:
     """The line that starts a run.
 
     Args:
         simulations: which, step 1.
-        every: simulations from one sign of progress to the next.
-        beat: scales from one heartbeat to the next, 0 for none within a simulation.
+        every: simulations from one progress report to the next.
+        heartbeat: scales from one heartbeat to the next, 0 for none within a simulation.
     """
-    return f"elm11.start({simulations.start},{len(simulations)},{every},{beat})"
+    return f"elm11.start({simulations.start},{len(simulations)},{every},{heartbeat})"
 
 
 def send_line(first_block: int, last_block: int) -> str:
-    """The line that asks for blocks of the histogram; -1 for the last one there is.
-
-    Args:
-        first_block: number of the first block wanted, from 0.
-        last_block: number of the last one; -1 for the last there is.
-    """
+    """The line that asks for blocks of the histogram; -1 for the last one there is."""
     return f"elm11.send({first_block},{last_block})"
 
 
@@ -167,14 +146,7 @@ class BoardStatus:
 
 
 def parse_status(frame: Frame) -> BoardStatus:
-    """What an H, P or E frame of `run.lua` says.
-
-    Args:
-        frame: the frame.
-
-    Raises:
-        ProtocolError: the frame says nothing of that kind.
-    """
+    """What an H, P or E frame of `run.lua` says."""
     fields = frame.fields()
 
     def word(name: str) -> str:
@@ -201,11 +173,7 @@ def parse_status(frame: Frame) -> BoardStatus:
 
 
 def is_status(frame: Frame) -> bool:
-    """Whether a frame is one that `parse_status` reads: not data, not the end of a histogram.
-
-    Args:
-        frame: the frame.
-    """
+    """Whether a frame is one that `parse_status` reads: not data, not the end of a histogram."""
     if frame.kind is FrameKind.END:
         return frame.payload.endswith(" end")
     return frame.kind in {FrameKind.HELLO, FrameKind.PROGRESS}

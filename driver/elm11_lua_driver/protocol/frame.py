@@ -87,13 +87,7 @@ _TAIL = re.compile(rb"\*[0-9a-f]{8}\Z")
 
 @dataclass(frozen=True)
 class Frame:
-    """One result line.
-
-    Args:
-        kind: what it is about.
-        sequence: 0 to 999 999 999.
-        payload: printable ASCII (blank to ``~``).
-    """
+    """One result line."""
 
     kind: FrameKind
     sequence: int
@@ -128,11 +122,7 @@ class LogLine:
 
 @dataclass(frozen=True)
 class DamagedLine:
-    """A line that begins like a frame and is none: damaged on its way, or log text that looks like one.
-
-    Attributes:
-        text: the line's bytes, without its end.
-    """
+    """A line that begins like a frame and is none: damaged on its way, or log text that looks like one."""
 
     text: bytes
 
@@ -141,14 +131,7 @@ LineEvent = Frame | LogLine | DamagedLine
 
 
 def encode(frame: Frame) -> bytes:
-    """The frame as its line, without the line end.
-
-    Args:
-        frame: the frame.
-
-    Raises:
-        ValueError: the sequence is outside 0 to 999 999 999, or the payload has other than printable ASCII.
-    """
+    """The frame as its line, without the line end."""
     if not 0 <= frame.sequence < 10**_MAX_SEQUENCE_DIGITS:
         raise ValueError(f"sequence must be 0 to 999999999, not {frame.sequence}")
     if not (frame.payload.isascii() and (frame.payload.isprintable())):
@@ -157,11 +140,7 @@ def encode(frame: Frame) -> bytes:
 
 
 def decode(line: bytes) -> Frame | None:
-    """The frame that a whole line is, or None.
-
-    Args:
-        line: one line without its line end, beginning with ``~``.
-    """
+    """The frame that a whole line is, or None."""
     if not line.startswith(b"~") or len(line) > MAX_LINE_BYTES or not _TAIL.search(line):
         return None
     body = line[1:-9]
@@ -179,9 +158,6 @@ _FRAME_START = re.compile(rb"~[HPDEX][0-9]{1,9} ")
 
 def decode_line(line: bytes) -> list[LineEvent]:
     """What one line from the board is: a frame, log text, or log text that ran into a frame.
-
-    Args:
-        line: one line without its line end.
 
     Returns:
         One event, or two: log text whose own line end was lost, and the frame behind it.
@@ -213,9 +189,6 @@ class FrameReader:
 
     def feed(self, data: bytes) -> list[LineEvent]:
         """Take the next bytes of the stream and give the events of every line that they end.
-
-        Args:
-            data: bytes, in pieces of any length.
 
         Returns:
             Frames and log text, in order; a line that is too long comes in pieces.
@@ -257,26 +230,12 @@ class Block:
 
 
 def blocks_per_row(n_bins: int) -> int:
-    """How many blocks a row is cut into.
-
-    Args:
-        n_bins: bins of a row, at least 1.
-    """
+    """How many blocks a row is cut into."""
     return -(-n_bins // BLOCK_BINS)
 
 
 def encode_block(row: int, first: int, counts: Sequence[int], sequence: int) -> Frame | None:
-    """The data frame of one block, or None when all its counts are zero.
-
-    Args:
-        row: row of the histogram, from 0.
-        first: bin of ``counts[0]``.
-        counts: at most `BLOCK_BINS` counts.
-        sequence: the block's number.
-
-    Returns:
-        The frame, or None.
-    """
+    """The data frame of one block, or None when all its counts are zero."""
     used = [place for place, count in enumerate(counts) if count]
     if not used:
         return None
@@ -288,14 +247,7 @@ _BLOCK = re.compile(r"([0-9]{1,9}) ([0-9]{1,9}) ([!-~]+)", re.ASCII)
 
 
 def decode_block(frame: Frame) -> Block:
-    """The block in a data frame.
-
-    Args:
-        frame: the frame.
-
-    Raises:
-        ProtocolError: the payload is not that of a data frame.
-    """
+    """The block in a data frame."""
     match = _BLOCK.fullmatch(frame.payload)
     if frame.kind is not FrameKind.DATA or match is None:
         raise ProtocolError(f"frame {frame.sequence} is not a data frame: {frame.payload[:40]!r}.")
@@ -324,11 +276,7 @@ class Summary:
     total: int
 
     def frame(self, sequence: int = 0) -> Frame:
-        """The end frame.
-
-        Args:
-            sequence: number of the frame.
-        """
+        """The end frame."""
         total = self.total if self.total < 2**31 else self.total - 2**32  # the board's integers are signed
         payload = f"{self.first} {self.last} {self.n_lines} {self.crc32:08x} {total}"
         return Frame(FrameKind.END, sequence, payload)
@@ -338,14 +286,7 @@ _SUMMARY = re.compile(r"([0-9]{1,9}) ([0-9]{1,9}) ([0-9]{1,9}) ([0-9a-f]{8}) (-?
 
 
 def decode_summary(frame: Frame) -> Summary:
-    """What an end frame says.
-
-    Args:
-        frame: the frame.
-
-    Raises:
-        ProtocolError: the frame is not an end frame, or its payload is not of that form.
-    """
+    """What an end frame says."""
     match = _SUMMARY.fullmatch(frame.payload)
     if frame.kind is not FrameKind.END or match is None:
         raise ProtocolError(f"frame {frame.sequence} is not an end frame: {frame.payload[:60]!r}.")
@@ -359,11 +300,6 @@ class HistogramAssembly:
     Give every frame to `add`. While `is_complete` says no: ask the board to repeat its end frame if
     `summary` is None, otherwise ask again for each range in `missing`. Neither `counts` nor anything else
     gives a part of the histogram.
-
-    Args:
-        n_rows: rows, J + 1.
-        n_bins: bins of a row.
-        summary: what the end frame said; None until it has come.
     """
 
     n_rows: int
@@ -372,11 +308,7 @@ class HistogramAssembly:
     _blocks: dict[int, tuple[int, Block]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Check the shape.
-
-        Raises:
-            ValueError: a dimension is below 1.
-        """
+        """Check the shape."""
         if self.n_rows < 1 or self.n_bins < 1:
             raise ValueError(f"n_rows and n_bins must be at least 1, not {self.n_rows} and {self.n_bins}")
 
@@ -390,9 +322,6 @@ class HistogramAssembly:
 
         A line that came twice is kept once. The end frame of a part of the histogram is not needed and not
         kept.
-
-        Args:
-            frame: the frame.
 
         Raises:
             ProtocolError: the frame does not fit into this histogram: it belongs to another job.
@@ -481,9 +410,6 @@ class HistogramAssembly:
 def encode_counts(counts: Iterable[int]) -> str:
     """Counts as text, 1.13 characters each for a histogram of 300 simulations.
 
-    Args:
-        counts: each 0 to `MAX_COUNT`.
-
     Raises:
         ValueError: a count is outside its range.
     """
@@ -509,9 +435,6 @@ def encode_counts(counts: Iterable[int]) -> str:
 
 def decode_counts(text: str) -> list[int]:
     """The counts that `encode_counts` was given.
-
-    Args:
-        text: from `encode_counts`.
 
     Raises:
         ProtocolError: the text is not such a code.

@@ -94,9 +94,6 @@ def check_files(paths: Iterable[Path], *, imported: Collection[str] = ()) -> lis
     Args:
         paths: the files.
         imported: what other programs import first, as ``"pcall"`` or ``"math.sin"``.
-
-    Returns:
-        Every problem of every file, in order; empty when there is none.
     """
     problems: list[Problem] = []
     for path in paths:
@@ -120,9 +117,6 @@ def check_source(
         imported: what other programs import first, as ``"pcall"`` or ``"math.sin"``.
         is_strict: the rules for this project's own programs as well: an import stands before what it brings and brings
             something, hexadecimal integers have at most 32 bits, no tabs, a line feed at the end.
-
-    Returns:
-        Every problem, by line.
     """
     problems = [*_check_size(name, content), *_check_characters(name, content)]
     if is_strict:

@@ -18,9 +18,6 @@ def code_lines(code: bytes) -> Iterator[str]:
 
     Index 0 holds ``return ``, for a first try to compile the code as an expression, as the prompt does. Each line may
     be typed twice, and its beginnings do nothing.
-
-    Args:
-        code: any bytes.
     """
     yield 'elm11_code={[0]="return "}'
     number, text = 1, ""
@@ -44,20 +41,12 @@ def _written(byte: int) -> str:
 
 
 def listed_lines(text: str) -> list[str]:
-    """The lines that the board lists for a program: without line ends, CR and LF alike.
-
-    Args:
-        text: the program, Latin-1.
-    """
+    """The lines that the board lists for a program: without line ends, CR and LF alike."""
     return text.replace("\r", "").removesuffix("\n").split("\n")
 
 
 def read_back_faults(text: str) -> str:
-    """Why a text cannot be read back, or nothing.
-
-    Args:
-        text: the program, Latin-1.
-    """
+    """Why a text cannot be read back, or nothing."""
     for number, line in enumerate(listed_lines(text), start=1):
         if len(line) > MAX_LINE:
             return f"line {number} has {len(line)} characters, and the board lists at most {MAX_LINE}"
@@ -65,11 +54,7 @@ def read_back_faults(text: str) -> str:
 
 
 class Comparison:
-    """Compares a text with what is read back, over several reads that the wire may have damaged.
-
-    Args:
-        text: what should be there.
-    """
+    """Compares a text with what is read back, over several reads that the wire may have damaged."""
 
     def __init__(self, text: str) -> None:
         self._wanted = [line.rstrip() for line in listed_lines(text)]
@@ -78,9 +63,6 @@ class Comparison:
 
     def read(self, lines: list[str]) -> bool | None:
         """Take one read.
-
-        Args:
-            lines: as the board listed them.
 
         Returns:
             True when every line has been read as it should be, in a read with as many lines; False when one and the

@@ -30,6 +30,7 @@ from ..errors import BoardTimeoutError, CommandRefusedError, Elm11Error, Verific
 from .repl.lua_errors import stopped_error
 from .repl.machine import Execution
 from .repl.recovery import Recovery
+from .repl.session import OVERHEAD_S, Deadline
 from .repl.tokenizer import Booted, Line, Prompt, PromptKind, Stopped, command_body
 
 if TYPE_CHECKING:
@@ -83,12 +84,7 @@ class UploadProgress:
 
 @dataclass(frozen=True)
 class UploadRestarted:
-    """The whole program is sent again.
-
-    Args:
-        reason: what was wrong.
-        attempt: number of the attempt that begins now.
-    """
+    """The whole program is sent again."""
 
     reason: str
     attempt: int
@@ -96,14 +92,7 @@ class UploadRestarted:
 
 @dataclass(frozen=True)
 class UploadResult:
-    """The program has been sent, and every sum agreed. That it is stored well is shown by reading it back.
-
-    Args:
-        name: name of the program.
-        n_bytes: its length.
-        restarts: why earlier attempts were given up.
-        overwrote: whether a program of that name was deleted.
-    """
+    """The program has been sent, and every sum agreed. That it is stored well is shown by reading it back."""
 
     name: str
     n_bytes: int
@@ -137,9 +126,6 @@ class Upload:
         content: 1 to 24 575 bytes, no zeros.
         overwrite: whether an existing program of that name may be deleted.
         settings: times and limits.
-
-    Raises:
-        ValueError: the name or the content cannot be stored.
     """
 
     def __init__(
@@ -177,6 +163,7 @@ class Upload:
         self._overwrote = False
         self._deleted = False
         self._errors: list[str] = []
+        self._deadline_of_all: Deadline | None = None
 
     @property
     def done(self) -> bool:
@@ -203,36 +190,42 @@ class Upload:
             return []
         events: list[UploadEvent] = []
         try:
-            if self._inner is not None:
-                self._receive_inner(self._inner, data, now_s, events)
-                return events
-            for place in range(len(data)):
-                if self._inner is not None:
-                    self._receive_inner(self._inner, data[place:], now_s, events)
-                    return events
-                try:
-                    self._take(data[place : place + 1], now_s, events)
-                except Elm11Error:
-                    # The rest of what the board says belongs to this error, not to the next line.
-                    self._session.receive(data[place + 1 :])
-                    raise
-            if self._deadline_s is not None and now_s >= self._deadline_s:
-                self._deadline_s = None
-                self._deadline(now_s, events)
+            self._advance(data, now_s, events)
+            if self.result is None:
+                self._begin(now_s).check(data, now_s, self.state)
         except Elm11Error as error:
             self._tell_what_is_left(error)
             raise
         return events
 
+    def _begin(self, now_s: float) -> Deadline:
+        if self._deadline_of_all is None:
+            settings, byte_time_s = self._settings, self._session.settings.byte_time_s
+            once_s = OVERHEAD_S + estimate_s(len(self._content), byte_time_s=byte_time_s, settings=settings)
+            self._deadline_of_all = Deadline(OVERHEAD_S + settings.attempts * once_s, now_s, self._session)
+        return self._deadline_of_all
+
+    def _advance(self, data: bytes, now_s: float, events: list[UploadEvent]) -> None:
+        for place in range(len(data)):
+            if self._inner is not None:
+                self._receive_inner(self._inner, data[place:], now_s, events)
+                return
+            try:
+                self._take(data[place : place + 1], now_s, events)
+            except Elm11Error:
+                # The rest of what the board says belongs to this error, not to the next line.
+                self._session.receive(data[place + 1 :])
+                raise
+        if self._inner is not None:
+            if not data:
+                self._receive_inner(self._inner, data, now_s, events)
+        elif self._deadline_s is not None and now_s >= self._deadline_s:
+            self._deadline_s = None
+            self._deadline(now_s, events)
+
     def bytes_to_write(self, now_s: float) -> bytes:
-        """What to write to the board now; each byte is given once.
-
-        Args:
-            now_s: the time, in seconds from any fixed moment.
-
-        Raises:
-            Elm11Error: as `Execution.receive`.
-        """
+        """What to write to the board now; each byte is given once."""
+        self._begin(now_s)
         if self._inner is not None:
             try:
                 return self._inner.bytes_to_write(now_s)
@@ -247,7 +240,8 @@ class Upload:
         """When `receive` is to be called at the latest; None when done."""
         if self.result is not None:
             return None
-        return self._inner.next_deadline_s() if self._inner is not None else self._deadline_s
+        step_s = self._inner.next_deadline_s() if self._inner is not None else self._deadline_s
+        return step_s if self._deadline_of_all is None or step_s is None else min(step_s, self._deadline_of_all.at_s)
 
     # -- helpers --------------------------------------------------------------------------------------------
 
@@ -443,23 +437,13 @@ class Upload:
 
 
 def n_bytes_written(n_bytes: int) -> int:
-    """Bytes that the host writes to upload a program, from the first byte of the dialogue to the last.
-
-    Args:
-        n_bytes: length of the program.
-    """
+    """Bytes that the host writes to upload a program, from the first byte of the dialogue to the last."""
     n_pages = -(-n_bytes // PAGE_BYTES)
     return n_bytes + 2 * n_pages + len("\x07\x09") + 4 + len("\x0d")
 
 
 def estimate_s(n_bytes: int, *, byte_time_s: float, settings: UploadSettings | None = None) -> float:
-    """How long the upload of a program takes at least, in seconds.
-
-    Args:
-        n_bytes: length of the program.
-        byte_time_s: how long one byte takes to leave.
-        settings: times and limits.
-    """
+    """How long the upload of a program takes at least, in seconds."""
     settings = settings or UploadSettings()
     n_pages = -(-n_bytes // PAGE_BYTES)
     return settings.quiet_s + n_bytes_written(n_bytes) * byte_time_s + n_pages * settings.page_wait_s

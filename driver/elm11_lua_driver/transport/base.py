@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from ..protocol.repl.session import Deadline
+
 VIRTUAL = "virtual://"
 """How the name of a virtual board's port begins."""
 
@@ -30,18 +32,10 @@ class Transport(Protocol):
         """The time, in seconds from any fixed moment."""
 
     def write(self, data: bytes) -> None:
-        """Send bytes, paced.
-
-        Args:
-            data: any bytes.
-        """
+        """Send bytes, paced."""
 
     def read(self, timeout_s: float) -> bytes:
-        """Bytes that have come; waits for the first one at most this long. Empty when none came.
-
-        Args:
-            timeout_s: longest wait for the first byte, seconds.
-        """
+        """Bytes that have come; waits for the first one at most this long. Empty when none came."""
 
     def close(self) -> None:
         """Give the port back. May be called twice."""
@@ -66,11 +60,7 @@ class ProtocolMachine(Protocol):
         """
 
     def bytes_to_write(self, now_s: float) -> bytes:
-        """What to write now.
-
-        Args:
-            now_s: the time, in seconds from any fixed moment.
-        """
+        """What to write now."""
 
     def next_deadline_s(self) -> float | None:
         """When `receive` is to be called at the latest."""
@@ -81,7 +71,7 @@ def step(
     transport: Transport,
     on_event: Callable[[Any], None] | None = None,
     until_s: float = math.inf,
-) -> bool:
+) -> bytes:
     """Write what a machine has to write, and read once.
 
     Args:
@@ -91,10 +81,7 @@ def step(
         until_s: when to come back at the latest, on the transport's clock; after `POLL_INTERVAL_S` in any case.
 
     Returns:
-        Whether bytes came.
-
-    Raises:
-        Elm11Error: the machine failed, or the port did.
+        What came.
     """
     out = machine.bytes_to_write(transport.now_s())
     if out:
@@ -107,10 +94,17 @@ def step(
     for event in machine.receive(data, transport.now_s()):
         if on_event is not None:
             on_event(event)
-    return bool(data)
+    return data
 
 
-def drive(machine: ProtocolMachine, transport: Transport, on_event: Callable[[Any], None] | None = None) -> None:
-    """Drive a machine over a transport to its end; arguments and errors as `step`."""
+def drive(
+    machine: ProtocolMachine,
+    transport: Transport,
+    on_event: Callable[[Any], None] | None = None,
+    deadline: Deadline | None = None,
+) -> None:
+    """Drive a machine over a transport to its end, at the latest to that deadline; arguments and errors as `step`."""
     while not machine.done:
-        step(machine, transport, on_event)
+        came = step(machine, transport, on_event, math.inf if deadline is None else deadline.at_s)
+        if deadline is not None and not machine.done:
+            deadline.check(came, transport.now_s(), "waiting for the board")

@@ -20,26 +20,14 @@ class BoardInMemory(Protocol):
     """What a virtual board offers to its host."""
 
     def write(self, data: bytes, /) -> None:
-        """Bytes from the host.
-
-        Args:
-            data: any bytes.
-        """
+        """Bytes from the host."""
 
     def read(self) -> bytes:
         """Bytes for the host that are there now; does not wait."""
 
 
 class MemoryTransport:
-    """A board in this process. At full speed: nothing is paced.
-
-    Args:
-        board: the board; closed with the transport if it can be.
-        name: the port's name.
-        trace: gets a copy of what crosses.
-        clock: gives the time.
-        sleep: waits.
-    """
+    """A board in this process. At full speed: nothing is paced."""
 
     byte_time_s = 0.0
 
@@ -64,25 +52,14 @@ class MemoryTransport:
         return self._clock()
 
     def write(self, data: bytes) -> None:
-        """Give bytes to the board.
-
-        Args:
-            data: any bytes.
-        """
+        """Give bytes to the board."""
         if self._trace is not None:
             self._trace.note("to_board", data)
         with translated(self.name):
             self.board.write(data)
 
     def read(self, timeout_s: float) -> bytes:
-        """Bytes from the board; looks again and again until the time is over.
-
-        Args:
-            timeout_s: longest wait, seconds.
-
-        Returns:
-            What has come; empty when the time is over.
-        """
+        """Bytes from the board; looks again and again until the time is over."""
         end_s = self._clock() + timeout_s
         pause_s = 0.0002
         while True:
@@ -108,11 +85,7 @@ class MemoryTransport:
 
 
 class SkippingClock:
-    """Real time, and on top of it the time for which nobody had to wait.
-
-    Args:
-        clock: gives real time.
-    """
+    """Real time, and on top of it the time for which nobody had to wait."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -123,11 +96,7 @@ class SkippingClock:
         return self._clock() + self._skipped_s
 
     def skip(self, seconds: float) -> None:
-        """Let time pass at once.
-
-        Args:
-            seconds: how much time, >= 0.
-        """
+        """Let time pass at once."""
         self._skipped_s += seconds
 
 
@@ -135,11 +104,7 @@ class VirtualBoardInMemory(BoardInMemory, Protocol):
     """What `elm11_shim.VirtualBoard` offers beyond reading and writing."""
 
     def read(self, timeout_s: float = 0.0) -> bytes:
-        """Bytes for the host; waits for the first one at most that long.
-
-        Args:
-            timeout_s: longest wait, seconds.
-        """
+        """Bytes for the host; waits for the first one at most that long."""
 
     @property
     def running(self) -> bool:
@@ -155,12 +120,6 @@ class VirtualTransport(MemoryTransport):
 
     Only Lua takes real time. A pause of the line (the fault ``stall``) takes none either, but is as long as it says on
     the clock that board and host share.
-
-    Args:
-        board: the virtual board.
-        clock: the clock that the board was given.
-        name: the port's name.
-        trace: gets a copy of what crosses.
     """
 
     def __init__(
@@ -171,14 +130,7 @@ class VirtualTransport(MemoryTransport):
         self._skipping_clock = clock
 
     def read(self, timeout_s: float) -> bytes:
-        """Bytes from the board; waits only while Lua runs.
-
-        Args:
-            timeout_s: longest wait, seconds.
-
-        Returns:
-            What has come; empty when the time is over.
-        """
+        """Bytes from the board; waits only while Lua runs."""
         end_s = self._clock() + timeout_s
         board = self._virtual_board
         while True:

@@ -43,9 +43,6 @@ def open_transport(port: str, *, tx_delay_s: float = DEFAULT_TX_DELAY_S, trace_p
         tx_delay_s: from the start of one byte to the start of the next (not for ``virtual://``).
         trace_path: a file for a byte trace, or None.
 
-    Returns:
-        The port, open; the caller closes it.
-
     Raises:
         Elm11Error: as `SerialTransport`.
         ValueError: a trace would replace a file that is not one.

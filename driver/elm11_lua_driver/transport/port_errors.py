@@ -32,12 +32,7 @@ _MISSING_TEXT = re.compile(
 
 
 class translated:  # noqa: N801  # reads as a word: with translated(port):
-    """Turns the errors of pyserial and of the system into ours, in a ``with`` statement.
-
-    Args:
-        port: the port's name.
-        opening: whether it is being opened.
-    """
+    """Turns the errors of pyserial and of the system into ours, in a ``with`` statement."""
 
     def __init__(self, port: str, *, opening: bool = False) -> None:
         self._port = port
@@ -49,11 +44,7 @@ class translated:  # noqa: N801  # reads as a word: with translated(port):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Translate.
-
-        Raises:
-            Elm11Error: instead of the error.
-        """
+        """Translate."""
         if not isinstance(error, (OSError, ValueError)) or isinstance(error, Elm11Error):
             return
         ours = opening_error(self._port, error) if self._opening else using_error(self._port, error)
@@ -74,12 +65,7 @@ def _has_address(url: str) -> bool:
 
 
 def opening_error(port: str, error: OSError | ValueError) -> Elm11Error:
-    """The error for a port that cannot be opened.
-
-    Args:
-        port: the port's name.
-        error: what pyserial or the system said.
-    """
+    """The error for a port that cannot be opened."""
     number = getattr(error, "errno", None)
     text = str(error)
     state = f"opening {port}"
@@ -117,12 +103,7 @@ def opening_error(port: str, error: OSError | ValueError) -> Elm11Error:
 
 
 def using_error(port: str, error: OSError | ValueError) -> Elm11Error:
-    """The error for a port that fails while it is in use.
-
-    Args:
-        port: the port's name.
-        error: what pyserial or the system said.
-    """
+    """The error for a port that fails while it is in use."""
     state = f"using {port}"
     if isinstance(error, serial.SerialTimeoutException):
         return BoardTimeoutError(
@@ -169,15 +150,7 @@ def _missing_hint(port: str) -> str:
 
 
 def port_holders(port: str, proc: Path = Path("/proc")) -> tuple[str, ...]:
-    """The programs that have a port open, as ``"picocom (process 4711)"``; empty where the system does not tell.
-
-    Args:
-        port: the port's name.
-        proc: where the system lists its processes (Linux).
-
-    Returns:
-        One text per program.
-    """
+    """The programs that have a port open, as ``"picocom (process 4711)"``; empty where the system does not tell."""
     try:
         wanted = Path(port).resolve()
     except OSError:

@@ -87,15 +87,7 @@ class SerialTransport:
         return self._clock()
 
     def write(self, data: bytes) -> None:
-        """Send bytes, each `tx_delay_s` after the one before, also across calls.
-
-        Args:
-            data: any bytes.
-
-        Raises:
-            UnpluggedError: the port has gone.
-            BoardTimeoutError: the system takes no more bytes.
-        """
+        """Send bytes, each `tx_delay_s` after the one before, also across calls."""
         if self.trace is not None:
             self.trace.note("to_board", data)
         with translated(self.name):
@@ -111,15 +103,8 @@ class SerialTransport:
                 self._port.write(data[place : place + 1])
 
     def read(self, timeout_s: float) -> bytes:
-        """Bytes that have come; waits for the first one at most this long.
-
-        Args:
-            timeout_s: longest wait, seconds.
-
-        Raises:
-            UnpluggedError: the port has gone.
-        """
-        # The port's own time-out stays what it is: changing it sets the port up anew, over the network at worst.
+        """Bytes that have come; waits for the first one at most this long."""
+        # The port's own time-out stays what it is: changing it sets the port up again, over the network at worst.
         end_s = self._clock() + timeout_s
         data = b""
         with translated(self.name):

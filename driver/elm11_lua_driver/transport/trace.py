@@ -25,13 +25,7 @@ _DIRECTIONS: dict[str, Direction] = {"to_board": "to_board", "from_board": "from
 
 @dataclass(frozen=True)
 class TraceEntry:
-    """Some bytes that crossed the port together.
-
-    Args:
-        time_s: when, in seconds since the trace began.
-        direction: which way.
-        data: the bytes.
-    """
+    """Some bytes that crossed the port together."""
 
     time_s: float
     direction: Direction
@@ -71,10 +65,6 @@ class Trace:
 
     A file that cannot be written, or a disk that is full, ends the trace with one warning: what is traced goes on.
 
-    Args:
-        path: the file; an older trace is replaced.
-        clock: gives the time.
-
     Raises:
         ValueError: the file exists, and is not a trace.
     """
@@ -91,12 +81,7 @@ class Trace:
             self._give_up(error)
 
     def note(self, direction: Direction, data: bytes) -> None:
-        """Write one line, at once: a trace is for the time when something dies.
-
-        Args:
-            direction: who sent them.
-            data: the bytes.
-        """
+        """Write one line, at once: a trace is for the time when something dies."""
         if not data or self._file is None:
             return
         entry = TraceEntry(self._clock() - self._start_s, direction, data)
@@ -124,12 +109,6 @@ class Trace:
 def read_trace(path: Path) -> list[TraceEntry]:
     """Read what a `Trace` has written. A last line without its end, as a full disk leaves it, is left out.
 
-    Args:
-        path: the file.
-
-    Returns:
-        Its entries, in order.
-
     Raises:
         ProtocolError: a line is not one of a trace; the error names it.
     """
@@ -148,11 +127,7 @@ def read_trace(path: Path) -> list[TraceEntry]:
 
 
 class ReplayTransport:
-    """Plays a trace back: gives the board's bytes, and insists on the host's. Its time is that of the trace.
-
-    Args:
-        entries: what crossed the port.
-    """
+    """Plays a trace back: gives the board's bytes, and insists on the host's. Its time is that of the trace."""
 
     name = "replay://"
     byte_time_s = 0.0
@@ -172,9 +147,6 @@ class ReplayTransport:
 
     def write(self, data: bytes) -> None:
         """Take the host's bytes.
-
-        Args:
-            data: any bytes.
 
         Raises:
             ProtocolError: they are not those of the trace.
@@ -198,11 +170,7 @@ class ReplayTransport:
             data = data[n_same:]
 
     def read(self, timeout_s: float) -> bytes:
-        """What the board sent before the host's next bytes, if that was within the time.
-
-        Args:
-            timeout_s: longest wait, seconds.
-        """
+        """What the board sent before the host's next bytes, if that was within the time."""
         if (
             self._entries
             and self._entries[0].direction == "from_board"

@@ -62,6 +62,7 @@ class TestVirtual:
             (["--store", "there"], "--store: there is not a program store"),
             (["--store", "no/flash.json"], "--store: no/flash.json: there is no folder no"),
             (["--tcp", "70000"], "is not in the range 0<=x<=65535"),
+            (["--bytecode"], "--bytecode: only emblua can load bytecode; add --lua emblua"),
             (["--lua", "other"], "'other' is not one of"),
         ):
             result = elm11("virtual", *arguments)

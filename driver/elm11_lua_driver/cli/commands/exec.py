@@ -35,7 +35,8 @@ _FOR_EVER_S: Final = 1e7
     default="10",
     show_default=True,
     metavar="SECONDS",
-    help="Longest time.",
+    help="Longest time for the code. Reaching the prompt and typing may take 10 s more, and 2 s for each 200 bytes of "
+    "code; then the command ends, whatever the board sends.",
 )
 @click.option("--raw", is_flag=True, help="Print control characters as the board sends them.")
 @board_options

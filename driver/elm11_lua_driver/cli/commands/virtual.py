@@ -36,6 +36,11 @@ if TYPE_CHECKING:
     show_default=True,
     help="Its Lua: lupa is installed everywhere; emblua has the board's numbers and its memory, and must be built.",
 )
+@click.option(
+    "--bytecode",
+    is_flag=True,
+    help="Let emblua load bytecode, as a real board does: who reaches the port can then run any code on this computer.",
+)
 @click.option("--pty", "link", type=FileName(), metavar="LINK", help="Make a serial device, with a link at LINK.")
 @click.option("--tcp", "tcp_port", type=Whole(0, 65535), metavar="PORT", help="Listen on this TCP port; 0 takes any.")
 @click.option("--pace", is_flag=True, help="Transfer bytes at 115200 baud instead of at once.")
@@ -52,6 +57,7 @@ def virtual(
     faults: str | None,
     seed: int,
     *,
+    bytecode: bool,
     pace: bool,
     as_json: bool,
 ) -> None:
@@ -68,6 +74,8 @@ def virtual(
     """  # noqa: D301
     if link is not None and tcp_port is not None:
         raise ValueError("--pty and --tcp: choose one of them")
+    if bytecode and lua != "emblua":
+        raise ValueError("--bytecode: only emblua can load bytecode; add --lua emblua")
     if store is not None:
         try:
             check_writable(store)
@@ -80,7 +88,10 @@ def virtual(
         if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # not under nohup
             signal.signal(signal.SIGHUP, _interrupt)  # its window was closed
     try:
-        with _board(lua, store, faults, seed) as board, _server(board, link, tcp_port, pace=pace) as server:
+        with (
+            _board(lua, store, faults, seed, bytecode=bytecode) as board,
+            _server(board, link, tcp_port, pace=pace) as server,
+        ):
             echo(json.dumps({"port": server.address}) if as_json else server.address)
             sys.stdout.flush()
             info(f"A virtual board is on {server.address}; Ctrl-C ends it. Talk to it from another window:")
@@ -103,13 +114,17 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _board(lua: str, store: str | None, faults: str | None, seed: int) -> VirtualBoard:
+def _board(lua: str, store: str | None, faults: str | None, seed: int, *, bytecode: bool) -> VirtualBoard:
     """The board, switched on."""
     from elm11_shim import VirtualBoard  # noqa: PLC0415  only this command needs a Lua engine
+    from elm11_shim.board_lua_emblua import EmbluaBoardLua  # noqa: PLC0415
 
     try:
         return VirtualBoard(
-            "emblua" if lua == "emblua" else "lupa", store=Path(store) if store else None, faults=faults, seed=seed
+            EmbluaBoardLua(bytecode=bytecode) if lua == "emblua" else "lupa",
+            store=Path(store) if store else None,
+            faults=faults,
+            seed=seed,
         )
     except RuntimeError as error:
         raise EngineError(f"--lua {lua}: {error}") from error

@@ -25,13 +25,6 @@ class Verdict(Enum):
 class LineEcho:
     """One line on its way to the prompt, and what the board has echoed of it.
 
-    Args:
-        line: what is typed, at most `MAX_LINE` printable ASCII characters.
-        piece: characters typed before their echo is awaited.
-
-    Raises:
-        ValueError: the line is too long or has other characters.
-
     Attributes:
         line: what is typed.
         echo: visible bytes that came back in this attempt.
@@ -92,12 +85,7 @@ class LineEcho:
         return max(self._sent, len(self.echo))
 
     def erase(self, n: int, *, more: bool = False) -> bytes:
-        """Backspaces for that many characters and a few.
-
-        Args:
-            n: characters that may stand on the line.
-            more: whether these follow backspaces that did not suffice.
-        """
+        """Backspaces for that many characters and a few."""
         n = min(n, MAX_LINE) + 4
         self._erased = n + (self._erased if more else 0)
         self._erase_echo.clear()
@@ -114,8 +102,8 @@ class LineEcho:
             return None
         if self._erased >= 4 * _ALWAYS_EMPTY:
             return -1
-        # Erase until nothing is left to echo.
-        return 0 if only_erasures else len(self._erase_echo)
+        # Erase until nothing is left to echo, in ever longer steps: a board may echo backspaces on an empty line too.
+        return self._erased // 2 if only_erasures else len(self._erase_echo)
 
     def start_abort(self) -> None:
         """Begin with the first way out of an unfinished statement."""

@@ -20,9 +20,6 @@ _POSITION = re.compile(r"[^\s:]+:[0-9]+: (?:Error: )?")
 def split_error(lines: list[Line]) -> tuple[list[Line], LuaError | None]:
     """Separate what a program printed from the error it ended with.
 
-    Args:
-        lines: what came between the echo and the prompt.
-
     Returns:
         The lines before the error, and the error; None when the last lines are not a traceback, of which one line may
         be damaged. (A program under `pcall` prints the first two lines of an error and goes on: that is output.)
@@ -75,13 +72,7 @@ def _start_of_traceback(texts: list[str]) -> int | None:
 
 
 def stopped_error(state: str, last_bytes: bytes, output: str = "") -> BoardStoppedError:
-    """The error for a board that has reported that its memory is full.
-
-    Args:
-        state: what the driver was doing.
-        last_bytes: the last bytes from the board.
-        output: what the running line had printed.
-    """
+    """The error for a board that has reported that its memory is full."""
     error = BoardStoppedError(
         "the board ran out of memory and stopped.",
         state=state,
@@ -93,12 +84,7 @@ def stopped_error(state: str, last_bytes: bytes, output: str = "") -> BoardStopp
 
 
 def rebooted_error(state: str, last_bytes: bytes) -> BoardRebootedError:
-    """The error for a board that has restarted during a session.
-
-    Args:
-        state: what the driver was doing.
-        last_bytes: the last bytes from the board.
-    """
+    """The error for a board that has restarted during a session."""
     return BoardRebootedError(
         "the board restarted; what it held in memory is gone.",
         state=state,

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from ...errors import BoardBusyError, BoardRebootedError, BoardTimeoutError, Elm11Error, LuaError, ProtocolError
 from .echo import LineEcho, Verdict
 from .lua_errors import rebooted_error, stopped_error
-from .session import ExecutionResult, Output, Phase
+from .session import BUSY, OVERHEAD_S, Deadline, ExecutionResult, Output, Phase
 from .tokenizer import (
     TERMINAL_SIZE_ANSWER,
     Booted,
@@ -42,7 +42,6 @@ _MAX_RESENDS = 3  # of a byte that nothing answers
 _MAX_BOOTS = 3  # that may have waited for somebody to open the port; a board that goes on so has no power
 _SILENT_ATTEMPTS = 3
 _BAD_WIRE = "Lengthen the pause between bytes (--tx-delay), or look at the cable."
-_BUSY = "It is running a program: wait for its end, follow it (elm11 attach), or stop it (elm11 cancel)."
 _ATTACH_OR_RESET = "If a program is running, attach to it or stop it; otherwise reset the board."
 _RESET = "Reset the board, then try again."
 _SEE_IF_RUNNING = "It may be running a program: wait, attach to it, or stop it. Otherwise reset the board."
@@ -69,7 +68,8 @@ class Execution:
         session: what is known of the prompt.
         line: at most `MAX_LINE` printable ASCII characters; with at most 253, no single doubled byte can submit the
             line early. None types nothing and collects the output of what runs already.
-        timeout_s: longest time from the line feed to the prompt, seconds.
+        timeout_s: longest time from the line feed to the prompt, seconds. The whole may take `OVERHEAD_S` more, and the
+            time to type the line `attempts` times; no byte from the board extends that.
         silence_s: longest time without a byte while the line runs, seconds; None for no limit.
         repeatable: whether the line may be typed again although a part of it, up to a damaged byte, has run. True for
             lines whose beginnings do nothing or the same, such as one call: ``f(1, 2)``.
@@ -107,7 +107,6 @@ class Execution:
         self._expect_reboot = expect_reboot
         self._ends_when_quiet_s = ends_when_quiet_s
         self._phase = Phase.RUN if line is None else Phase.SETTLE
-        self._begun = False
         self._failure: Elm11Error | None = None
         self._out = bytearray()
         self._timers: dict[str, float] = {}
@@ -124,6 +123,7 @@ class Execution:
         self._nudges = 0
         self._run_until_s = 0.0
         self._doubted = False
+        self._deadline_of_all: Deadline | None = None
 
     # -- the calls of a ProtocolMachine
 
@@ -139,10 +139,6 @@ class Execution:
 
     def receive(self, data: bytes, now_s: float) -> list[Event]:
         """Take bytes from the board (or none, when a deadline has come).
-
-        Args:
-            data: the next bytes of the stream.
-            now_s: the time, in seconds from any fixed moment.
 
         Returns:
             The events of the running line: its output as it comes, and its prompt. What came before an error is given
@@ -167,14 +163,7 @@ class Execution:
         return events
 
     def bytes_to_write(self, now_s: float) -> bytes:
-        """What to write to the board now; each byte is given once.
-
-        Args:
-            now_s: the time, in seconds from any fixed moment.
-
-        Raises:
-            Elm11Error: as `receive`.
-        """
+        """What to write to the board now; each byte is given once."""
         self._begin(now_s)
         out = bytes(self._out)
         self._out.clear()
@@ -184,30 +173,32 @@ class Execution:
         """When `receive` is to be called at the latest; None when the line is done."""
         if self.result is not None:
             return None
-        return 0.0 if self._failure is not None else min(self._timers.values(), default=None)
+        if self._failure is not None or self._deadline_of_all is None:
+            return 0.0
+        return min([self._deadline_of_all.at_s, *self._timers.values()])
 
     def interrupt(self, now_s: float) -> None:
-        """Stop the running Lua code with `q`. Does nothing before the line has been submitted.
-
-        Args:
-            now_s: the time, in seconds from any fixed moment.
-        """
+        """Stop the running Lua code with `q`. Does nothing before the line has been submitted."""
+        self._begin(now_s)  # which sets the timers of an attached line, and would drop the one of the q
         if self._phase is Phase.RUN and self.result is None:
             self._interrupts += 1
             # The prompt may come at this moment: then the q is a letter at the prompt, found before the next line.
             self._write_stray(b"q")
             self._timers.clear()
             self._start("interrupt", self._settings.interrupt_timeout_s, now_s)
+            if self._interrupts == 1:
+                self._deadline_of_all = Deadline(OVERHEAD_S, now_s, self._session)
 
     def _begin(self, now_s: float) -> None:
         """Raise the error of the call before; choose the first phase if this is the first call."""
         if self._failure is not None:
             failure, self._failure = self._failure, None
             raise failure
-        if self._begun:
+        if self._deadline_of_all is not None:
             return
-        self._begun = True
         session = self._session
+        typing_s = 2 * len(self._echo.line) * self._settings.byte_time_s * self._settings.attempts
+        self._deadline_of_all = Deadline(self.timeout_s + OVERHEAD_S + typing_s, now_s, session)
         if self._attached:
             self._run(now_s)
         elif session.mode is PromptKind.CONTINUATION and not self._multi_line:
@@ -237,6 +228,8 @@ class Execution:
             if name in self._timers and self.result is None:
                 del self._timers[name]
                 self._deadline(name, now_s)
+        if self.result is None and self._deadline_of_all is not None:
+            self._deadline_of_all.check(data, now_s, self.state)
 
     def _take(self, byte: bytes, now_s: float) -> list[Event]:
         """Take one byte; gives the events of the running line."""
@@ -521,11 +514,7 @@ class Execution:
         self._settle(now_s)
 
     def _booted(self, now_s: float) -> None:
-        """The board has started, and nobody asked for it.
-
-        Raises:
-            BoardRebootedError: it happened on this connection, or does not end.
-        """
+        """The board has started, and nobody asked for it."""
         self._boots += 1
         if self._session.synchronised:
             raise rebooted_error(self.state, self._session.last_bytes)
@@ -546,7 +535,7 @@ class Execution:
             case "phase":
                 self._TABLE[self._phase].deadline(self, now_s)
             case "settle":
-                raise self._fail(BoardBusyError, "the board keeps talking by itself.", _BUSY)
+                raise self._fail(BoardBusyError, "the board keeps talking by itself.", BUSY)
             case "quiet":
                 self._finish(None)
             case "silence":

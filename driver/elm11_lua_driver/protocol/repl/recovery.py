@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ...errors import BoardTimeoutError
 from .lua_errors import rebooted_error, stopped_error
 from .machine import Execution
+from .session import OVERHEAD_S, Deadline
 from .tokenizer import TERMINAL_SIZE_ANSWER, Booted, Event, PromptKind, Stopped
 
 if TYPE_CHECKING:
@@ -19,16 +20,11 @@ if TYPE_CHECKING:
 # A page is at most one count and 256 bytes, a length 4 bytes; one more zero leaves the dialogue.
 _MAX_ZEROS = 272
 _ZEROS_AT_ONCE = 16
+_TIMEOUT_S = 10.0  # of all steps together, beyond `OVERHEAD_S`; a healthy board takes 8 s at most
 
 
 def find_prompt(session: ReplSession, *, timeout_s: float = 5.0, expect_reboot: bool = False) -> Execution:
-    """A machine that sends an empty line and waits for the prompt that answers it.
-
-    Args:
-        session: what is known of the prompt.
-        timeout_s: longest time from the line feed to the prompt, seconds.
-        expect_reboot: whether boot text is no error.
-    """
+    """A machine that sends an empty line and waits for the prompt that answers it."""
     return Execution(session, "", timeout_s=timeout_s, repeatable=True, expect_reboot=expect_reboot)
 
 
@@ -59,6 +55,7 @@ class Recovery:
         self._inner: Execution | None = None if in_upload else find_prompt(session)
         self._out = bytearray()
         self._deadline_s: float | None = None
+        self._deadline_of_all: Deadline | None = None
 
     @property
     def done(self) -> bool:
@@ -71,15 +68,19 @@ class Recovery:
         return "sending zeros to leave the upload dialogue" if self._inner is None else self._inner.state
 
     def receive(self, data: bytes, now_s: float) -> list[Event]:
-        """Take bytes from the board, or none when a deadline has come.
+        """Take bytes from the board, or none when a deadline has come."""
+        events = self._advance(data, now_s)
+        if self.result is None:
+            self._begin(now_s).check(data, now_s, self.state)
+        return events
 
-        Raises:
-            BoardTimeoutError: no prompt came, whatever was tried.
-            BoardBusyError: the board talks by itself: it is running a program.
-            BoardRebootedError: it restarted.
-            BoardStoppedError: it ran out of memory.
-            Elm11Error: as `Execution.receive`.
-        """
+    def _begin(self, now_s: float) -> Deadline:
+        if self._deadline_of_all is None:
+            zeros_s = 2 * _MAX_ZEROS * self._session.settings.byte_time_s
+            self._deadline_of_all = Deadline(_TIMEOUT_S + OVERHEAD_S + zeros_s, now_s, self._session)
+        return self._deadline_of_all
+
+    def _advance(self, data: bytes, now_s: float) -> list[Event]:
         if self.result is not None:
             return self._session.receive(data)
         if self._inner is not None:
@@ -99,14 +100,8 @@ class Recovery:
         return events
 
     def bytes_to_write(self, now_s: float) -> bytes:
-        """What to write to the board now; each byte is given once.
-
-        Args:
-            now_s: the time, in seconds from any fixed moment.
-
-        Raises:
-            BoardTimeoutError: as `receive`.
-        """
+        """What to write to the board now; each byte is given once."""
+        self._begin(now_s)
         if self._inner is not None:
             try:
                 return self._inner.bytes_to_write(now_s)
@@ -128,7 +123,8 @@ class Recovery:
         """When `receive` is to be called at the latest; None when done."""
         if self.result is not None:
             return None
-        return self._inner.next_deadline_s() if self._inner is not None else self._deadline_s
+        step_s = self._inner.next_deadline_s() if self._inner is not None else self._deadline_s
+        return step_s if self._deadline_of_all is None or step_s is None else min(step_s, self._deadline_of_all.at_s)
 
     def _ask_for_prompt(self) -> None:
         # Zeros may still be on their way, and the answers about the terminal's size may stand on the line.

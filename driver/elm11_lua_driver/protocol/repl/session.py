@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from ...errors import BoardBusyError, BoardTimeoutError
 from .lua_errors import split_error
 from .tokenizer import STOPPED_TEXT, Booted, Event, Line, Prompt, PromptKind, ReplTokenizer, Stopped
 
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
 _KEPT_LAST_BYTES = 400
 _INTERRUPTION = "<user interruption>"
 _MAX_KEPT_OUTPUT = 1 << 20
+_TALKS_S = 1.0  # bytes without a pause for so long are a board that talks by itself
+
+OVERHEAD_S = 10.0
+"""What a command may take beyond the time asked for: to find the prompt, and to type damaged lines again."""
+
+BUSY = "It is running a program: wait for its end, follow it (elm11 attach), or stop it (elm11 cancel)."
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,43 @@ class ExecutionResult:
     def text(self) -> str:
         """The output, lines separated by LF, without a line feed at the end."""
         return "\n".join(line.text for line in self.lines)
+
+
+class Deadline:
+    """The end of a command. Bytes from the board move every other deadline, but not this one."""
+
+    def __init__(self, seconds: float, now_s: float, session: ReplSession) -> None:
+        self.at_s = now_s + seconds
+        self._seconds = seconds
+        self._session = session
+        self._heard_s = self._pause_s = now_s
+
+    def check(self, data: bytes, now_s: float, state: str) -> None:
+        """Take note of what came, possibly nothing; when the time is over, raise.
+
+        Raises:
+            BoardBusyError: the time is over, and the board talks without a pause.
+            BoardTimeoutError: the time is over.
+        """
+        session = self._session
+        if data:
+            if now_s - self._heard_s > session.settings.quiet_s:
+                self._pause_s = now_s
+            self._heard_s = now_s
+        if now_s < self.at_s:
+            return
+        session.mode = None
+        talks = now_s - self._heard_s <= session.settings.quiet_s and now_s - self._pause_s > _TALKS_S
+        kind, what, next_step = (
+            (BoardBusyError, "the board keeps talking by itself.", BUSY)
+            if talks
+            else (
+                BoardTimeoutError,
+                f"the board did not finish within {self._seconds:.0f} s, whatever it sent.",
+                "Reset the board, then try again.",
+            )
+        )
+        raise kind(what, state=state, next_step=next_step, last_bytes=session.last_bytes)
 
 
 class Phase(Enum):
@@ -134,9 +178,6 @@ class Output:
 class ReplSession:
     """What is known of the board's prompt, from one line to the next.
 
-    Args:
-        settings: sizes and times.
-
     Attributes:
         mode: the prompt shown last; None when the board may be running something, or nothing is known.
         tokenizer: every byte from the board passes through it.
@@ -157,14 +198,7 @@ class ReplSession:
         self.n_boots = 0
 
     def receive(self, data: bytes) -> list[Event]:
-        """Take bytes that came while no line was being driven.
-
-        Args:
-            data: bytes, in pieces of any length.
-
-        Returns:
-            What they complete: lines, prompts, boot text.
-        """
+        """Take bytes that came while no line was being driven."""
         self.last_bytes = (self.last_bytes + data)[-_KEPT_LAST_BYTES:]
         events = self.tokenizer.feed(data)
         for event in events:

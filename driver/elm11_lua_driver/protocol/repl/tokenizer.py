@@ -47,11 +47,7 @@ _KINDS = {b"$": PromptKind.LUA, b"$$": PromptKind.CONTINUATION, b"/": PromptKind
 
 
 def visible(raw: bytes) -> bytes:
-    """The bytes without colour codes and cursor moves.
-
-    Args:
-        raw: bytes from the board.
-    """
+    """The bytes without colour codes and cursor moves."""
     return _CSI.sub(b"", raw)
 
 
@@ -75,12 +71,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Prompt:
-    """The board waits for a line.
-
-    Args:
-        kind: for which kind of line.
-        prefix: text before it, such as ``"[ #1 ] "``.
-    """
+    """The board waits for a line."""
 
     kind: PromptKind
     prefix: str = ""
@@ -93,11 +84,7 @@ class SizeQuery:
 
 @dataclass(frozen=True)
 class Question:
-    """The board waits for one letter.
-
-    Args:
-        text: the question.
-    """
+    """The board waits for one letter."""
 
     text: str
 
@@ -135,9 +122,6 @@ class ReplTokenizer:
 
     def feed(self, data: bytes) -> list[Event]:
         """Take the next bytes of the stream.
-
-        Args:
-            data: bytes, in pieces of any length.
 
         Returns:
             What they complete: lines, prompts, echoes.
@@ -210,11 +194,7 @@ class ReplTokenizer:
 
 
 def command_body(lines: list[Line]) -> list[Line]:
-    """What a command answered, without the redraw of the screen before it.
-
-    Args:
-        lines: what came between the echo and the prompt of command mode.
-    """
+    """What a command answered, without the redraw of the screen before it."""
     redraws = [index for index, line in enumerate(lines) if b"\x1b[K" in line.raw]
     body = lines[redraws[-1] + 1 :] if redraws else list(lines)
     blank = 0

@@ -1,4 +1,4 @@
-"""Lua's errors are told from what a program printed."""
+"""Lua's errors are separated from what a program printed."""
 
 from __future__ import annotations
 
