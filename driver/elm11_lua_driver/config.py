@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from elm11_host_ref.names import PIPELINES
 
+from ._files.reading import open_regular
 from ._files.user_dirs import config_folder
 from .errors import ConfigError
 
@@ -32,6 +33,7 @@ _log = logging.getLogger(__name__)
 
 ENVIRONMENT_PREFIX: Final = "ELM11_"
 PROJECT_FILE: Final = "pyproject.toml"
+MAX_FILE_BYTES: Final = 1 << 20
 ENGINE_NAMES: Final = ("numpy", "lua", "board", "pool", "dask", "fleet", "auto")
 LONGEST_TX_DELAY_MS: Final = 100
 """More makes a line of the prompt take half a minute, which no board needs."""
@@ -191,12 +193,15 @@ def _files(folder: Path | None) -> Iterator[tuple[Source, Path, dict[str, Any]]]
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+        with open_regular(path, MAX_FILE_BYTES) as file:
+            return tomllib.loads(file.read().decode("utf-8-sig"))
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}", file=str(path)) from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is not text in UTF-8", file=str(path)) from error
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError as error:
+        raise ConfigError(f"{path} is nested too deeply", file=str(path)) from error
+    except ValueError as error:  # what tomllib refuses, and what is no file
         raise ConfigError(f"{path} is not TOML: {error}", file=str(path)) from error
 
 

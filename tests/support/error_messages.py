@@ -55,7 +55,9 @@ HANDED_ON = {
     "protocol/repl/machine.py:_take": "a helper, whose texts are read where it makes the error",
     "protocol/repl/lua_errors.py:split_error": "Lua's own message",
     "protocol/upload.py:_take": "a helper, whose texts are read where it makes the error",
-    "protocol/repl/recovery.py:receive": "a helper, whose texts are read where it makes the error",
+    "protocol/repl/recovery.py:_advance": "a helper, whose texts are read where it makes the error",
+    "protocol/repl/session.py:check": "a helper, whose texts are read where it makes the error",
+    "jobs/storage.py:read": "a field's name, which `_damage` puts into a text",
 }
 """Where an error is raised without a text of this package's, and why that is no gap."""
 

@@ -17,7 +17,10 @@ from typing import TYPE_CHECKING, Final
 if sys.platform == "win32":
     import msvcrt
 else:
-    import fcntl
+    try:
+        import fcntl
+    except ImportError:  # neither POSIX nor Windows
+        fcntl = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +35,7 @@ _PAUSE_S: Final = 0.005
 def locked(path: Path | str, wait_s: float = WAIT_S) -> Iterator[None]:
     """Hold the lock of a file, which is that of ``.NAME.lock`` beside it; the lock's file is deleted at the end.
 
-    Where the file system has no locks, nothing is locked.
+    Where the system or the file system has no locks, nothing is locked.
 
     Raises:
         TimeoutError: another program has held the lock for `wait_s` seconds.
@@ -69,7 +72,7 @@ def _acquired(beside: Path) -> int | None:
     try:
         if sys.platform == "win32":
             msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
-        else:
+        elif fcntl is not None:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         # The holder before may have deleted this very file meanwhile; then others lock another one.
         is_free = os.path.samestat(os.fstat(file), beside.stat())

@@ -1,12 +1,13 @@
-"""Open files of users with care: what is no regular file, or too long, is an error before anything is read."""
+"""Read files of users with care: no pipe, no file that is too long, and one kind of error for damaged JSON."""
 
 from __future__ import annotations
 
 import errno
+import json
 import os
 import stat
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 
 def open_regular(path: Path | str, limit: int | None = None) -> IO[bytes]:
@@ -24,3 +25,15 @@ def open_regular(path: Path | str, limit: int | None = None) -> IO[bytes]:
     if limit is not None and status.st_size > limit:
         raise ValueError(f"{path} has {status.st_size} bytes; files of at most {limit} bytes are read")
     return Path(path).open("rb")
+
+
+def parse_json(text: str | bytes) -> Any:  # noqa: ANN401  any JSON
+    """The value of a JSON text.
+
+    Raises:
+        ValueError: it is not JSON, not UTF-8, or is nested too deeply.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from .._files.atomic import atomic_file
+from .._files.reading import parse_json
 from .._files.user_dirs import config_folder
 from ..errors import BoardTimeoutError, ProtocolError
 from ..planning.cost import estimate
@@ -42,6 +43,7 @@ _SHORTEST_LOOP_S: Final = 1.0
 _FIRST_PASSES: Final = 1000
 _MOST_PASSES: Final = 2**30  # a 32-bit integer holds it; a board takes hours for it
 _LOOP_TIMEOUT_S: Final = 120.0
+_LARGEST: Final = 1e15  # of a speed in a file; a board reaches some 1e8
 
 
 @dataclass(frozen=True)
@@ -62,10 +64,27 @@ class Calibration:
     software: str
     measured: str
 
+    def __post_init__(self) -> None:
+        """Refuse values that no board has, such as those of a damaged file.
+
+        Raises:
+            ValueError: a time or a speed is outside its range, or a text is none.
+        """
+        if not all(isinstance(text, str) for text in (self.hw_id, self.software, self.measured)):
+            raise ValueError("hw_id, software and measured must be text")
+        if not (_is_finite(self.instructions_per_s) and self.instructions_per_s > 0):
+            raise ValueError(f"instructions_per_s must be above 0, not {self.instructions_per_s!r}")
+        if self.tx_delay_s is not None and not (_is_finite(self.tx_delay_s) and 0 <= self.tx_delay_s <= 1):
+            raise ValueError(f"tx_delay_s must be 0 to 1 seconds, not {self.tx_delay_s!r}")
+
     def seconds_for(self, job: Job, n_simulations: int) -> float:
         """Seconds that simulations and their set-up take on this board."""
         cost = estimate(job)
         return (cost.set_up + cost.simulation * n_simulations) / self.instructions_per_s
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGEST
 
 
 def files() -> list[Path]:
@@ -84,7 +103,7 @@ def _file_of(hw_id: str) -> Path:
 def _boards_in(path: Path) -> dict[str, Any] | None:
     """The values of each board as they stand in a file, by hardware id; None if the file is damaged."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except ValueError:
@@ -101,7 +120,8 @@ def load_all() -> dict[str, Calibration]:
     for path in files():
         with contextlib.suppress(OSError):
             for hw_id, values in (_boards_in(path) or {}).items():
-                with contextlib.suppress(TypeError):  # not a table, or with other names than this version's
+                # Not a table, with other names than this version's, or with values that no board has.
+                with contextlib.suppress(TypeError, ValueError):
                     found[hw_id] = Calibration(hw_id=hw_id, **values)
     return found
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from .._files.atomic import atomic_file
+from .._files.reading import parse_json
 from .._files.user_dirs import config_folder
 from ..jobs.job import Job
 from ..protocol.commands import job_name
@@ -78,7 +79,7 @@ def _write(record: RunRecord) -> None:
 def load(name: str) -> RunRecord | None:
     """The run of the job with that name; None if this computer has not started it."""
     try:
-        values: dict[str, Any] = json.loads(_file(name).read_text(encoding="utf-8"))
+        values: dict[str, Any] = parse_json(_file(name).read_bytes())
         return RunRecord(
             Job.from_json(json.dumps(values["job"])),
             Path(values["output"]),
@@ -86,7 +87,7 @@ def load(name: str) -> RunRecord | None:
             float(values["started"]),
             bool(values["fetched"]),
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, OverflowError, KeyError, TypeError):
         return None  # a file that cannot be read is as good as none: the job can be given by hand
 
 

@@ -11,6 +11,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Final, Literal
 
+from .._files.reading import parse_json
 from ..errors import ProtocolError
 
 if TYPE_CHECKING:
@@ -116,10 +117,10 @@ def read_trace(path: Path) -> list[TraceEntry]:
     text = path.read_text(encoding="ascii", errors="replace")
     for number, line in enumerate(text[: text.rfind("\n") + 1].splitlines(), start=1):
         try:
-            fields = json.loads(line)
+            fields = parse_json(line)
             direction = _DIRECTIONS[fields["direction"]]
             entries.append(TraceEntry(float(fields["time_s"]), direction, fields["bytes"].encode("latin-1")))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, OverflowError, KeyError, TypeError, AttributeError) as error:
             raise ProtocolError(
                 f"line {number} of {path} is not part of a byte trace: {line[:60]!r}.", state="reading a trace"
             ) from error

@@ -66,11 +66,11 @@ def test_threads_that_calibrate_at_once_lose_nothing(folder: Path) -> None:
 @pytest.mark.usefixtures("folder")
 def test_boards_whose_ids_differ_little_have_files_of_their_own() -> None:
     ids = ["a1", "A1", "a/1", "a\\1", "a_1", "..", "", "\udc80", "x" * 300, "x" * 301, "con"]
-    paths = [calibration.save(found(hw_id, speed)) for speed, hw_id in enumerate(ids)]
+    paths = [calibration.save(found(hw_id, speed)) for speed, hw_id in enumerate(ids, 1)]
     assert len({str(path).lower() for path in paths}) == len(ids)
     assert len({path.parent for path in paths}) == 1
     assert {hw_id: one.instructions_per_s for hw_id, one in calibration.load_all().items()} == {
-        hw_id: speed for speed, hw_id in enumerate(ids)
+        hw_id: speed for speed, hw_id in enumerate(ids, 1)
     }
 
 

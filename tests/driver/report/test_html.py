@@ -276,7 +276,7 @@ class TestSessions:
     def test_files_of_the_first_versions_are_read(self, tmp_path: Path, suffix: str) -> None:
         path = tmp_path / f"a{suffix}"
         storage.save(HISTOGRAM, path, StoppingRule(0.9))
-        later = {"level", "target_standard_error", "job_sha256", "sessions"}
+        later = {"level", "target_standard_error", "rule_sha256", "job_sha256", "sessions"}
         if suffix == ".npz":
             with np.load(path) as file:
                 arrays = {name: file[name] for name in file if name not in later}

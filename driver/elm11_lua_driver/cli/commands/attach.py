@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..._files.reading import parse_json
 from ...board import run_registry
 from ...board.run_registry import RunRecord
 from ...config import FileName
@@ -142,7 +143,7 @@ def _job_from(path: str) -> Job:
     with contextlib.suppress(ValueError, OSError):
         return storage.load(path).job
     try:
-        document: Any = json.loads(Path(path).read_text(encoding="utf-8"))
+        document: Any = parse_json(Path(path).read_bytes())
         if not isinstance(document, dict):
             raise TypeError(f"it is a {type(document).__name__}, not an object")  # noqa: TRY301  told with the others
         values = document.get("job", document)
