@@ -83,6 +83,12 @@ def emblua_m32_path() -> Path:
 
 
 @pytest.fixture(scope="session")
+def emblua_real_path() -> Path:
+    """emblua with the board's real memory; it needs the same libraries."""
+    return build_emblua("--memory", "real")
+
+
+@pytest.fixture(scope="session")
 def rv32_machine() -> rv32.Machine:
     """The rv32i machine that counts instructions, built if need be; the test skips where that is impossible."""
     try:

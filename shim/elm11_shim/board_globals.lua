@@ -6,7 +6,7 @@
 --   write(text)           prints one line; the line's end is the host's
 --   find_program(name)    a stored program's text, or nil
 --   compile(text, name)   a chunk, or nil and a message
---   leave(how)            "exit" or "reboot"; does not return
+--   leave(how)            "exit" or "reboot"; need not return
 --   identity              globals in which the board tells what it is
 --   pcall, xpcall         to import in place of the stock ones; optional
 -- It returns what the host itself calls: print, run_program and to_text.
@@ -18,6 +18,7 @@ local error, getmetatable, load, next, pairs, rawget, select, setmetatable, tonu
     error, getmetatable, load, next, pairs, rawget, select, setmetatable, tonumber, tostring, type
 local collectgarbage, math, string, table = collectgarbage, math, string, table
 local find, gmatch, gsub, string_format = string.find, string.gmatch, string.gsub, string.format
+local match, rep = string.match, string.rep
 local pack_bytes, unpack_bytes = string.pack, string.unpack
 local pack, table_concat, unpack = table.pack, table.concat, table.unpack
 local huge, math_type, tointeger = math.huge, math.type, math.tointeger
@@ -29,6 +30,7 @@ local _ENV = nil -- from here a stray global is an error
 
 -- Numbers and text ----------------------------------------------------------------------------------------------------
 
+local EXACT_DECIMALS = 9
 local PRINTED_LIMIT = 1e9 -- the board's "%f" writes nothing beyond; Lua then adds ".0" to what looks like an integer
 
 local function float_text(x)
@@ -86,38 +88,42 @@ local function board_tonumber(...)
     return (unpack_bytes("<f", pack_bytes("<f", number)))
 end
 
--- "%e" and "%g" do not exist; "%f" and "%s" write floats as print does.
+-- "%e" and "%g" write their letter, "%f" no more than nine decimals and then zeros; "%f" and "%s" write floats as print
+-- does.
 local function board_format(...)
     local arguments = pack(...)
     local template = arguments[1]
     if type(template) ~= "string" then
         return string_format(...)
     end
-    local i, unknown = 1, nil
-    local safe = gsub(template, "%%[-+ #0-9.]*(.?)", function(conversion)
+    local i = 1
+    local safe = gsub(template, "%%([-+ #0-9.]*)(.?)", function(flags, conversion)
         if conversion == "%" then
             return nil
-        elseif find(conversion, "[eEgG]") then
-            unknown = unknown or conversion
         end
         i = i + 1
         local value = arguments[i]
         if conversion == "s" and math_type(value) == "float" then
             arguments[i] = float_text(value)
+        elseif find(conversion, "[eEgG]") and tonumber(value) then
+            arguments[i] = conversion
+            return "%s"
         elseif conversion == "f" and type(value) == "number" then
+            local before, decimals = match(flags, "^(.*)%.(%d+)$")
+            local zeros = (tonumber(decimals) or 0) - EXACT_DECIMALS
             if value - value ~= 0 then -- infinite, or no number
                 arguments[i] = float_text(value)
                 return "%s"
             elseif value > PRINTED_LIMIT or value < -PRINTED_LIMIT then
                 arguments[i] = ""
                 return "%s"
+            elseif zeros > 0 and zeros <= 99 - EXACT_DECIMALS then
+                arguments[i] = string_format("%" .. before .. "." .. EXACT_DECIMALS .. "f", value) .. rep("0", zeros)
+                return "%s"
             end
         end
         return nil
     end)
-    if unknown then
-        error("invalid conversion '%" .. unknown .. "' to 'format'", 2)
-    end
     return string_format(safe, unpack(arguments, 2, arguments.n))
 end
 
@@ -226,6 +232,32 @@ local function plain_setmetatable(...)
     return setmetatable(...)
 end
 
+local user = {}
+
+local function number_argument(caller, count, value)
+    if count ~= 1 then error("unexpected argument", 3) end
+    local number = tonumber(value)
+    if not number then
+        error("bad argument #1 to '" .. caller .. "' (number expected, got " .. type(value) .. ")", 3)
+    end
+    local integer = tointeger(number)
+    if not integer then
+        error("bad argument #1 to '" .. caller .. "' (number has no integer representation)", 3)
+    end
+    return integer
+end
+
+function user.is_even(...)
+    return number_argument("is_even", select("#", ...), (...)) % 2 == 0
+end
+
+-- Which bits the board feeds back is not known: its numbers are others.
+function user.lfsr32_next(...)
+    local value = number_argument("lfsr32_next", select("#", ...), (...)) & 0xffffffff
+    value = value >> 1 ~ ((value & 1) * 0x80200003)
+    return value < 0x80000000 and value or value - 0x100000000
+end
+
 local function named(library, names, own)
     local chosen = {}
     for name in gmatch(names, "%S+") do
@@ -253,7 +285,7 @@ local importable = {
         {find = board_find, format = board_format, gsub = board_gsub}
     ),
     table = named(table, "concat insert remove unpack pack sort move", {concat = board_concat}),
-    user = {},
+    user = user,
     interrupt = {},
 }
 
@@ -320,12 +352,13 @@ end
 local board_math = globals.math
 board_math.pi, board_math.huge, board_math.random, board_math.randomseed = math.pi, huge, math.random, math.randomseed
 board_math.maxinteger, board_math.mininteger = 0x7fffffff, -0x80000000
-math.randomseed(0) -- the same numbers after every boot
+math.randomseed(0, 0x80006204) -- the time, and where the board's Lua state lies: the same numbers after every boot
 getmetatable("").__index = globals.string -- so a method call, too, needs its import
 globals.print, globals.import, globals.run_program = board_print, import, run_program
 globals.collectgarbage = collectgarbage
-globals.exit = function()
+globals.exit = function(...)
     leave("exit")
+    return ...
 end
 globals.reboot = function()
     leave("reboot")
@@ -334,7 +367,8 @@ globals._VERSION = "Lua 5.4"
 for name, value in pairs(host.identity) do
     globals[name] = value
 end
-globals.CORE1 = 1
+globals._G = globals
+globals.PWM_MAX, globals.HIGH, globals.LOW, globals.CORE1 = 256, 1, 0, 1
 for pin = 1, 16 do
     globals["PIN" .. pin] = pin
 end

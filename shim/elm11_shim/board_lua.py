@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-MALLOC_ERROR = b"---- Malloc Error ----\n\r"
-"""The board's last words when its heap ends."""
+MALLOC_ERROR = b"\n---- Malloc Error ----\n\rError: out of heap_memory!\n\r"
+"""The board's last words when fewer bytes are free than were asked for."""
 
 ProgramLookup = Callable[[str], bytes | None]
 """The text of a stored program, or None."""
@@ -42,7 +42,7 @@ class BoardIdentity:
             "_hW": self.hardware,
             "_sW": self.software,
             "_fW": self.firmware,
-            "_cI": self.core,
+            "_cI": f"#{self.core}of1",
             "_freq": self.clock_mhz,
         }
 
@@ -127,6 +127,13 @@ class BoardLua(Protocol):
 
         Args:
             name: of the program.
+        """
+
+    def command_answered(self, command: bytes) -> None:
+        """Tell what was typed in command mode: the board remembers it on the same heap as Lua.
+
+        Args:
+            command: the line without its LF.
         """
 
     def limit_output(self, n_bytes: int) -> None:

@@ -92,6 +92,9 @@ class LupaBoardLua:
         """
         self._start("run_program", name.encode("latin-1"))
 
+    def command_answered(self, command: bytes) -> None:
+        """Do nothing: this heap is not the board's."""
+
     def limit_output(self, n_bytes: int) -> None:
         """Let what is run from now on wait when so much of its output waits.
 

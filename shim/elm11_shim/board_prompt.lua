@@ -19,7 +19,7 @@ local _ENV = nil -- from here a stray global is an error
 local OURS = { ["=board_globals.lua"] = true, [debug_getinfo(1, "S").source] = true }
 local HOOK_EVERY = 1000 -- VM instructions between two looks at the host
 local LINE_END = "\n\r"
-local LIBRARIES = { "math", "string", "table" } -- those with functions that a traceback names
+local LIBRARIES = { "math", "string", "table", "user" } -- those with functions that a traceback names
 local YELLOW, GREY, ORANGE = "\27[38;5;222m", "\27[38;5;252m", "\27[33m"
 local BOLD_RED, BOLD_BLUE, PLAIN = "\27[1m\27[31m", "\27[1m\27[34m", "\27[38;5;222m\27[22m"
 local INTERRUPTION = GREY .. "<user interruption>" .. YELLOW
@@ -169,7 +169,9 @@ board = install({
         syntax_error = message
         return chunk, message
     end,
-    leave = function() error(REBOOT, 0) end, -- exit and reboot alike
+    leave = function(how)
+        if how == "reboot" then error(REBOOT, 0) end -- exit prints its arguments, and ends nothing
+    end,
     identity = host.identity,
     pcall = board_pcall,
     xpcall = board_xpcall,

@@ -11,17 +11,16 @@ from dataclasses import dataclass
 from .program_store import MAX_PROGRAM_BYTES, ProgramStore
 
 _LENGTH_BYTES = 4
-_NEXT_PAGE, _FULL, _END = 0x0C, 0x11, 0x0D
-_TOO_LONG = b"\x10"
+_TOO_LONG, _COMPLETE = b"\x10", b"\x11"
 
 
 class Refusal(enum.IntEnum):
-    """The number the board prints as ``err=``; 3 and 5 were seen on a board, the others fit between."""
+    """The number the board prints as ``err=``."""
 
-    NO_GREETING = 1
-    NO_SECOND_GREETING = 2
+    NO_SLOT = 2
     TOO_LONG = 3
-    STORE_FULL = 4
+    COMPLETE = 4
+    """A page was asked for although the announced length is there. What was written stays."""
     UNKNOWN_BYTE = 5
 
 
@@ -41,10 +40,8 @@ class Answer:
 
 
 class _Expects(enum.Enum):
-    GREETING = enum.auto()
-    SECOND_GREETING = enum.auto()
+    COMMAND = enum.auto()
     LENGTH = enum.auto()
-    PAGE_REQUEST = enum.auto()
     PAGE_COUNT = enum.auto()
     PAGE = enum.auto()
 
@@ -60,7 +57,7 @@ class UploadDialogue:
     def __init__(self, store: ProgramStore, name: str) -> None:
         self._store = store
         self._name = name
-        self._expects = _Expects.GREETING
+        self._expects = _Expects.COMMAND
         self._collected = bytearray()
         self._announced = 0
         self._written = 0
@@ -76,14 +73,10 @@ class UploadDialogue:
             What the board does with it.
         """
         match self._expects:
-            case _Expects.GREETING:
-                return self._greeting(byte, 0x07, b"\x06", _Expects.SECOND_GREETING, Refusal.NO_GREETING)
-            case _Expects.SECOND_GREETING:
-                return self._greeting(byte, 0x09, b"\x08", _Expects.LENGTH, Refusal.NO_SECOND_GREETING)
+            case _Expects.COMMAND:
+                return self._command(byte)
             case _Expects.LENGTH:
                 return self._length(byte)
-            case _Expects.PAGE_REQUEST:
-                return self._page_request(byte)
             case _Expects.PAGE_COUNT:
                 self._page_length = byte + 1
                 self._expects = _Expects.PAGE
@@ -91,11 +84,23 @@ class UploadDialogue:
             case _Expects.PAGE:
                 return self._page(byte)
 
-    def _greeting(self, byte: int, expected: int, reply: bytes, following: _Expects, refusal: Refusal) -> Answer:
-        if byte != expected:
-            return Answer(finished=True, refusal=refusal)
-        self._expects = following
-        return Answer(reply)
+    def _command(self, byte: int) -> Answer:
+        """One loop takes all commands, in any order."""
+        match byte:
+            case 0x07:
+                return Answer(b"\x06")
+            case 0x09:
+                self._expects = _Expects.LENGTH
+                return Answer(b"\x08")
+            case 0x0C if self._written >= self._announced:
+                return Answer(_COMPLETE, finished=True, refusal=Refusal.COMPLETE)
+            case 0x0C:
+                self._expects = _Expects.PAGE_COUNT
+                return Answer(b"\x0b")
+            case 0x0D:
+                return Answer(finished=True)
+            case _:
+                return Answer(finished=True, refusal=Refusal.UNKNOWN_BYTE)
 
     def _length(self, byte: int) -> Answer:
         self._collected.append(byte)
@@ -106,18 +111,8 @@ class UploadDialogue:
         self._collected.clear()
         if self._announced > MAX_PROGRAM_BYTES:
             return Answer(total + _TOO_LONG, finished=True, refusal=Refusal.TOO_LONG)
-        self._expects = _Expects.PAGE_REQUEST
+        self._expects = _Expects.COMMAND
         return Answer(total + b"\n")
-
-    def _page_request(self, byte: int) -> Answer:
-        if byte == _END:
-            return Answer(finished=True)
-        if byte != _NEXT_PAGE:
-            return Answer(finished=True, refusal=Refusal.UNKNOWN_BYTE)
-        if self._written >= self._announced:
-            return Answer(bytes([_FULL]))
-        self._expects = _Expects.PAGE_COUNT
-        return Answer(b"\x0b")
 
     def _page(self, byte: int) -> Answer:
         self._collected.append(byte)
@@ -127,5 +122,5 @@ class UploadDialogue:
         self._collected.clear()
         self._store.append(self._name, page)
         self._written += len(page)
-        self._expects = _Expects.PAGE_REQUEST
+        self._expects = _Expects.COMMAND
         return Answer(bytes([sum(page) & 0xFF]))

@@ -34,16 +34,16 @@ if TYPE_CHECKING:
 _YELLOW, _GREEN = b"\x1b[38;5;222m", b"\x1b[32m"
 PROMPT = _YELLOW * 2 + b"$ "
 CONTINUATION_PROMPT = _YELLOW + b"$$ "
-_BOOT_STEPS = (  # seconds since power-on as a board showed them, and what it said
-    ("0.022", b"begin embLua init"),
-    ("0.022", b"initialize memory...done."),
-    ("0.024", b"initialize I/O...done."),
-    ("0.024", b"initialize flash...done."),
-    ("0.043", b"create new lua state"),
-    ("0.051", b"lua init"),
-    ("0.057", b"hardware id check: " + _GREEN + b"pass"),
+_BOOT_STEPS = (  # what it said, and the seconds since a cold and a warm start that a board showed
+    ("0.022", "0.018", b"begin embLua init"),
+    ("0.022", "0.019", b"initialize memory...done."),
+    ("0.024", "0.020", b"initialize I/O...done."),
+    ("0.024", "0.021", b"initialize flash...done."),
+    ("0.043", "0.029", b"create new lua state"),
+    ("0.051", "0.036", b"lua init"),
 )
-_REPL_STEP = ("0.063", b"start REPL")
+_LOGO_ROWS = ("╔═╝╔╔ ╔═ ║  ║ ║╔═║", "╔═╝║║║╔═║║  ║ ║╔═║", "══╝╝╝╝══ ══╝══╝╝ ╝")
+_CLEAR_SCREEN = b"\x1b[2J\x1b[3J\x1b[0;0H"
 _RULE = b"_" * 45
 _INTERRUPT_KEY = ord("q")
 # What the serial port keeps while Lua runs. How much a real board keeps is not known; it keeps at least the
@@ -59,8 +59,7 @@ class BoardUnpluggedError(OSError):
     """The virtual board's port is gone (fault ``unplug``); ``plug_in`` brings it back."""
 
 
-def _boot_step(step: tuple[str, bytes]) -> bytes:
-    at_s, text = step
+def _boot_step(at_s: str, text: bytes) -> bytes:
     return _GREEN + f"[{at_s:>10}] ".encode() + _YELLOW + text + LINE_END
 
 
@@ -127,6 +126,7 @@ class VirtualBoard:
         self._command_mode: CommandMode | None = None
         self._type_ahead: deque[int] = deque()
         self._running = self._stopped = False
+        self._runs_at_boot = False
         self._units_at_boot = 0
         self._output_limit: int | None = None
         with self._lock:
@@ -284,23 +284,34 @@ class VirtualBoard:
 
     # ---- boot ----------------------------------------------------------------------------------------------
 
-    def _boot(self) -> None:
+    def _boot(self, *, warm: bool = False) -> None:
         self._editor.clear()
         self._lines.clear()
         self._type_ahead.clear()
         self._command_mode = None
-        self._stopped = self._running = self._reboot_due = False
+        self._stopped = self._running = self._reboot_due = self._runs_at_boot = False
         self._lua.boot(self.identity, self.store.text)
         self._units_at_boot = self._lua.heap().units_used if self._memory_trace else 0
-        self._send(_YELLOW + b"".join(_boot_step(step) for step in _BOOT_STEPS) + _YELLOW)
-        self._send(_boot_step(_REPL_STEP) + LINE_END + _RULE + LINE_END * 2)
+        self._send(_YELLOW)
+        if warm:
+            rows = b"".join(b"  " + row.encode() + LINE_END for row in _LOGO_ROWS)
+            self._send(_CLEAR_SCREEN + LINE_END + rows + LINE_END)
+        self._send(b"".join(_boot_step(warm_s if warm else cold_s, text) for cold_s, warm_s, text in _BOOT_STEPS))
+        if not warm:
+            self._send(_boot_step("0.057", b"hardware id check: " + _GREEN + b"pass") + _YELLOW)
         name = self.store.start_on_boot
-        if name is not None and name in self.store:
+        if name is not None and self.store.text(name) is not None:
+            self._send(_boot_step("0.048", f"detected start on boot program: '{name}'".encode("latin-1")))
+            self._send(_boot_step("0.050", b"loading..done") + _boot_step("0.061", b"running...") + LINE_END)
+            self._runs_at_boot = True
             self._start_program(name)
         else:
-            self._send(PROMPT)
+            self._start_prompt()
         if self._reboot_due:  # by a fault that struck the boot text
             self._boot()
+
+    def _start_prompt(self) -> None:
+        self._send(_boot_step("0.063", b"start REPL") + LINE_END + _RULE + LINE_END * 2 + PROMPT)
 
     # ---- board to host -------------------------------------------------------------------------------------
 
@@ -387,7 +398,9 @@ class VirtualBoard:
             return
         if not self._lines and typed.line in {b"cmd", b"command"}:
             heap = self._heap_since_boot if self._memory_trace else None
-            self._command_mode = CommandMode(self._send, self.store, heap, self.identity.clock_mhz)
+            self._command_mode = CommandMode(
+                self._send, self.store, heap, self.identity.clock_mhz, self._lua.command_answered
+            )
             return
         self._lines.append(typed.line)
         self._running = True
@@ -412,9 +425,13 @@ class VirtualBoard:
             self._stopped = True
             return
         if event.ending is Ending.REBOOTED:
-            self._boot()
+            self._boot(warm=True)
             return
-        if event.ending is Ending.INCOMPLETE:
+        if self._runs_at_boot:
+            self._runs_at_boot = False
+            self._send(LINE_END + _boot_step("0.063", b"start on boot program complete"))
+            self._start_prompt()
+        elif event.ending is Ending.INCOMPLETE:
             self._send(CONTINUATION_PROMPT)
         else:
             self._lines.clear()

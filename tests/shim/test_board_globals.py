@@ -24,14 +24,14 @@ LIBRARIES = {
     "math": "abs acos asin atan ceil cos deg exp floor fmod log max min modf rad sin sqrt tan tointeger type ult",
     "string": "byte char dump find format gmatch gsub len lower match rep reverse sub upper pack packsize unpack",
     "table": "concat insert remove unpack pack sort move",
-    "user": "",
+    "user": "is_even lfsr32_next",
     "interrupt": "",
 }
 AT_BOOT = {
     *("print", "import", "reboot", "exit", "run_program", "collectgarbage"),
     *("_VERSION", "_sW", "_fW", "_hW", "_cI", "_freq"),
     *LIBRARIES,
-    *("CORE1", *(f"PIN{pin}" for pin in range(1, 17))),
+    *("_G", "PWM_MAX", "HIGH", "LOW", "CORE1", *(f"PIN{pin}" for pin in range(1, 17))),
 }
 MATH_AT_BOOT = {"pi", "huge", "maxinteger", "mininteger", "random", "randomseed"}
 
@@ -199,9 +199,28 @@ def test_numbers_and_text(expressions: str, shown: str, run: Run) -> None:
 
 @pytest.mark.parametrize("conversion", ["e", "g", "E", "G", "5.1e"])
 def test_conversions_that_do_not_exist(conversion: str, run: Run) -> None:
+    """They yield their letter: FLASH.md of the board's facts, section 8."""
     run("import('string', 'format')")
-    message = f"invalid conversion '%{conversion[-1]}' to 'format'"
-    assert run(f"string.format('%d %{conversion} %g', 1, 2, 3)")[0].endswith(f":1: {message}")
+    assert run(f"print(string.format('%d %{conversion} %g %d', 1, 2, 3, 4))") == [f"1 {conversion[-1]} g 4"]
+    assert "(number expected, got table)" in run(f"string.format('%{conversion}', {{}})")[0]
+
+
+@pytest.mark.parametrize(
+    ("decimals", "shown"), [("9", "0.333333333"), ("10", "0.3333333330"), ("15", "0.333333333000000")]
+)
+def test_more_than_nine_decimals_are_zeros(decimals: str, shown: str, run: Run) -> None:
+    """FLASH.md of the board's facts, section 8."""
+    run("import('string', 'format')")
+    assert run(f"print(string.format('%.{decimals}f', 1/3))") == [shown]
+
+
+def test_user_functions(run: Run) -> None:
+    """What they say: the transcript `imports`. The numbers of lfsr32_next are not known."""
+    run("import('user', 'is_even') import('user', 'lfsr32_next')")
+    assert run("print(user.is_even(4), user.is_even(-3))") == ["true\tfalse"]
+    assert "unexpected argument" in run("user.is_even()")[0]
+    assert "bad argument #1 to 'is_even' (number expected, got string)" in run("user.is_even('x')")[0]
+    assert run("print(user.lfsr32_next(2) == 1)") == ["true"]
 
 
 def test_print_tells_strings_from_their_metamethods(run: Run) -> None:

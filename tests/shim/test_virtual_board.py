@@ -13,7 +13,7 @@ from elm11_shim.board_lua import BoardIdentity
 from elm11_shim.board_lua_emblua import EmbluaBoardLua
 from elm11_shim.board_lua_lupa import LupaBoardLua
 from elm11_shim.faults import LOG_TEXT
-from elm11_shim.program_store import MAX_PROGRAMS, ProgramStore
+from elm11_shim.program_store import SLOTS, ProgramStore
 from elm11_shim.virtual_board import CONTINUATION_PROMPT, PROMPT, BoardUnpluggedError, VirtualBoard
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -193,7 +193,7 @@ def test_identity(engine: Callable[[], BoardLua]) -> None:
     identity = BoardIdentity(hardware="A1B2", software="s", firmware="f", core=2, clock_mhz=50)
     with VirtualBoard(engine(), identity=identity) as board:
         board.read_until_idle(DEADLINE_S)
-        assert run(board, b"_hW, _sW, _fW, _cI, _freq") == b"A1B2\ts\tf\t2\t50\n\r"
+        assert run(board, b"_hW, _sW, _fW, _cI, _freq") == b"A1B2\ts\tf\t#2of1\t50\n\r"
         enter(board)
         assert command(board, b"list|clk_freq") == b"50 Mhz\n\r"
 
@@ -228,7 +228,7 @@ def test_lupa_stops_for_good_far_beyond_the_boards_memory() -> None:
         board.read_until_idle(DEADLINE_S)
         run(board, b'import("pcall")')
         line = b"pcall(function() local t={} while true do t[#t+1]={} end end)"
-        assert run(board, line) == b"---- Malloc Error ----\n\r"
+        assert run(board, line) == b"\n---- Malloc Error ----\n\rError: out of heap_memory!\n\r"
         assert board.stopped
 
 
@@ -263,45 +263,162 @@ def test_closing_does_not_wait_for_a_call_that_hears_nothing() -> None:
 # ---- command mode --------------------------------------------------------------------------------
 
 
-def test_the_size_is_asked_for_until_it_is_answered(board: VirtualBoard) -> None:
+def test_each_size_question_takes_what_comes_up_to_an_r(board: VirtualBoard) -> None:
     assert say(board, b"command\n").endswith(b"\x1b[6n")
-    assert say(board, b"\n\n list|programs\n 80R \x1b[;R") == b""
-    for _ in range(3):
+    assert say(board, b"\n\n list|prog") == b""
+    assert say(board, b"rams\n") == b"\x1b[2J\x1b[3J\x1b[9999;9999H\x1b[6n", "16 bytes are an answer, too"
+    for _ in range(2):
         answer = say(board, b"\x1b[2;40R")
     assert answer.startswith(b"\x1b[0;0H\n\r\x1b[32m")
     assert say(board, b"list|clk_freq\n").count(b"\x1b[K\n\r") == 1
 
 
+ASKS = b"\x1b[9999;9999H\x1b[6n"
+LISTING_BEGINS = b"\x1b[2J\x1b[3J\x1b[0;0H\x1b[38;5;252m" * 2 + b"\n\r\n\r"
+TOO_LOW = b"\x1b[31mError: expand console height to minimum \x1b[38;5;252m20 rows to view program code.\n\r"
+
+
+def program_code(board: VirtualBoard, name: bytes, rows: int = 24) -> bytes:
+    """What is listed; before and after it, the questions of FLASH.md (the board's facts), section 5."""
+    size = b"\x1b[%d;80R" % rows
+    assert say(board, b'list|program_code("' + name + b'")\n').endswith(b"\x1b[0;0H\n\r\n\r" + ASKS)
+    listing = say(board, size)
+    assert listing.endswith(ASKS)
+    assert say(board, size) == b"\x1b[2J\x1b[3J" + ASKS
+    assert say(board, size) == ASKS
+    title = say(board, size)
+    assert title.startswith(b"\x1b[0;0H" + b"\n\r" * (rows - 1) + b"\x1b[32m\x1b[7mCOMMAND MODE | ")
+    assert title.endswith(b"\x1b[0m" + b"\x1b[0;0H" * 2 + COMMAND_PROMPT)
+    return listing.removesuffix(ASKS)
+
+
+def listed(*lines: bytes) -> bytes:
+    return LISTING_BEGINS + b"".join(b"\x1b[38;5;252m  " + line + b"\n\r" for line in lines) + b"\x1b[38;5;252m"
+
+
 def test_program_code_is_listed_line_by_line(board: VirtualBoard) -> None:
-    stored(board, "p", b"one\r\n\r\ntwo")
-    stored(board, "long", b"short\n" + b"-" * 254 + b"\n" + b"-" * 255 + b"\nlost\n")
+    """FLASH.md of the board's facts, section 5; so the next two."""
+    stored(board, "p", b"one\n\n\ttwo")
+    stored(board, "long", b"short\n" + b"-" * 255 + b"\n" + b"-" * 256 + b"\nlost\n")
+    stored(board, "many", b"line\n" * 60)
     stored(board, "empty", b"")
     enter(board)
-    assert command(board, b'list|program_code("p")') == b"one\n\r\n\rtwo\n\r"
-    assert command(board, b'list|program_code("long")') == b"short\n\r" + b"-" * 254 + b"\n\r"
-    assert command(board, b'list|program_code("empty")') == b""
-    assert b"unable to load program" in command(board, b'list|program_code("none")')
+    assert program_code(board, b"p") == listed(b"one", b"", b"\ttwo")
+    assert program_code(board, b"long") == listed(b"short", b"-" * 255)
+    assert program_code(board, b"many", 20) == listed(*[b"line"] * 60)
+    assert program_code(board, b"empty") == listed()
+    assert say(board, b"list|clk_freq\n").count(b"\x1b[K\n\r") == 23, "the last size answered counts"
+
+
+@pytest.mark.parametrize("rows", [4, 19])
+def test_program_code_wants_twenty_rows(board: VirtualBoard, rows: int) -> None:
+    stored(board, "p", b"one")
+    enter(board)
+    assert program_code(board, b"p", rows) == TOO_LOW
+
+
+def test_program_code_of_no_program_asks_nothing(board: VirtualBoard) -> None:
+    enter(board)
+    failed = b"\x1b[31mError, failed to print program, err=\x1b[38;5;252m1\n\r"
+    assert command(board, b'list|program_code("none")') == failed
 
 
 def test_start_on_boot(board: VirtualBoard) -> None:
+    """As in the transcript start_on_boot; after power-on with the line of boot.json before it."""
     enter(board)
     upload(board, b"hello.lua", b'print("hello") return 3')
-    assert b"Error" in command(board, b'set|start_on_boot_program("none")')
+    assert command(board, b'set|start_on_boot_program("none")').endswith(b"err=\x1b[38;5;252m2\n\r")
     assert command(board, b'set|start_on_boot_program("hello.lua")') == b""
-    assert b"hello.lua" in command(board, b"list|start_on_boot_program")
     board.power_cycle()
-    assert board.read_until_idle(DEADLINE_S).endswith(b"_\n\r\n\rhello\n\r3\n\r" + PROMPT)
+    text = board.read_until_idle(DEADLINE_S)
+    assert (
+        b"pass\n\r\x1b[38;5;222m\x1b[32m[     0.048] \x1b[38;5;222mdetected start on boot program: 'hello.lua'" in text
+    )
+    assert b"running...\n\r\n\rhello\n\r3\n\r\n\r\x1b[32m" in text
+    assert text.endswith(b"_\n\r\n\r" + PROMPT)
     enter(board)
+    upload_over(board, b"hello.lua", b"return 4")
+    assert b"No start-on-boot" in command(board, b"list|start_on_boot_program"), "overwriting clears it"
+    command(board, b'set|start_on_boot_program("hello.lua")')
+    assert command(board, b"list|start_on_boot_program") == b"hello.lua\n\r"
     command(board, b"reset|start_on_boot_program")
     assert b"No start-on-boot" in command(board, b"list|start_on_boot_program")
 
 
-def test_a_full_store_refuses(board: VirtualBoard) -> None:
-    for number in range(MAX_PROGRAMS):
+def upload_over(board: VirtualBoard, name: bytes, text: bytes) -> None:
+    say(board, b'upload|program("' + name + b'")\n')
+    assert say(board, b"y") == b"\n\rOverwriting, please proceed with upload."
+    say(board, b"\x07\x09" + len(text).to_bytes(4, "big") + b"\x0c" + bytes([len(text) - 1]) + text + b"\x0d")
+
+
+NO_SLOT = (
+    b"Error, no available memory locations for new program\n\rError, failed to create new program entry\n\r"
+    b"\x1b[31mError, failed to create new program entry, err=\x1b[38;5;252m2\n\r"
+)
+
+
+def test_the_129th_upload_fails_and_takes_the_old_program_with_it(board: VirtualBoard) -> None:
+    """FLASH.md of the board's facts, section 2."""
+    for number in range(SLOTS):
         board.store.create(f"p{number}")
     enter(board)
-    assert b"failed to create new program entry" in command(board, b'upload|program("more")')
+    assert command(board, b'upload|program("more")') == NO_SLOT
     assert say(board, b'upload|program("p0")\n').endswith(b"y/n (default: n): ")
+    answer = say(board, b"y")
+    assert answer == b"\n\rOverwriting, please proceed with upload." + NO_SLOT + b"\x1b[0;0H" + COMMAND_PROMPT
+    assert "p0" not in board.store.names
+    assert command(board, b"list|program_count") == b"  Number of saved programs: 128\n\r"
+
+
+@pytest.mark.parametrize("answer", [b"n", b"Y", b"x", b"\n"])
+def test_all_programs_are_deleted_by_one_letter_only(board: VirtualBoard, answer: bytes) -> None:
+    """FLASH.md of the board's facts, section 3."""
+    stored(board, "p", b"return 1")
+    board.store.start_on_boot = "p"
+    enter(board)
+    question = b"Delete all programs, are you sure? y/n (default: n): "
+    assert say(board, b"delete|all_programs\n").endswith(b"\x1b[0;0H\n\r\n\r" + question)
+    assert say(board, answer) == b"\n\rDelete aborted!\x1b[0;0H" + COMMAND_PROMPT
+    assert board.store.names == ["p"]
+    say(board, b"delete|all_programs\n")
+    done = b"\n\rDeleting all programs" + b"." * 20 + b"done!\n\r\x1b[0;0H"
+    assert say(board, b"y") == done + COMMAND_PROMPT
+    assert (board.store.names, board.store.start_on_boot, board.store.n_uploads) == ([], None, 0)
+
+
+def test_an_erased_flash_is_repaired_by_deleting_all(engine: Callable[[], BoardLua]) -> None:
+    """FLASH.md of the board's facts, section 4."""
+    with VirtualBoard(engine(), ProgramStore(erased=True)) as board:
+        assert board.read_until_idle(DEADLINE_S).endswith(b"start REPL\n\r\n\r" + b"_" * 45 + b"\n\r\n\r" + PROMPT)
+        enter(board)
+        assert command(board, b"list|program_count") == b"  Number of saved programs: 4294967295\n\r"
+        assert command(board, b"list|programs").count(b"\xff\n\r") == 136
+        assert b"\xff" * 30 in command(board, b"list|start_on_boot_program")
+        assert command(board, b'upload|program("p")') == NO_SLOT
+        assert b"err=\x1b[38;5;252m6" in command(board, b'delete|program("p")')
+        say(board, b"delete|all_programs\n")
+        say(board, b"y")
+        upload(board, b"p", b"return 1")
+        assert command(board, b"list|program_count") == b"  Number of saved programs: 1\n\r"
+
+
+def test_names(board: VirtualBoard) -> None:
+    """FLASH.md of the board's facts, section 2."""
+    enter(board)
+    upload(board, b"", b"return 1")
+    assert command(board, b"list|programs") == b""
+    assert b"unable to load program" in command(board, b'run|program("")')
+    assert command(board, b'delete|program("")') == b""
+    assert command(board, b'upload|program("' + b"n" * 30 + b'")') == b"Program names are limited to 29 characters\n\r"
+    assert b"unrecognised device command: " in command(board, b"upload|program(p)")
+
+
+def test_a_page_too_many_ends_an_upload(board: VirtualBoard) -> None:
+    enter(board)
+    say(board, b'upload|program("p")\n')
+    answer = say(board, b"\x07\x09\0\0\0\x01\x0c\0x\x0c")
+    failed = b"\x1b[31mError, failed to create new program entry, err=\x1b[38;5;252m4\n\r"
+    assert answer == b"\x06\x08\x01\n\x0bx\x11" + failed + b"\x1b[0;0H" + COMMAND_PROMPT
 
 
 def test_yes_deletes_the_old_program_at_once(board: VirtualBoard) -> None:
@@ -315,9 +432,30 @@ def test_yes_deletes_the_old_program_at_once(board: VirtualBoard) -> None:
 
 
 def test_list_commands_asks_for_the_size_again(board: VirtualBoard) -> None:
+    """The answer with fewer than 20 rows: FLASH.md of the board's facts, section 5. The other is not known."""
     enter(board)
-    assert say(board, b"list|commands\n").endswith(b"\x1b[9999;9999H\x1b[6n")
-    assert b"upload|program" in say(board, SIZE)
+    assert say(board, b"list|commands\n").endswith(ASKS)
+    redraw = b"\x1b[0;0H" + b"\x1b[K\n\r" * 3 + b"\x1b[0;0H\n\r\n\r"
+    assert say(board, SIZE) == TOO_LOW + b"\x1b[2J\x1b[3J\x1b[0;0H" + redraw + b"\x1b[0;0H" + COMMAND_PROMPT
+    say(board, b"list|commands\n")
+    assert b"upload|program" in say(board, b"\x1b[24;80R")
+
+
+def test_what_is_typed_in_command_mode_lies_on_luas_heap(emblua_real_path: Path, tmp_path: Path) -> None:
+    """ALLOCATOR.md of the board's facts, section 6: ten commands are remembered, the same one twice running once."""
+    trace = tmp_path / "trace"
+    lua = EmbluaBoardLua(emblua_real_path, memory="real", memory_trace=trace)
+    with VirtualBoard(lua, memory_trace=True) as board:
+        board.read_until_idle(DEADLINE_S)
+        run(board, b"t={} for i=1,99 do t[i]={} end")
+        enter(board)
+        for number in range(20):
+            command(board, b"%090d" % number)
+            command(board, b"%090d" % number)
+        # Not what Lua itself has since boot, which lies in the fast heap.
+        assert command(board, b"memory|free") == b"%d bytes\n\r" % (1048576 - 128 * lua.heap().units_used)
+        assert lua.heap().units_used > 0
+    assert sum(line.startswith("m 91 ") for line in trace.read_text().splitlines()) == 20
 
 
 def test_programs_survive_in_a_file(engine: Callable[[], BoardLua], tmp_path: Path) -> None:

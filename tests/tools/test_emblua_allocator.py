@@ -127,12 +127,6 @@ def build_real(*options: str) -> Path:
     return Path(done.stdout.strip())
 
 
-@pytest.fixture(scope="module")
-def emblua_real_path() -> Path:
-    """A 32-bit program; it needs the compiler's 32-bit libraries (Debian: gcc-multilib)."""
-    return build_real()
-
-
 class Session:
     """emblua from power-on, without the virtual board around it, so that nothing but the given lines is typed."""
 

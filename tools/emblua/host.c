@@ -98,6 +98,8 @@ int board_snprintf(char *out, size_t size, const char *format, ...) {
             written = snprintf(out, size, "%f", value == 0 ? 0.0 : value); /* no minus before a zero */
         else
             written = with_nine_decimals(out, size, format, value);
+    } else if (length && strchr("eEgG", format[length - 1])) { /* the number and its width are dropped */
+        written = snprintf(out, size, "%c", format[length - 1]);
     } else {
         written = vsnprintf(out, size, format, args);
     }
@@ -207,7 +209,7 @@ void board_q_hook(lua_State *L, lua_Debug *activation) {
 
 /* ---- functions the board has in a form of its own ---------------------------------------------------------- */
 
-lua_CFunction board_stock_pcall, board_stock_xpcall, board_stock_format;
+lua_CFunction board_stock_pcall, board_stock_xpcall;
 static int pcall_depth;
 
 static int nested(lua_State *L, lua_CFunction function) {
@@ -222,23 +224,22 @@ static int nested(lua_State *L, lua_CFunction function) {
 int board_pcall(lua_State *L) { return nested(L, board_stock_pcall); }
 int board_xpcall(lua_State *L) { return nested(L, board_stock_xpcall); }
 
-int board_format(lua_State *L) {
-    const char *format = luaL_checkstring(L, 1);
-    while ((format = strchr(format, '%')) != NULL) {
-        size_t flags = strspn(++format, "-+ #0123456789.");
-        char conversion = format[flags];
-        if (conversion && strchr("eEgG", conversion))
-            return luaL_error(L, "invalid conversion '%%%c' to 'format'", conversion);
-        format += flags + (conversion != '\0');
-    }
-    return board_stock_format(L);
-}
-
 int board_is_even(lua_State *L) {
     if (lua_gettop(L) != 1) return luaL_error(L, "unexpected argument");
     lua_pushboolean(L, luaL_checkinteger(L, 1) % 2 == 0);
     return 1;
 }
+
+/* A register of 32 bits with feedback. Which bits the board feeds back is not known: its numbers are others. */
+int board_lfsr32_next(lua_State *L) {
+    static const lua_Unsigned FEEDBACK = 0x80200003u;
+    if (lua_gettop(L) != 1) return luaL_error(L, "unexpected argument");
+    lua_Unsigned value = (lua_Unsigned)luaL_checkinteger(L, 1);
+    lua_pushinteger(L, (lua_Integer)(value >> 1 ^ (value & 1 ? FEEDBACK : 0)));
+    return 1;
+}
+
+int board_exit(lua_State *L) { return lua_gettop(L); } /* ends nothing: its arguments are printed */
 
 int board_reboot(lua_State *L) {
     (void)L;
@@ -257,7 +258,7 @@ const char *const board_math_functions[] = {
 const char *const board_string_functions[] = {
     "byte", "char", "dump", "find", "format", "gmatch", "gsub", "len", "lower", "match", "rep", "reverse", "sub",
     "upper", "pack", "packsize", "unpack", NULL};
-const char *const board_user_functions[] = {"is_even", NULL};
+const char *const board_user_functions[] = {"is_even", "lfsr32_next", NULL};
 const char *const board_table_functions[] = {"concat", "insert", "remove", "unpack", "pack", "sort", "move", NULL};
 
 int board_one_of(const char *name, const char *const *list) {

@@ -13,16 +13,20 @@ extern const char *const board_base_functions[], *const board_math_functions[], 
     *const board_table_functions[], *const board_user_functions[];
 int board_one_of(const char *name, const char *const *list);
 
-/* The board's forms of three functions, and where they find the stock ones, which the session has to set. */
-extern lua_CFunction board_stock_pcall, board_stock_xpcall, board_stock_format;
+/* The board's forms of two functions, and where they find the stock ones, which the session has to set. */
+extern lua_CFunction board_stock_pcall, board_stock_xpcall;
 int board_pcall(lua_State *L);
 int board_xpcall(lua_State *L);
-int board_format(lua_State *L);
 
+int board_exit(lua_State *L);
 int board_reboot(lua_State *L);
 
-/* The one function of the library "user" of which it is known what it does. */
+/* The functions of the library "user". */
 int board_is_even(lua_State *L);
+int board_lfsr32_next(lua_State *L);
+
+/* Where the board's Lua state lies; with a 0 for the time it is the seed of its random numbers. */
+#define BOARD_STATE_ADDRESS 0x80006204u
 
 /* The message handler: writes the error and its traceback. */
 int board_report(lua_State *L);

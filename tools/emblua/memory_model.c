@@ -4,6 +4,7 @@
 #include "memory.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "board.h"
 /* Internal headers: the model must know the table of short strings, the one large block of pointers. */
@@ -63,9 +64,11 @@ static uint32_t board_size_of(const void *block, size_t tag_or_old_size, size_t 
     }
 }
 
-static void out_of_memory(void) {
-    static const char text[] = "---- Malloc Error ----\n\r";
+static void out_of_memory(const char *where) {
+    static const char text[] = "\n---- Malloc Error ----\n\rError: out of heap_memory", end[] = "!\n\r";
     target_write(text, sizeof text - 1);
+    target_write(where, strlen(where));
+    target_write(end, sizeof end - 1);
     target_stop();
 }
 
@@ -82,9 +85,10 @@ void *memory_allocate(void *ud, void *payload, size_t old_size, size_t new_size)
     uint32_t board_size = board_size_of(payload, old_size, new_size);
     /* A block that grows moves: for a moment both copies are there. */
     uint32_t while_moving = heap.units + (board_size > old_board_size ? units_of(board_size) : 0);
-    if (strict_heap && (board_size > LARGEST_BLOCK || while_moving > HEAP_UNITS)) out_of_memory();
+    if (strict_heap && while_moving > HEAP_UNITS) out_of_memory("");
+    if (strict_heap && board_size > LARGEST_BLOCK) out_of_memory(" after defrag");
     union block *moved = realloc(block, sizeof *moved + new_size);
-    if (!moved) out_of_memory();
+    if (!moved) out_of_memory("");
     moved->board_size = board_size;
     heap.bytes += board_size - old_board_size;
     heap.units += units_of(board_size) - units_of(old_board_size);

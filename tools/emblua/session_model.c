@@ -50,12 +50,7 @@ static void push_library(lua_State *L, const struct library *library) {
     lua_pushcfunction(L, library->open);
     lua_call(L, 0, 1);
     if (library->open != luaopen_string) return;
-    lua_getfield(L, -1, "format");
-    board_stock_format = lua_tocfunction(L, -1);
-    lua_pushcfunction(L, board_format);
-    lua_setfield(L, -3, "format");
     /* Opening gave strings a new metatable; methods must find only what was imported. */
-    lua_pop(L, 1);
     lua_pushliteral(L, "");
     lua_getmetatable(L, -1);
     lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
@@ -87,7 +82,7 @@ static int board_import(lua_State *L) {
     if (lua_getfield(L, -1, function) != LUA_TNIL) return 0; /* there since boot, or imported before */
     if (!board_one_of(function, library->functions)) return luaL_error(L, "no such function in library");
     if (!library->open) {
-        lua_pushcfunction(L, board_is_even);
+        lua_pushcfunction(L, strcmp(function, "is_even") ? board_lfsr32_next : board_is_even);
         lua_setfield(L, -3, function);
         return 0;
     }
@@ -139,7 +134,8 @@ static void open_library(lua_State *L, const struct library *library) {
         }
         lua_getfield(L, -1, "randomseed"); /* the same numbers after every boot */
         lua_pushinteger(L, 0);
-        lua_call(L, 1, 0);
+        lua_pushinteger(L, (lua_Integer)BOARD_STATE_ADDRESS);
+        lua_call(L, 2, 0);
     }
     lua_settop(L, 0);
 }
@@ -160,6 +156,8 @@ static int set_up(lua_State *L) {
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
     lua_pushglobaltable(L);
     lua_setfield(L, -2, LUA_GNAME);
+    lua_pushglobaltable(L);
+    lua_setglobal(L, LUA_GNAME);
     push_base_library(L);
     for (const char *const *name = at_boot; *name; name++) {
         lua_getfield(L, -1, *name);
@@ -170,12 +168,17 @@ static int set_up(lua_State *L) {
     lua_register(L, "import", board_import);
     lua_register(L, "run_program", board_run_program_function);
     lua_register(L, "reboot", board_reboot);
-    lua_register(L, "exit", board_reboot);
+    lua_register(L, "exit", board_exit);
     set_text(L, "_hW", identity->hardware);
     set_text(L, "_sW", identity->software);
     set_text(L, "_fW", identity->firmware);
-    set_number(L, "_cI", identity->core);
+    char core[16];
+    snprintf(core, sizeof core, "#%dof1", identity->core);
+    set_text(L, "_cI", core);
     set_number(L, "_freq", identity->clock_mhz);
+    set_number(L, "PWM_MAX", 256);
+    set_number(L, "HIGH", 1);
+    set_number(L, "LOW", 0);
     set_number(L, "CORE1", 1);
     for (int pin = 1; pin <= 16; pin++) {
         char name[8];
