@@ -247,6 +247,7 @@ local function number_argument(caller, count, value)
     return integer
 end
 
+-- Whether its one argument, an integer, is even.
 function user.is_even(...)
     return number_argument("is_even", select("#", ...), (...)) % 2 == 0
 end

@@ -383,7 +383,8 @@ def test_all_programs_are_deleted_by_one_letter_only(board: VirtualBoard, answer
     say(board, b"delete|all_programs\n")
     done = b"\n\rDeleting all programs" + b"." * 20 + b"done!\n\r\x1b[0;0H"
     assert say(board, b"y") == done + COMMAND_PROMPT
-    assert (board.store.names, board.store.start_on_boot, board.store.n_uploads) == ([], None, 0)
+    assert command(board, b"list|start_on_boot_program").startswith(b"No start-on-boot")
+    assert command(board, b"list|program_count") == b"  Number of saved programs: 0\n\r"
 
 
 def test_an_erased_flash_is_repaired_by_deleting_all(engine: Callable[[], BoardLua]) -> None:
