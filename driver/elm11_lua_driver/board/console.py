@@ -189,9 +189,11 @@ class Console:
             raise result.error
         return result
 
-    def command_lines(self, line: str, timeout_s: float = COMMAND_TIMEOUT_S) -> list[Line]:
+    def command_lines(
+        self, line: str, timeout_s: float = COMMAND_TIMEOUT_S, *, lists_program: bool = False
+    ) -> list[Line]:
         """The lines that answer a command of command mode."""
-        execution = Execution(self.session, line, timeout_s=timeout_s, repeatable=True)
+        execution = Execution(self.session, line, timeout_s=timeout_s, repeatable=True, lists_program=lists_program)
         with self.within(timeout_s + self._typing_s(line)):
             self.enter(PromptKind.COMMAND)
             self.drive(execution)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import CommandRefusedError, LuaError, ProtocolError, VerificationError
 from ..protocol.program_text import Comparison, read_back_faults
-from ..protocol.repl.tokenizer import PromptKind
+from ..protocol.repl.tokenizer import PromptKind, listed_program
 from ..protocol.upload import Upload, UploadResult, UploadSettings
 from .console import plain_name
 
@@ -24,7 +24,7 @@ _LIST_TIMEOUT_S = 60.0
 _COMPARE_TIMEOUT_S = 120.0
 _LIST_TRIES = 24  # a long list is seldom whole on a bad line, and each of its entries must be read twice
 _MOST_READS = 24  # of a text; one is enough as a rule, and with 20 % of lines damaged one in 10^5 needs more
-_PROGRAM_LINE = re.compile(r"Program ([0-9]{1,3})\.\s*: (.+)")
+_PROGRAM_LINE = re.compile(r"Program ([0-9]{1,3})\.\s*: (.+?)(?:\t\t<- start on boot)?$")
 
 
 class ProgramStore:
@@ -42,16 +42,18 @@ class ProgramStore:
     def programs(self) -> list[str]:
         """Names of the stored programs, broken entries included."""
         votes: dict[int, Counter[str]] = {}
+        lengths: Counter[int] = Counter()
         with self._console.within(_LIST_TIMEOUT_S):
             for _ in range(_LIST_TRIES):
-                for number, name in _PROGRAM_LINE.findall(self._console.command("list|programs")):
-                    votes.setdefault(int(number), Counter())[name] += 1
-                count = re.search(r": ([0-9]+)\s*$", self._console.command("list|program_count"))
-                expected = int(count[1]) if count else -1
+                lines = [line for line in self._console.command("list|programs").split("\n") if line.strip()]
+                lengths[len(lines)] += 1
+                for entry in filter(None, map(_PROGRAM_LINE.search, lines)):
+                    votes.setdefault(int(entry[1]), Counter())[entry[2]] += 1
                 # Two reads that agree: nothing else shows a damaged letter. A damaged number may have made entries
-                # that are not in the list: they come once.
+                # that are not in the list: they come once. (list|program_count counts uploads, not programs.)
                 agreed = [name for number in sorted(votes) for name, n in votes[number].most_common(1) if n > 1]
-                if len(agreed) == expected:
+                length, n_reads = lengths.most_common(1)[0]
+                if n_reads > 1 and len(agreed) == length:
                     return agreed
         raise ProtocolError(
             "the list of programs was damaged each time.",
@@ -99,12 +101,13 @@ class ProgramStore:
             CommandRefusedError: there is no such program.
             ValueError: the name has characters that a program's name cannot have.
         """
-        lines = self._console.command_lines(f'list|program_code("{plain_name(name)}")', _READ_BACK_TIMEOUT_S)
-        if lines and "unable to load program" in lines[0].text:
+        command = f'list|program_code("{plain_name(name)}")'
+        lines = self._console.command_lines(command, _READ_BACK_TIMEOUT_S, lists_program=True)
+        if lines and "failed to print program" in lines[0].text:
             raise CommandRefusedError(
                 f"there is no program {name!r} on the board.", command="list|program_code", reply=lines[0].text
             )
-        return [line.text for line in lines]
+        return listed_program(lines)
 
     def matches(self, name: str, text: str) -> bool:
         """Whether a stored program is this text, by reading it back, line ends left aside.

@@ -19,7 +19,7 @@ from elm11_lua_driver.board import calibration, detect, program_store
 from elm11_lua_driver.board.firmware_sync import project_scripts
 from elm11_lua_driver.cli.commands import scripts
 from elm11_shim import VirtualBoard
-from elm11_shim.board_server import serve_pty
+from elm11_shim.board_server import serve_pty, serve_tcp
 from elm11_shim.program_store import ProgramStore
 from serial.tools import list_ports
 
@@ -182,6 +182,13 @@ class TestOneBoard:
         values = json.loads(done(elm11("info", "--json", "--port", VIRTUAL)))
         assert (values["hw_id"], values["clock_mhz"], values["programs"]) == ("virtual-elm11", 66.0, 0)
         assert "hardware id  virtual-elm11" in done(elm11("info", "--port", VIRTUAL))
+
+    def test_info_leaves_the_board_at_luas_prompt(self) -> None:
+        with VirtualBoard() as board:
+            with serve_tcp(board) as running:
+                done(elm11("info", "--port", running.address))
+            board.write(b"1+1\n")
+            assert board.read_until_idle(10.0).startswith(b"1+1\n\r2\n\r")
 
     def test_code_from_everywhere(self) -> None:
         assert done(elm11("exec", "1+1", "--port", VIRTUAL)) == "2\n"

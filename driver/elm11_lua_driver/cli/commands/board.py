@@ -14,6 +14,7 @@ from ..._files.user_dirs import config_folder
 from ..._progress import progress_bar
 from ..._text import table
 from ...errors import CommandRefusedError
+from ...protocol.repl.tokenizer import PromptKind
 from .._board_options import BoardOptions, board_options
 from .._errors import FailureError
 from .._messages import confirm, echo, echo_json, info, quiet_option, remarks_option
@@ -130,6 +131,7 @@ def info_command(where: BoardOptions, *, as_json: bool) -> None:
     with where.open_paced() as board:
         found = board.info()
         programs = board.programs()
+        board.console.enter(PromptKind.LUA)
         tx_delay_s = board.tx_delay_s
     known = boards.calibration.load(found.hw_id)
     values = {

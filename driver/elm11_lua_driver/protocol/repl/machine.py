@@ -20,6 +20,7 @@ from .echo import LineEcho, Verdict
 from .lua_errors import rebooted_error, stopped_error
 from .session import BUSY, OVERHEAD_S, Deadline, ExecutionResult, Output, Phase
 from .tokenizer import (
+    LISTING_SIZE_ANSWER,
     TERMINAL_SIZE_ANSWER,
     Booted,
     Event,
@@ -77,6 +78,7 @@ class Execution:
             reported as a `LuaError`.
         expect_reboot: whether boot text is what the line is for.
         ends_when_quiet_s: a pause this long is an end too, seconds (for commands that do not end with a prompt).
+        lists_program: whether the first question for the terminal's size is that of a listing, which wants more rows.
 
     Raises:
         ValueError: the line is too long or has other characters, or `timeout_s` is not above 0.
@@ -93,6 +95,7 @@ class Execution:
         multi_line: bool = False,
         expect_reboot: bool = False,
         ends_when_quiet_s: float | None = None,
+        lists_program: bool = False,
     ) -> None:
         if timeout_s <= 0:
             raise ValueError(f"timeout_s must be above 0, not {timeout_s}")
@@ -120,6 +123,7 @@ class Execution:
         self._output = Output()
         self._interrupts = 0
         self._awaits_size = False
+        self._size_answer = LISTING_SIZE_ANSWER if lists_program else TERMINAL_SIZE_ANSWER
         self._nudges = 0
         self._run_until_s = 0.0
         self._doubted = False
@@ -465,11 +469,15 @@ class Execution:
         self.result = self._output.result(prompt, question, self._attempts)
 
     def _answer_size(self, now_s: float) -> None:
-        self._awaits_size = True
         self._resends = 0
-        self._out += TERMINAL_SIZE_ANSWER
-        if self._phase in {Phase.RUN, Phase.SUBMIT}:
-            self._start("size", self._settings.echo_timeout_s, now_s)
+        if self._phase not in {Phase.RUN, Phase.SUBMIT}:
+            self._out += TERMINAL_SIZE_ANSWER
+            return
+        if self._awaits_size:  # not the first question
+            self._size_answer = TERMINAL_SIZE_ANSWER
+        self._awaits_size = True
+        self._out += self._size_answer
+        self._start("size", self._settings.echo_timeout_s, now_s)
 
     # -- early, leave: what went wrong before
 
@@ -543,7 +551,7 @@ class Execution:
             case "size":
                 self._resends += 1
                 if self._resends <= _MAX_RESENDS:
-                    self._write_stray(TERMINAL_SIZE_ANSWER)
+                    self._write_stray(self._size_answer)
                     self._start("size", self._settings.echo_timeout_s, now_s)
             case "interrupt":
                 if self._interrupts >= _MAX_RESENDS:

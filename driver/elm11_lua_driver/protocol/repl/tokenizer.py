@@ -20,6 +20,9 @@ MAX_EVENT_BYTES = 65536
 TERMINAL_SIZE_ANSWER = b"\x1b[4;80R"
 """Four rows keep the redraws of command mode small."""
 
+LISTING_SIZE_ANSWER = b"\x1b[24;80R"
+"""The board lists no program on a terminal of less than 20 rows."""
+
 STOPPED_TEXT = b"---- Malloc Error ----"
 """The last words of a board whose memory is full."""
 
@@ -191,6 +194,15 @@ class ReplTokenizer:
         del self._line[cut:]
         self._end_line(events, complete=False)
         events.append(Prompt(kind, beside if alone else ""))
+
+
+def listed_program(body: list[Line]) -> list[str]:
+    """The lines of a program, from the body of its listing.
+
+    Two empty lines come before them, and two blanks before each. The board enters command mode anew afterwards: it goes
+    to the last of the four rows that `TERMINAL_SIZE_ANSWER` has, and prints its title.
+    """
+    return [line.text.removeprefix("  ").replace("\r", "") for line in body[2:-4]]
 
 
 def command_body(lines: list[Line]) -> list[Line]:
