@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from ..protocol.upload import UploadEvent
     from .console import Console
 
+MAX_UPLOADS = 128
+"""Slots of the board; each upload takes one, and only `delete|all_programs` frees them."""
+
 _READ_BACK_TIMEOUT_S = 30.0  # the longest program takes 2 s on the wire
 LOAD_TIMEOUT_S = 300.0  # all programs, twice as long as the slowest board takes
 _LIST_TIMEOUT_S = 60.0
@@ -84,6 +87,7 @@ class ProgramStore:
             VerificationError: the sums were wrong in every attempt, or what is read back differs.
             CommandRefusedError: the board refused, or there is one and it may not be overwritten.
         """
+        self._require_a_slot(name)
         self._console.enter(PromptKind.COMMAND)
         content = text.encode("latin-1")
         upload = Upload(self._console.session, name, content, overwrite=overwrite, settings=self._settings)
@@ -93,6 +97,38 @@ class ProgramStore:
         if verify:
             self.verify(name, text)
         return upload.result
+
+    def n_uploads(self) -> int:
+        """Uploads since all programs were deleted, overwriting ones included: the board's count of programs.
+
+        A flash that was never written gives 4294967295.
+        """
+
+        def ask() -> str:
+            return self._console.command("list|program_count").strip()
+
+        answer = self._console.agreed_answer(ask)
+        count = re.search(r": ([0-9]+)$", answer)
+        if count is None:
+            raise ProtocolError(f"the board answered {answer!r} when it was asked for its count of programs.")
+        return int(count[1])
+
+    def _require_a_slot(self, name: str) -> None:
+        """Do nothing if the board can take an upload. If it cannot, it would delete an old program all the same."""
+        n_uploads = self.n_uploads()
+        if n_uploads < MAX_UPLOADS:
+            return
+        what = (
+            f"the board has taken {n_uploads} of its {MAX_UPLOADS} uploads, overwriting ones included"
+            if n_uploads == MAX_UPLOADS
+            else "the board's flash was never written"
+        )
+        raise CommandRefusedError(
+            f"{what}: {name!r} was not sent.",
+            command="upload|program",
+            state="uploading a program",
+            next_step="Delete all programs with delete|all_programs; it clears the start-on-boot setting too.",
+        )
 
     def read_back(self, name: str) -> list[str]:
         """The lines of a stored program, read once. Nothing shows whether the wire has damaged them.

@@ -172,6 +172,33 @@ def test_a_program_is_stored_read_back_run_and_deleted(board: Board) -> None:
         board.run_program('a"b')
 
 
+def test_the_list_does_not_depend_on_the_count_of_uploads(bench: Bench, board: Board) -> None:
+    """list|program_count counts uploads (the transcript program_count); one entry has a mark (start_on_boot)."""
+    for text in ("return 1\n", "return 2\n"):
+        board.upload("mine.lua", text)
+    bench.board.store.start_on_boot = "mine.lua"
+    assert bench.board.store.n_uploads > len(bench.board.store.names)
+    assert board.programs() == bench.board.store.names
+
+
+def test_an_overwrite_that_must_fail_leaves_the_old_program(bench: Bench, board: Board) -> None:
+    """With all 128 slots taken the board would delete the old program and refuse the new one."""
+    board.upload("mine.lua", "return 1\n")
+    for number in range(128 - bench.board.store.n_uploads):
+        bench.board.store.create(f"p{number}")
+        bench.board.store.delete(f"p{number}")
+    with pytest.raises(CommandRefusedError, match="128 of its 128 uploads"):
+        board.upload("mine.lua", "return 2\n")
+    assert bench.board.store.content("mine.lua") == b"return 1\n"
+
+
+def test_a_flash_that_was_never_written_is_told_from_a_full_one(bench: Bench, board: Board) -> None:
+    bench.board.store.delete_all()
+    bench.board.store._n_uploads = 0xFFFFFFFF
+    with pytest.raises(CommandRefusedError, match="was never written"):
+        board.upload("mine.lua", "return 2\n")
+
+
 def test_a_stored_program_that_differs_is_found(bench: Bench, board: Board) -> None:
     text = "".join(f"x = {number} -- a line of some length\n" for number in range(40))
     board.upload("mine.lua", text)
