@@ -29,7 +29,12 @@ from typing import Final
 
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_S: Final = 600
-FEW_TESTS: Final = tuple(f"tests/test_{name}.py" for name in ("packaging", "firmware", "same_counts", "docs"))
+FEW_TESTS: Final = (
+    "tests/project/test_packaging.py",
+    "tests/firmware_lua/test_manifest.py",
+    "tests/contracts/test_same_counts.py",
+    "tests/project/test_docs.py",
+)
 FEW_SIMULATIONS: Final = ("--simulations", "30", "--lua-simulations", "1")
 BIN: Final = "Scripts" if os.name == "nt" else "bin"
 
